@@ -1,0 +1,43 @@
+import type { RedisReplyError } from '../errors.ts';
+import type { Script } from './script.ts';
+
+/** A reply as Redis gave it: nothing is deserialised, integers beyond 2^53 are strings. */
+export type Reply = string | number | null | readonly Reply[];
+
+/** One command, its name in upper case. */
+export type Command = readonly [name: string, ...args: (string | number)[]];
+
+/** A script with its keys (with their prefix) and arguments. Sent as EVALSHA, by EVAL where Redis lacks it. */
+export interface ScriptCall {
+  readonly script: Script;
+  readonly keys: readonly string[];
+  readonly args: readonly (string | number)[];
+}
+
+export interface SendOptions {
+  /**
+   * Whether everything in this request may be carried out twice. If so it is retried on network errors, 429 and 5xx
+   * while time allows; if not, a reply that does not arrive means *unknown* (`RedisUnavailableError.mayHaveRun`).
+   */
+  readonly repeatable: boolean;
+  /** Aborts the request and its retries. */
+  readonly signal?: AbortSignal;
+  /** Time for one attempt. Default 5,000. */
+  readonly timeoutMs?: number;
+}
+
+/** The one way to Redis. Implemented over `@upstash/redis` for REST and TCP alike. */
+export interface Redis {
+  /**
+   * Sends the commands in order in one round trip and answers one reply each; a command that Redis refused answers a
+   * `RedisReplyError` in its place, and the others still run (no transaction).
+   *
+   * @throws RedisUnavailableError if no complete answer arrived.
+   */
+  send(
+    requests: readonly (Command | ScriptCall)[],
+    options: SendOptions,
+  ): Promise<(Reply | RedisReplyError)[]>;
+  /** Closes sockets. Further sends fail. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto';
+
+/** A Lua script, hashed for EVALSHA. */
+export interface Script {
+  readonly name: string;
+  readonly lua: string;
+  readonly sha1: string;
+}
+
+/** Names and hashes a script. `lua` is sent as it is; put `LUA_PRELUDE` in front where its helpers are used. */
+export function defineScript(name: string, lua: string): Script {
+  return { name, lua, sha1: createHash('sha1').update(lua).digest('hex') };
+}
+
+/**
+ * Helpers shared by the scripts.
+ *
+ * - `expect_types({key, type, …})` raises `WRONGTYPE <key> holds <type>` unless each key is absent or of its type. Call
+ *   it before the first write: a script that fails does not roll back what it wrote.
+ * - `decode(json)` answers a table for a JSON object; anything else (nil, broken, an array, a number) counts as empty.
+ * - `whole(n)` prints a number without exponent; Lua's own conversion loses digits above 2^53 / 10^14.
+ * - `variadic(command, key, items, width)` sends `items` (a flat list of `width`-tuples) in chunks that `unpack` bears.
+ */
+export const LUA_PRELUDE = `
+local function expect_types(pairs_)
+  for i = 1, #pairs_, 2 do
+    local kind = redis.call('TYPE', pairs_[i])
+    kind = type(kind) == 'table' and kind.ok or kind
+    if kind ~= 'none' and kind ~= pairs_[i + 1] then
+      return redis.error_reply('WRONGTYPE ' .. pairs_[i] .. ' holds a ' .. kind .. ', expected a ' .. pairs_[i + 1])
+    end
+  end
+  return nil
+end
+local function decode(text)
+  if not text then return {} end
+  local ok, value = pcall(cjson.decode, text)
+  if ok and type(value) == 'table' and #value == 0 then return value end
+  return {}
+end
+local function whole(n)
+  return string.format('%.0f', n)
+end
+local function variadic(command, key, items, width)
+  local chunk = math.floor(1000 / width) * width
+  for from = 1, #items, chunk do
+    redis.call(command, key, unpack(items, from, math.min(from + chunk - 1, #items)))
+  end
+end
+`;
