@@ -1,0 +1,80 @@
+import type { Address, AddressPolicy } from './address.ts';
+import { parseIp } from './ip-space.ts';
+import { parsePeerRecord } from './registry.ts';
+import { parseUuid, type Uuid } from './uuid.ts';
+
+/** Of a reply's `consumers`, the most that are looked at, usable or not. */
+export const MAX_HEARD = 50;
+
+/** A consumer that a peer introduced: hearsay, which makes a candidate and nothing more. */
+export interface Heard {
+  readonly uuid: Uuid;
+  readonly address: Address;
+  /** The address in canonical spelling, fit to be stored: with a port only where the peer gave one. */
+  readonly raw: string;
+}
+
+/** What a 2xx reply to `/sync` says. A stranger wrote it; no string of it is kept in the stranger's own spelling. */
+export interface SyncReply {
+  /**
+   * Who answers there. Absent if the reply does not say, which is fine: the field is our extension of the protocol.
+   * `unreadable` is a `uuid` that is none (null counts as absent): whoever claims an identity that we cannot read is not
+   * the one that we expected, so that comparing this with the expected uuid is all that a caller has to do.
+   */
+  readonly names?: Uuid | 'unreadable';
+  /** In the peer's order, each uuid once (the first), at most `MAX_HEARD`. */
+  readonly heard: readonly Heard[];
+  /** Entries of `consumers` that were not taken: malformed, repeated, at an address that we do not call, or too many. */
+  readonly skipped: number;
+}
+
+const NOTHING: SyncReply = { heard: [], skipped: 0 };
+
+/**
+ * Reads the body of a reply to `/sync`. Never throws: a body that is no JSON object says nothing. The caller has capped
+ * its size, which bounds the work here.
+ */
+export function parseSyncReply(body: Buffer, policy: AddressPolicy): SyncReply {
+  const reply = parseObject(body);
+  if (reply === undefined) return NOTHING;
+  const claimed = own(reply, 'uuid');
+  const named =
+    claimed === undefined || claimed === null ? {} : { names: parseUuid(claimed) ?? 'unreadable' };
+  return { ...named, ...parseConsumers(own(reply, 'consumers'), policy) } as const;
+}
+
+function parseConsumers(consumers: unknown, policy: AddressPolicy): Pick<SyncReply, 'heard' | 'skipped'> {
+  if (!Array.isArray(consumers)) return NOTHING;
+  const heard = new Map<Uuid, Heard>();
+  for (const entry of consumers.slice(0, MAX_HEARD)) {
+    if (!isObject(entry)) continue;
+    const parsed = parsePeerRecord(own(entry, 'uuid'), own(entry, 'ip'), policy);
+    if ('refused' in parsed || heard.has(parsed.record.uuid)) continue;
+    const { uuid, address, raw } = parsed.record;
+    heard.set(uuid, { uuid, address, raw: canonicalSpelling(address, raw) });
+  }
+  return { heard: [...heard.values()], skipped: consumers.length - heard.size };
+}
+
+/** Without a port of its own an address goes on meaning `PEER_PORT`, also after that was changed. */
+function canonicalSpelling(address: Address, raw: string): string {
+  return parseIp(raw) !== undefined || raw.endsWith(']') ? address.ip : address.key;
+}
+
+function parseObject(body: Buffer): object | undefined {
+  try {
+    const value: unknown = JSON.parse(body.toString());
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A field of its own, so that neither `__proto__` in a reply nor a polluted prototype adds one. */
+function own(object: object, name: string): unknown {
+  return Object.getOwnPropertyDescriptor(object, name)?.value;
+}
