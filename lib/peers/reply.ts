@@ -38,9 +38,9 @@ export function parseSyncReply(body: Buffer, policy: AddressPolicy): SyncReply {
   const reply = parseObject(body);
   if (reply === undefined) return NOTHING;
   const claimed = own(reply, 'uuid');
-  const named =
-    claimed === undefined || claimed === null ? {} : { names: parseUuid(claimed) ?? 'unreadable' };
-  return { ...named, ...parseConsumers(own(reply, 'consumers'), policy) } as const;
+  const consumers = parseConsumers(own(reply, 'consumers'), policy);
+  if (claimed === undefined || claimed === null) return consumers;
+  return { names: parseUuid(claimed) ?? 'unreadable', ...consumers };
 }
 
 function parseConsumers(consumers: unknown, policy: AddressPolicy): Pick<SyncReply, 'heard' | 'skipped'> {
