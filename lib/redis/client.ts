@@ -1,0 +1,176 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ConfigError, RedisReplyError, RedisUnavailableError } from '../errors.ts';
+import type { Host } from '../invocation.ts';
+import type { Command, Redis, Reply, ScriptCall, SendOptions } from './redis.ts';
+import { createRestTransport } from './rest.ts';
+import { cutCommand, type Slot, type Transport, TransportError, type WireCommand } from './transport.ts';
+
+export interface RedisClientOptions {
+  /** `https://` or `http://` for REST, `redis://` or `rediss://` for TCP and TLS. */
+  readonly url: string;
+  /** The REST token. Unused over TCP, where the URL carries the login. */
+  readonly token?: string | undefined;
+  /** What the retries need of the machine. */
+  readonly host?: Pick<Host, 'monotonicMs' | 'random' | 'sleep'>;
+}
+
+const DEFAULT_TIMEOUT_MS = 5_000;
+const MAX_ATTEMPTS = 4;
+const FIRST_BACKOFF_MS = 100;
+
+/**
+ * The client for both transports. It connects with the first request, so it never throws for a Redis that is down.
+ *
+ * @throws ConfigError if the URL or the token cannot be used. Neither is in the message.
+ */
+export function createRedis({ url, token, host = MACHINE }: RedisClientOptions): Redis {
+  const openTransport = chooseTransport(url, token);
+  let transport: Promise<Transport> | undefined;
+  let closed = false;
+  /** Scripts that Redis has seen from this client. A first use sends the text: that saves the trip of a NOSCRIPT. */
+  const seen = new Set<string>();
+
+  /** One attempt, under its own deadline. */
+  const attempt = async (commands: readonly WireCommand[], { signal, timeoutMs }: SendOptions) => {
+    const deadline = new AbortController();
+    const abort = () => deadline.abort();
+    const timer = setTimeout(abort, timeoutMs ?? DEFAULT_TIMEOUT_MS);
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      transport ??= openTransport();
+      const slots = await (await transport).pipeline(commands, deadline.signal);
+      refuseUnserved(slots);
+      return slots;
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+    }
+  };
+
+  /** Attempts until one is answered, as long as repeating is allowed, may help, and time is left. */
+  const exchange = async (commands: readonly WireCommand[], options: SendOptions): Promise<Slot[]> => {
+    const { repeatable, signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+    const startedMs = host.monotonicMs();
+    let mayHaveRun = false;
+    for (let attempts = 1; ; attempts++) {
+      if (closed) throw unavailable('This Redis client has been closed.', mayHaveRun);
+      if (signal?.aborted) throw unavailable('The invocation ended before Redis was asked.', mayHaveRun);
+      try {
+        return await attempt(commands, options);
+      } catch (error) {
+        if (!(error instanceof TransportError)) throw error;
+        mayHaveRun ||= error.mayHaveRun;
+        const again =
+          error.passing &&
+          (repeatable || !mayHaveRun) &&
+          attempts < MAX_ATTEMPTS &&
+          host.monotonicMs() - startedMs < 2 * timeoutMs &&
+          !signal?.aborted;
+        if (!again) throw unavailable(error.message, mayHaveRun, error);
+      }
+      await host.sleep(FIRST_BACKOFF_MS * 2 ** (attempts - 1) * (0.5 + host.random()), signal);
+    }
+  };
+
+  return {
+    async send(requests, options) {
+      if (requests.length === 0) return [];
+      const commands = requests.map((request) => toCommand(request, seen));
+      const slots = await exchange(commands, options);
+      const missing = [...requests.entries()].flatMap(([index, request]) =>
+        isScriptCall(request) && isNoScript(slots[index]) ? [{ index, call: request }] : [],
+      );
+      if (missing.length > 0) {
+        const again = await exchange(
+          missing.map(({ call }) => evaluate('EVAL', call.script.lua, call)),
+          options,
+        );
+        for (const [i, { index }] of missing.entries()) slots[index] = again[i] ?? { reply: null };
+      }
+      for (const request of requests) if (isScriptCall(request)) seen.add(request.script.sha1);
+      return slots.map(toReply);
+    },
+    async close() {
+      closed = true;
+      await (await transport)?.close();
+    },
+  };
+}
+
+/** Chosen by the URL's scheme. ioredis is loaded by the first request over TCP, and by nothing else. */
+function chooseTransport(url: string, token: string | undefined): () => Promise<Transport> {
+  if (!URL.canParse(url)) throw new ConfigError(['REDIS_URL is not a URL']);
+  const { protocol, username, password, search, hash } = new URL(url);
+  switch (protocol) {
+    case 'redis:':
+    case 'rediss:':
+      return async () => (await import('./tcp.ts')).createTcpTransport(url);
+    case 'http:':
+    case 'https:': {
+      const faults = [
+        ...(username !== '' || password !== '' || search !== '' || hash !== ''
+          ? [
+              'REDIS_URL of a REST API must hold no login, query or fragment; the token belongs in REDIS_TOKEN',
+            ]
+          : []),
+        ...(token === undefined || !/^[\x21-\x7e]+$/.test(token)
+          ? ['REDIS_TOKEN must be the REST token, without spaces or line ends']
+          : []),
+      ];
+      if (token === undefined || faults.length > 0) throw new ConfigError(faults);
+      return async () => createRestTransport(url, token);
+    }
+    default:
+      throw new ConfigError(['REDIS_URL must start with https://, http://, rediss:// or redis://']);
+  }
+}
+
+/** Codes by which Redis says that it serves nothing at present, and whether waiting helps. It ran no command. */
+const UNSERVED: ReadonlyMap<string, boolean> = new Map([
+  ['LOADING', true],
+  ['BUSY', true],
+  ['MASTERDOWN', true],
+  ['CLUSTERDOWN', true],
+  ['NOAUTH', false],
+  ['WRONGPASS', false],
+]);
+
+function refuseUnserved(slots: readonly Slot[]): void {
+  const codes = slots.map((slot) => ('error' in slot ? new RedisReplyError(slot.error).code : ''));
+  const [code = ''] = codes;
+  const passing = UNSERVED.get(code);
+  if (passing === undefined || codes.some((other) => other !== code)) return;
+  throw new TransportError(`Redis serves no commands at present (${code}).`, { mayHaveRun: false, passing });
+}
+
+function isScriptCall(request: Command | ScriptCall): request is ScriptCall {
+  return 'script' in request;
+}
+
+function toCommand(request: Command | ScriptCall, seen: ReadonlySet<string>): WireCommand {
+  if (!isScriptCall(request)) return request.map(String);
+  const { sha1, lua } = request.script;
+  return seen.has(sha1) ? evaluate('EVALSHA', sha1, request) : evaluate('EVAL', lua, request);
+}
+
+function evaluate(name: 'EVAL' | 'EVALSHA', script: string, { keys, args }: ScriptCall): WireCommand {
+  return [name, script, String(keys.length), ...keys, ...args.map(String)];
+}
+
+function isNoScript(slot: Slot | undefined): boolean {
+  return slot !== undefined && 'error' in slot && slot.error.startsWith('NOSCRIPT');
+}
+
+function toReply(slot: Slot): Reply | RedisReplyError {
+  return 'error' in slot ? new RedisReplyError(cutCommand(slot.error)) : slot.reply;
+}
+
+function unavailable(message: string, mayHaveRun: boolean, cause?: TransportError): RedisUnavailableError {
+  return new RedisUnavailableError(message, { mayHaveRun, cause });
+}
+
+const MACHINE: Pick<Host, 'monotonicMs' | 'random' | 'sleep'> = {
+  monotonicMs: () => performance.now(),
+  random: Math.random,
+  sleep: (ms, signal) => delay(ms, undefined, signal === undefined ? {} : { signal }).catch(() => {}),
+};

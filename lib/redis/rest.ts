@@ -1,0 +1,98 @@
+import { Redis as UpstashRedis } from '@upstash/redis';
+import type { Reply } from './redis.ts';
+import { cutCommand, networkError, type Slot, type Transport, TransportError } from './transport.ts';
+
+/** Gives the client's own requester, which answers a pipeline as it came: nothing is deserialised. */
+class RawUpstash extends UpstashRedis {
+  pipelineRaw(commands: unknown): Promise<unknown> {
+    return this.client.request({ path: ['pipeline'], body: commands });
+  }
+}
+
+/**
+ * Redis over Upstash's REST API (https://upstash.com/docs/redis/features/restapi).
+ *
+ * Even a single command goes as a pipeline: it is one billed command either way, and then a command's error stands in
+ * its place while everything that is thrown is about the whole request. The reply is asked for as plain JSON: it is a
+ * quarter smaller than base64, and the client's base64 decoder drops a leading byte order mark.
+ */
+export function createRestTransport(url: string, token: string): Transport {
+  const where = new URL(url).host;
+  // The client takes a signal for each request only as a function, and calls it before `request` first yields.
+  let signalOfNext: AbortSignal;
+  const client = new RawUpstash({
+    url,
+    token,
+    automaticDeserialization: false,
+    responseEncoding: false,
+    enableTelemetry: false,
+    retry: { retries: 0 },
+    signal: () => signalOfNext,
+  });
+
+  return {
+    async pipeline(commands, signal) {
+      signalOfNext = signal;
+      let answer: unknown;
+      try {
+        answer = await client.pipelineRaw(commands);
+      } catch (error) {
+        throw restError(error, signal, where);
+      }
+      if (!Array.isArray(answer) || answer.length !== commands.length) throw notRedis(where);
+      return answer.map((slot) => toSlot(slot, where));
+    },
+    // The sockets are in the pool of Node's fetch: idle ones close by themselves and keep no process alive.
+    async close() {},
+  };
+}
+
+/** Refusals of a whole request that no repetition changes. Upstash answers them before it runs a command. */
+const REFUSED = /^(WRONGPASS|NOAUTH|NOPERM|Unauthorized|Forbidden)|max (daily )?requests? (size|limit)/i;
+
+function restError(error: unknown, signal: AbortSignal, where: string): TransportError {
+  if (signal.aborted) {
+    return new TransportError(`Redis at ${where} did not answer in time.`, {
+      mayHaveRun: true,
+      passing: true,
+    });
+  }
+  if (!(error instanceof Error)) return networkError(error, where);
+  if (error.name === 'UpstashJSONParseError') return notRedis(where);
+  if (error.name !== 'UpstashError') return networkError(error, where);
+  const text = cutCommand(error.message);
+  const refused = REFUSED.test(text);
+  const hint = /^(WRONGPASS|NOAUTH|Unauthorized)/i.test(text) ? ' Check REDIS_TOKEN.' : '';
+  return new TransportError(`Redis at ${where} refused the request: ${text}.${hint}`, {
+    mayHaveRun: !refused,
+    passing: !refused,
+  });
+}
+
+function notRedis(where: string): TransportError {
+  return new TransportError(
+    `What answers at ${where} does not answer like Redis over REST: a gateway's error page, or REDIS_URL is not a REST URL.`,
+    { mayHaveRun: true, passing: true },
+  );
+}
+
+function toSlot(slot: unknown, where: string): Slot {
+  if (typeof slot !== 'object' || slot === null) throw notRedis(where);
+  if ('error' in slot && typeof slot.error === 'string') return { error: slot.error };
+  if (!('result' in slot)) throw notRedis(where);
+  try {
+    return { reply: exact(slot.result) };
+  } catch {
+    return { error: 'ERR the reply holds a number that JSON cannot carry exactly' };
+  }
+}
+
+/** Redis has no floats: a number with a fraction was a string there. An integer that JSON.parse rounded is refused. */
+function exact(value: unknown): Reply {
+  if (typeof value === 'string' || value === null) return value;
+  if (Array.isArray(value)) return value.map(exact);
+  if (typeof value !== 'number' || (Number.isInteger(value) && !Number.isSafeInteger(value))) {
+    throw new RangeError('not exact');
+  }
+  return Number.isInteger(value) ? value : String(value);
+}

@@ -1,0 +1,207 @@
+import { Redis as UpstashRedis } from '@upstash/redis';
+import { type ChainableCommander, Redis as Connection } from 'ioredis';
+import type { Reply } from './redis.ts';
+import { networkError, type Slot, type Transport, TransportError, type WireCommand } from './transport.ts';
+
+/** Where Redis listens, and how to log in. */
+interface Target {
+  readonly where: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tls: boolean;
+  /** AUTH and SELECT, where the URL asks for them. */
+  readonly login: readonly WireCommand[];
+}
+
+/** One connection. It is never repaired: what fails is dropped, and the next request opens another. */
+interface Link {
+  readonly connection: Connection;
+  readonly ready: Promise<void>;
+  inFlight: number;
+  retired: boolean;
+}
+
+const CONNECT_TIMEOUT_MS = 5_000;
+
+/** The `@upstash/redis` client over a Requester of our own. With one it takes no options, so it is used undecoded. */
+class RawUpstash extends UpstashRedis {
+  pipelineRaw(body: readonly WireCommand[], signal: AbortSignal) {
+    return this.client.request<Slot[]>({ path: ['pipeline'], body, signal });
+  }
+}
+
+/**
+ * Redis over TCP or TLS: the `@upstash/redis` client over ioredis. In a file of its own, imported lazily: a run over
+ * REST never evaluates ioredis.
+ */
+export function createTcpTransport(url: string): Transport {
+  const target = parseTarget(url);
+  const links = new Set<Link>();
+  let current: Link | undefined;
+
+  const retire = (link: Link) => {
+    link.retired = true;
+    if (current === link) current = undefined;
+    if (link.inFlight > 0) return;
+    links.delete(link);
+    link.connection.disconnect();
+  };
+
+  const request = async (commands: readonly WireCommand[], signal: AbortSignal): Promise<Slot[]> => {
+    if (current === undefined || current.connection.status === 'end') {
+      current = openLink(target);
+      links.add(current);
+    }
+    const link = current;
+    link.inFlight += 1;
+    let sent = false;
+    try {
+      await untilAborted(link.ready, signal);
+      const replies = exchange(link.connection, commands);
+      sent = true;
+      return await untilAborted(replies, signal);
+    } catch (error) {
+      // A request that timed out leaves its replies outstanding: nobody else shall wait behind them.
+      link.retired = true;
+      if (error instanceof TransportError) throw error;
+      if (error === ABORTED) {
+        throw new TransportError(`Redis at ${target.where} did not answer in time.`, {
+          mayHaveRun: sent,
+          passing: true,
+        });
+      }
+      throw networkError(error, target.where);
+    } finally {
+      link.inFlight -= 1;
+      if (link.retired) retire(link);
+    }
+  };
+
+  const client = new RawUpstash({
+    request: async <T>({ body, signal }: { body?: unknown; signal?: AbortSignal }) => ({
+      result: (await request(body as readonly WireCommand[], signal ?? new AbortController().signal)) as T,
+    }),
+  });
+
+  return {
+    async pipeline(commands, signal) {
+      const { result } = await client.pipelineRaw(commands, signal);
+      return result ?? [];
+    },
+    async close() {
+      for (const link of links) {
+        link.connection.disconnect();
+        await link.ready.catch(() => {});
+      }
+      links.clear();
+      current = undefined;
+    },
+  };
+}
+
+function parseTarget(text: string): Target {
+  const url = new URL(text);
+  const username = decodeURIComponent(url.username);
+  const password = decodeURIComponent(url.password);
+  const db = url.pathname.replace(/^\//, '');
+  return {
+    where: url.host,
+    host: url.hostname.replace(/^\[|\]$/g, '') || '127.0.0.1',
+    port: url.port === '' ? 6379 : Number(url.port),
+    tls: url.protocol === 'rediss:',
+    login: [
+      ...(password === '' ? [] : [username === '' ? ['AUTH', password] : ['AUTH', username, password]]),
+      ...(db === '' || db === '0' ? [] : [['SELECT', db]]),
+    ],
+  };
+}
+
+/**
+ * Opens a connection and logs in. AUTH and SELECT are sent here and not by ioredis, which goes on in database 0 when
+ * SELECT fails and writes warnings about passwords to the console.
+ */
+function openLink(target: Target): Link {
+  const connection = new Connection({
+    host: target.host,
+    port: target.port,
+    ...(target.tls ? { tls: { servername: target.host } } : {}),
+    lazyConnect: true,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    disableClientInfo: true,
+    enableReadyCheck: false,
+    enableOfflineQueue: false,
+    // With 1, ioredis runs a script twice when the connection breaks after the request.
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+    // Together with buffer replies this tells integers from strings, and keeps both exact.
+    stringNumbers: true,
+  });
+  let failure: unknown;
+  connection.on('error', (error) => {
+    failure ??= error;
+  });
+  const ready = connection.connect().then(
+    () => login(connection, target),
+    (error) => {
+      throw unsent(failure ?? error, target.where);
+    },
+  );
+  ready.catch(() => {});
+  return { connection, ready, inFlight: 0, retired: false };
+}
+
+/** A failure while connecting: whatever it was, no command of the request has left. */
+function unsent(error: unknown, where: string): TransportError {
+  const { message, passing } = networkError(error, where);
+  return new TransportError(message, { mayHaveRun: false, passing });
+}
+
+async function login(connection: Connection, target: Target): Promise<void> {
+  if (target.login.length === 0) return;
+  const slots = await exchange(connection, target.login).catch((error) => {
+    throw unsent(error, target.where);
+  });
+  const refusal = slots.find((slot) => 'error' in slot);
+  if (refusal === undefined) return;
+  throw new TransportError(
+    `Redis at ${target.where} refused the login: ${refusal.error}. Check user, password and database in REDIS_URL.`,
+    { mayHaveRun: false, passing: /^LOADING/.test(refusal.error) },
+  );
+}
+
+/** Sends the commands at once. Rejects with the connection's error unless every one of them was answered. */
+async function exchange(connection: Connection, commands: readonly WireCommand[]): Promise<Slot[]> {
+  const pipeline: ChainableCommander = connection.pipeline();
+  // Upper case: ioredis reshapes the replies of the lower-case names it knows (`hgetall` becomes an object).
+  for (const [name = '', ...args] of commands) pipeline.callBuffer(name.toUpperCase(), ...args);
+  const results = (await pipeline.exec()) ?? [];
+  return results.map(([error, value]) => {
+    if (error === null) return { reply: toReply(value) };
+    if (error.name !== 'ReplyError') throw error;
+    return { error: error.message };
+  });
+}
+
+function toReply(value: unknown): Reply {
+  if (Buffer.isBuffer(value)) return value.toString('utf8');
+  if (Array.isArray(value)) return value.map(toReply);
+  if (typeof value !== 'string') return null;
+  return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+}
+
+const ABORTED = Symbol('aborted');
+
+async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  promise.catch(() => {});
+  if (signal.aborted) throw ABORTED;
+  let abort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(ABORTED);
+    signal.addEventListener('abort', abort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

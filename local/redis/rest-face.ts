@@ -1,0 +1,143 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type AddressInfo, isIPv4 } from 'node:net';
+import { type Answer, type Encoding, encodeAnswer, encodeSlot } from './rest-answer.ts';
+import { commandOf, commandsOf, pathCommand, RequestError } from './rest-command.ts';
+import { createUpstream, UpstreamDownError } from './upstream.ts';
+
+export interface RestFaceOptions {
+  /** The Redis behind, `redis://` or `rediss://`. */
+  readonly redisUrl: string;
+  /** What callers have to present. */
+  readonly token: string;
+  /** 0, the default, takes a free one. */
+  readonly port?: number;
+  /** A loopback address; default 127.0.0.1. */
+  readonly host?: string;
+}
+
+export interface RestFace {
+  /** `http://127.0.0.1:<port>` */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Upstash's limit of a request, https://upstash.com/docs/redis/troubleshooting/max_request_size. */
+const MAX_BODY_BYTES = 10 * 1024 * 1024;
+
+/**
+ * Serves Upstash's REST API (https://upstash.com/docs/redis/features/restapi) in front of a Redis, for development:
+ * `POST /`, `/pipeline`, `/multi-exec` and `/<command>/<arg>/…?<option>=<value>`.
+ *
+ * @throws Error if `host` is no loopback address, or the port is in use.
+ */
+export async function startRestFace(options: RestFaceOptions): Promise<RestFace> {
+  const { redisUrl, token, port = 0, host = '127.0.0.1' } = options;
+  if (!(host === '::1' || (isIPv4(host) && host.startsWith('127.')))) {
+    throw new Error(`The REST face is a development server and listens on loopback only, not on ${host}.`);
+  }
+  const upstream = createUpstream(redisUrl);
+
+  const handle = async (request: IncomingMessage): Promise<Answer> => {
+    const url = new URL(request.url ?? '/', 'http://face');
+    if (!isAuthorized(request, url, token))
+      return { status: 401, error: 'WRONGPASS invalid or missing auth token' };
+    const method = request.method ?? '';
+    if (!['GET', 'HEAD', 'POST', 'PUT'].includes(method))
+      return { status: 405, error: `ERR ${method} is not allowed` };
+    const body = await readBody(request);
+    switch (url.pathname) {
+      case '/pipeline':
+      case '/multi-exec': {
+        if (method !== 'POST') return { status: 405, error: `ERR ${url.pathname} takes POST` };
+        const commands = commandsOf(body);
+        if (url.pathname === '/pipeline') return { status: 200, slots: await upstream.pipeline(commands) };
+        const slots = await upstream.transaction(commands);
+        return Array.isArray(slots) ? { status: 200, slots } : { status: 400, error: slots.error };
+      }
+      case '/': {
+        if (method !== 'POST') return { status: 405, error: 'ERR / takes POST' };
+        const [slot] = await upstream.pipeline([commandOf(body)]);
+        return slot === undefined ? { status: 500, error: 'ERR no reply' } : oneSlot(slot);
+      }
+      default: {
+        const [slot] = await upstream.pipeline([pathCommand(url, body)]);
+        return slot === undefined ? { status: 500, error: 'ERR no reply' } : oneSlot(slot);
+      }
+    }
+  };
+
+  const server = createServer((request, response) => {
+    handle(request)
+      .catch(toAnswer)
+      .then((answer) => reply(request, response, answer));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ port, host, exclusive: true }, resolve);
+  }).catch(async (error) => {
+    upstream.close();
+    throw error;
+  });
+  const { port: bound } = server.address() as AddressInfo;
+  return {
+    url: `http://${host === '::1' ? '[::1]' : host}:${bound}`,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      upstream.close();
+      await closed;
+    },
+  };
+}
+
+function oneSlot(slot: import('./upstream.ts').UpstreamSlot): Answer {
+  return 'error' in slot ? { status: 400, error: slot.error } : { status: 200, slot };
+}
+
+/** By header or, as Upstash allows too, by the parameter `_token`. Hashed, so that the comparison takes equal time. */
+function isAuthorized(request: IncomingMessage, url: URL, token: string): boolean {
+  const given =
+    /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? url.searchParams.get('_token');
+  const hash = (text: string) => createHash('sha256').update(text).digest();
+  return given !== null && timingSafeEqual(hash(given), hash(token));
+}
+
+async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge();
+  for await (const chunk of request) {
+    length += chunk.length;
+    if (length > MAX_BODY_BYTES) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function tooLarge(): RequestError {
+  return new RequestError(413, `ERR max request size exceeded. Limit: ${MAX_BODY_BYTES} bytes`);
+}
+
+function toAnswer(error: unknown): Answer {
+  if (error instanceof RequestError) return { status: error.status, error: error.message };
+  if (error instanceof UpstreamDownError) return { status: 502, error: error.message };
+  return { status: 500, error: 'ERR internal error of the REST face' };
+}
+
+function reply(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
+  const encoding: Encoding = request.headers['upstash-encoding'] === 'base64' ? 'base64' : 'plain';
+  const body =
+    'error' in answer
+      ? JSON.stringify({ error: answer.error })
+      : 'slots' in answer
+        ? encodeAnswer(answer.slots, encoding)
+        : encodeSlot(answer.slot, encoding);
+  response.writeHead(answer.status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    // What was not read of a refused body must not be taken for the next request.
+    ...(request.complete ? {} : { connection: 'close' }),
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}

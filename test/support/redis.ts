@@ -1,0 +1,104 @@
+import { RedisReplyError } from '../../lib/errors.ts';
+import { createRedis } from '../../lib/redis/client.ts';
+import type { Redis, Reply } from '../../lib/redis/redis.ts';
+import { startEmbeddedRedis } from '../../local/redis/embedded.ts';
+import { startRestFace } from '../../local/redis/rest-face.ts';
+import { hasRealRedis, type RedisServer, startRedisServer } from './redis-server.ts';
+
+export { needsRealRedis, type RedisServer, startRedisServer } from './redis-server.ts';
+
+export interface TestRedisOptions {
+  /** How `redis` talks to it. Default `tcp`. */
+  readonly transport?: 'tcp' | 'rest';
+  /** `any` (default) is the real redis-server if there is one, else the embedded engine. */
+  readonly engine?: 'any' | 'real' | 'embedded';
+  /** Real only: every write is on disk before it is acknowledged, and survives `kill` and `restart`. */
+  readonly aof?: boolean;
+}
+
+export interface TestRedis {
+  readonly kind: 'real' | 'embedded';
+  /** What `createRedis` takes. */
+  readonly url: string;
+  readonly token?: string;
+  /** Where Redis itself listens, whatever the transport. */
+  readonly tcpUrl: string;
+  readonly redis: Redis;
+  /** The process, where it is a real redis-server: to kill, stop and start again. */
+  readonly server?: RedisServer;
+  /** Sends one command, and throws the RedisReplyError that Redis answers. */
+  command(name: string, ...args: (string | number)[]): Promise<Reply>;
+  /** SIGKILL. Real only. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port and, with `aof`, with its data, after ending it where it still runs. Real only. */
+  restart(): Promise<void>;
+  /** Ends everything. Done by `t.after` anyway. */
+  stop(): Promise<void>;
+}
+
+/** Beside a TestContext, `{ after }` of node:test itself does, for a whole file or suite. */
+interface Owner {
+  after(end: () => Promise<void>): void;
+}
+
+const TOKEN = 'test-token-5f1d';
+
+/**
+ * Starts an empty Redis for a test, or for a file (`startTestRedis({ after })`), and ends it afterwards. Guard tests of
+ * `engine: 'real'` with `needsRealRedis()` as their options: `test('…', needsRealRedis(), async (t) => …)`.
+ *
+ * @throws Error for `engine: 'real'` where no redis-server is installed.
+ */
+export async function startTestRedis(t: Owner, options: TestRedisOptions = {}): Promise<TestRedis> {
+  const { transport = 'tcp', engine = 'any', aof = false } = options;
+  const kind = engine === 'any' ? (hasRealRedis() ? 'real' : 'embedded') : engine;
+  const ends: (() => Promise<void>)[] = [];
+  let stopped: Promise<void> | undefined;
+  const stop = () => {
+    stopped ??= (async () => {
+      for (const end of ends.reverse()) await end();
+    })();
+    return stopped;
+  };
+  t.after(stop);
+
+  let server: RedisServer | undefined;
+  let tcpUrl: string;
+  if (kind === 'real') {
+    server = await startRedisServer({ aof });
+    tcpUrl = server.url;
+    ends.push(server.stop);
+  } else {
+    const embedded = await startEmbeddedRedis();
+    tcpUrl = embedded.url;
+    ends.push(embedded.close);
+  }
+  let access: { url: string; token?: string } = { url: tcpUrl };
+  if (transport === 'rest') {
+    const face = await startRestFace({ redisUrl: tcpUrl, token: TOKEN });
+    access = { url: face.url, token: TOKEN };
+    ends.push(face.close);
+  }
+  const redis = createRedis(access);
+  ends.push(redis.close);
+
+  const realServer = () => {
+    if (server === undefined) throw new Error('Only a real redis-server can be killed and restarted.');
+    return server;
+  };
+  return {
+    kind,
+    ...access,
+    tcpUrl,
+    redis,
+    ...(server === undefined ? {} : { server }),
+    async command(name, ...args) {
+      const [reply] = await redis.send([[name, ...args]], { repeatable: false });
+      if (reply instanceof RedisReplyError) throw reply;
+      return reply ?? null;
+    },
+    kill: async () => realServer().kill(),
+    restart: async () => realServer().restart(),
+    stop,
+  };
+}
