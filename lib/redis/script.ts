@@ -15,10 +15,13 @@ export function defineScript(name: string, lua: string): Script {
 /**
  * Helpers shared by the scripts.
  *
- * - `expect_types({key, type, …})` raises `WRONGTYPE <key> holds <type>` unless each key is absent or of its type. Call
- *   it before the first write: a script that fails does not roll back what it wrote.
- * - `decode(json)` answers a table for a JSON object; anything else (nil, broken, an array, a number) counts as empty.
- * - `whole(n)` prints a number without exponent; Lua's own conversion loses digits above 2^53 / 10^14.
+ * - `expect_types({key, type, …})` answers nil if each key is absent or of its type, else the error WRONGTYPE, which the
+ *   script has to return: `local wrong = expect_types({…}); if wrong then return wrong end`. Do it before the first
+ *   write: a script that fails does not roll back what it wrote. (It does not raise: `error({err = …})` keeps its code
+ *   on Redis 7 alone, and `error('…')` on none.)
+ * - `decode(json)` answers a table for a JSON object; anything else (nil, broken, an array, a number, null) counts as
+ *   empty. A field that is null counts as absent: cjson's null is a value that is true.
+ * - `whole(n)` prints a number without exponent: cjson and Lua keep 14 digits, this keeps what a double holds (2^53).
  * - `variadic(command, key, items, width)` sends `items` (a flat list of `width`-tuples) in chunks that `unpack` bears.
  */
 export const LUA_PRELUDE = `
@@ -35,8 +38,11 @@ end
 local function decode(text)
   if not text then return {} end
   local ok, value = pcall(cjson.decode, text)
-  if ok and type(value) == 'table' and #value == 0 then return value end
-  return {}
+  if not ok or type(value) ~= 'table' or #value > 0 then return {} end
+  for field, content in pairs(value) do
+    if content == cjson.null then value[field] = nil end
+  end
+  return value
 end
 local function whole(n)
   return string.format('%.0f', n)

@@ -1,0 +1,49 @@
+import { IdentityError, RedisReplyError } from '../errors.ts';
+import { parseUuid, type Uuid } from '../peers/uuid.ts';
+import type { Keys } from './keys.ts';
+import type { Command, Redis, Reply } from './redis.ts';
+
+/** The command that every job puts into its first pipeline, for `verifyIdentity`. */
+export function identityCommand(keys: Keys): Command {
+  return ['GET', keys.uuid];
+}
+
+export interface IdentityCheck {
+  readonly redis: Redis;
+  readonly keys: Keys;
+  readonly localUuid: Uuid;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Makes sure that this Redis is this consumer's, before anything is written. `reply` is what `identityCommand` came to.
+ * In a Redis without an identity `LOCAL_UUID` becomes it, unless another program was faster.
+ *
+ * @throws IdentityError if the identity is another one, or unreadable.
+ */
+export async function verifyIdentity(
+  reply: Reply | RedisReplyError | undefined,
+  { redis, keys, localUuid, signal }: IdentityCheck,
+): Promise<void> {
+  if (reply !== null) return requireOurs(reply, keys.uuid, localUuid);
+  const [claimed, stored] = await redis.send([['SET', keys.uuid, localUuid, 'NX'], identityCommand(keys)], {
+    repeatable: true,
+    ...(signal ? { signal } : {}),
+  });
+  if (claimed instanceof RedisReplyError) throw claimed;
+  requireOurs(stored, keys.uuid, localUuid);
+}
+
+function requireOurs(reply: Reply | RedisReplyError | undefined, key: string, localUuid: Uuid): void {
+  if (reply instanceof RedisReplyError && reply.code !== 'WRONGTYPE') throw reply;
+  const stored = parseUuid(reply);
+  if (stored === localUuid) return;
+  throw new IdentityError(
+    stored === undefined
+      ? `The key ${key} in Redis does not hold a UUID. It must be a string, the UUID of the consumer that this database ` +
+          `belongs to. Look at it with TYPE ${key}; if nothing else uses the key, delete it. Nothing was changed.`
+      : `This Redis belongs to another consumer: the key ${key} differs from LOCAL_UUID (${localUuid}). Look at it with ` +
+          `GET ${key}, then give LOCAL_UUID the UUID that your consumer API uses, or point REDIS_URL (or REDIS_PREFIX) ` +
+          "at this consumer's own database. Nothing was changed.",
+  );
+}

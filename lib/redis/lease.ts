@@ -1,0 +1,75 @@
+import { randomUUID } from 'node:crypto';
+import { RedisReplyError } from '../errors.ts';
+import type { Redis, ScriptCall } from './redis.ts';
+import { defineScript } from './script.ts';
+
+/**
+ * Lua for scripts that write only under a lease:
+ *
+ * - `holds(key, token)`: whether the lease is held by that token;
+ * - `renew(key, token, ttl_ms)`: prolongs it if so, and answers whether it was so;
+ * - `release(key, token)`: gives it up if so, and answers whether it was so.
+ */
+export const LUA_LEASE = `
+local function holds(key, token)
+  return redis.call('GET', key) == token
+end
+local function renew(key, token, ttl_ms)
+  return holds(key, token) and redis.call('PEXPIRE', key, ttl_ms) == 1
+end
+local function release(key, token)
+  return holds(key, token) and redis.call('DEL', key) == 1
+end
+`;
+
+/** KEYS: the lease. ARGV: token, ttl in ms. Answers 1 if the token holds it now. */
+const ACQUIRE = defineScript(
+  'lease-acquire',
+  `${LUA_LEASE}
+if renew(KEYS[1], ARGV[1], ARGV[2]) then return 1 end
+return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0`,
+);
+
+/** KEYS: the lease. ARGV: token, ttl in ms. Answers 1 if the token held it. */
+const RENEW = defineScript(
+  'lease-renew',
+  `${LUA_LEASE}
+return renew(KEYS[1], ARGV[1], ARGV[2]) and 1 or 0`,
+);
+
+/** KEYS: the lease. ARGV: token. Answers 1 if the token held it. */
+const RELEASE = defineScript(
+  'lease-release',
+  `${LUA_LEASE}
+return release(KEYS[1], ARGV[1]) and 1 or 0`,
+);
+
+/** A token that nobody else has. One for each attempt to get a lease, never one for several. */
+export function newLeaseToken(): string {
+  return randomUUID();
+}
+
+/**
+ * Takes the lease unless another token has it. Answers 1 or 0. May be repeated: with the same token it is a renewal, so
+ * a first attempt whose reply was lost is not taken for a stranger's. The holder's time counts from before the sending.
+ */
+export function acquireCall(key: string, token: string, ttlMs: number): ScriptCall {
+  return { script: ACQUIRE, keys: [key], args: [token, ttlMs] };
+}
+
+/** Prolongs the lease to `ttlMs` from now if the token holds it. Answers 1 or 0. May be repeated. */
+export function renewCall(key: string, token: string, ttlMs: number): ScriptCall {
+  return { script: RENEW, keys: [key], args: [token, ttlMs] };
+}
+
+/** Gives the lease up if the token holds it. Answers 1 or 0, and 0 when it is repeated. */
+export function releaseCall(key: string, token: string): ScriptCall {
+  return { script: RELEASE, keys: [key], args: [token] };
+}
+
+/** Sends one of the calls above by itself, and answers whether the token holds (held) the lease. */
+export async function sendLeaseCall(redis: Redis, call: ScriptCall, signal?: AbortSignal): Promise<boolean> {
+  const [reply] = await redis.send([call], { repeatable: true, ...(signal ? { signal } : {}) });
+  if (reply instanceof RedisReplyError) throw reply;
+  return reply === 1;
+}
