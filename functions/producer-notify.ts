@@ -1,0 +1,7 @@
+import { createHandler } from '../lib/handler.ts';
+
+/** `ip-check`, or an operator with `{"ip": …}` → tells every producer that is due the current IP. */
+export const handler = createHandler({
+  run: (app, event, invocation) => app.producerNotify(event, invocation),
+  metrics: () => ({}),
+});

@@ -1,0 +1,112 @@
+import { Logger } from '@aws-lambda-powertools/logger';
+import type { Config } from './config.ts';
+import type { Log, LogFields } from './invocation.ts';
+
+/** What is left of an error in a log line: nothing that a client library hung onto it. */
+export interface ErrorDescription {
+  readonly name: string;
+  readonly message: string;
+  readonly code?: string;
+  /** Where it was thrown, without the message that a stack begins with. */
+  readonly frames?: readonly string[];
+  readonly cause?: ErrorDescription;
+}
+
+/** Removes what must not be seen from a text. */
+export type Scrub = (text: string) => string;
+
+/** Causes deeper than this say nothing that an operator can use. */
+const MAX_CAUSES = 3;
+const MAX_FRAMES = 8;
+const MAX_MESSAGE = 1_000;
+const MAX_DEPTH = 5;
+/** A shorter secret would blot out ordinary words, and is none. */
+const MIN_SECRET = 6;
+
+/** What `config` holds that nobody may see: the REST token, and the password of a `redis://` URL, encoded and plain. */
+export function secretsOf({ redis }: Pick<Config, 'redis'>): readonly string[] {
+  const { password } = new URL(redis.url);
+  return [redis.token ?? '', password, decoded(password)].filter((secret) => secret.length >= MIN_SECRET);
+}
+
+/**
+ * Cuts the command that `@upstash/redis` appends to its errors (with every value of it), the credentials of any URL,
+ * and each of `secrets`, wherever it stands.
+ */
+export function createScrub(secrets: Iterable<string>): Scrub {
+  return (text) => {
+    let clean = text.replace(/, command was:[\s\S]*$/, '').replace(/\/\/[^/@\s]*@/g, '//***@');
+    for (const secret of secrets) clean = clean.replaceAll(secret, '***');
+    return clean.length > MAX_MESSAGE ? `${clean.slice(0, MAX_MESSAGE)}…` : clean;
+  };
+}
+
+/** Renders anything that was thrown as data: class, message, code, frames and the first causes. */
+export function describeError(thrown: unknown, scrub: Scrub, depth = 0): ErrorDescription {
+  if (!(thrown instanceof Error)) return { name: typeof thrown, message: scrub(String(thrown)) };
+  const code: unknown = 'code' in thrown ? thrown.code : undefined;
+  return {
+    name: thrown.name,
+    message: scrub(thrown.message),
+    ...(typeof code === 'string' && { code: scrub(code) }),
+    ...(depth === 0 && { frames: framesOf(thrown) }),
+    ...(thrown.cause !== undefined &&
+      depth < MAX_CAUSES && { cause: describeError(thrown.cause, scrub, depth + 1) }),
+  };
+}
+
+/**
+ * An error with the same class name and message and nothing else. What leaves a handler is printed by the Lambda
+ * runtime with every property and repeated in the failure queue's record.
+ */
+export function withoutDetails(thrown: unknown, scrub: Scrub): Error {
+  const { name, message } = describeError(thrown, scrub);
+  const error = new Error(message);
+  error.name = name;
+  error.stack = [`${name}: ${message}`, ...(thrown instanceof Error ? framesOf(thrown) : [])].join('\n');
+  return error;
+}
+
+/** The jobs' log over Powertools' logger: one JSON line each. Errors among the fields are described, texts scrubbed. */
+export function createLog(logger: Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>, scrub: Scrub): Log {
+  const line = (fields: LogFields = {}) =>
+    Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, clean(value, scrub)]));
+  return {
+    debug: (message, fields) => logger.debug(scrub(message), line(fields)),
+    info: (message, fields) => logger.info(scrub(message), line(fields)),
+    warn: (message, fields) => logger.warn(scrub(message), line(fields)),
+    error: (message, fields) => logger.error(scrub(message), line(fields)),
+  };
+}
+
+/** Powertools' logger as the `POWERTOOLS_*` variables set it up. */
+export function createLogger(): Logger {
+  return new Logger();
+}
+
+function clean(value: unknown, scrub: Scrub, depth = 0): unknown {
+  if (typeof value === 'string') return scrub(value);
+  if (value instanceof Error) return describeError(value, scrub);
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth === MAX_DEPTH) return '…';
+  if (Array.isArray(value)) return value.map((entry) => clean(entry, scrub, depth + 1));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, entry]) => [name, clean(entry, scrub, depth + 1)]),
+  );
+}
+
+/** Frames start at the first line of the form `    at …`; what stands before may be a message of several lines. */
+function framesOf({ stack }: Error): readonly string[] {
+  return (stack?.split('\n') ?? [])
+    .filter((line) => /^ {4}at /.test(line))
+    .slice(0, MAX_FRAMES)
+    .map((line) => line.trim());
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Metrics } from '@aws-lambda-powertools/metrics';
+import { createPublishMetrics, METRIC_NAMES } from '../../lib/metrics.ts';
+
+/** Powertools' metrics that keep what they would write. */
+class Recorder extends Metrics {
+  readonly written: ReturnType<Metrics['serializeMetrics']>[] = [];
+
+  override publishStoredMetrics(): this {
+    this.written.push(this.serializeMetrics());
+    this.clearMetrics();
+    return this;
+  }
+}
+
+test('there are at most ten metrics: CloudWatch bills each name', () => {
+  assert.ok(new Set(METRIC_NAMES).size <= 10);
+});
+
+test('the only dimension is the service', () => {
+  const metrics = new Recorder({ namespace: 'P2P', serviceName: 'scheduler' });
+
+  createPublishMetrics(metrics)({ Failed: 0, Alive: 3 });
+
+  const [line] = metrics.written;
+  assert.deepEqual(line?._aws.CloudWatchMetrics[0]?.Dimensions, [['service']]);
+  assert.deepEqual([line?.service, line?.Failed, line?.Alive], ['scheduler', 0, 3]);
+});
+
+test('a value that is not known is left out', () => {
+  const metrics = new Recorder({ namespace: 'P2P', serviceName: 'scheduler' });
+
+  createPublishMetrics(metrics)({ Failed: 1, DeliveriesDue: undefined, Alive: Number.NaN });
+
+  assert.deepEqual(
+    metrics.written[0]?._aws.CloudWatchMetrics[0]?.Metrics.map(({ Name }) => Name),
+    ['Failed'],
+  );
+});
