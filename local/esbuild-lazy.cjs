@@ -1,0 +1,41 @@
+// Keeps packages that only some runs need out of the functions' bundles. esbuild's CommonJS output inlines a module that
+// is imported dynamically together with all that it imports; here such a package becomes a file beside the functions,
+// required when the module that needs it is evaluated.
+'use strict';
+
+const path = require('node:path');
+const { build } = require('esbuild');
+
+/** Imported only by modules that are themselves imported dynamically: ioredis by `lib/redis/tcp.ts`. */
+const LAZY = ['ioredis'];
+
+module.exports = [
+  {
+    name: 'lazy-packages',
+    setup({ initialOptions, onResolve, onEnd }) {
+      const extension = initialOptions.outExtension?.['.js'] ?? '.js';
+      const used = new Set();
+
+      onResolve({ filter: new RegExp(`^(${LAZY.join('|')})$`) }, ({ path: name }) => {
+        used.add(name);
+        return { path: `./${name}${extension}`, external: true };
+      });
+
+      onEnd(async () => {
+        await Promise.all(
+          [...used].map((name) =>
+            build({
+              stdin: { contents: `module.exports = require('${name}');`, resolveDir: process.cwd() },
+              outfile: path.join(initialOptions.outdir, `${name}${extension}`),
+              bundle: true,
+              minify: initialOptions.minify,
+              platform: 'node',
+              target: initialOptions.target,
+              format: 'cjs',
+            }),
+          ),
+        );
+      });
+    },
+  },
+];
