@@ -52,22 +52,25 @@ export function createRedis({ url, token, host = MACHINE }: RedisClientOptions):
     const { repeatable, signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
     const startedMs = host.monotonicMs();
     let mayHaveRun = false;
+    let failure: TransportError | undefined;
     for (let attempts = 1; ; attempts++) {
       if (closed) throw unavailable('This Redis client has been closed.', mayHaveRun);
-      if (signal?.aborted) throw unavailable('The invocation ended before Redis was asked.', mayHaveRun);
+      if (signal?.aborted) {
+        throw unavailable(failure?.message ?? 'The run ended before Redis was asked.', mayHaveRun, failure);
+      }
       try {
         return await attempt(commands, options);
       } catch (error) {
         if (!(error instanceof TransportError)) throw error;
+        failure = error;
         mayHaveRun ||= error.mayHaveRun;
-        const again =
-          error.passing &&
-          (repeatable || !mayHaveRun) &&
-          attempts < MAX_ATTEMPTS &&
-          host.monotonicMs() - startedMs < 2 * timeoutMs &&
-          !signal?.aborted;
-        if (!again) throw unavailable(error.message, mayHaveRun, error);
       }
+      const again =
+        failure.passing &&
+        (repeatable || !mayHaveRun) &&
+        attempts < MAX_ATTEMPTS &&
+        host.monotonicMs() - startedMs < 2 * timeoutMs;
+      if (!again) throw unavailable(failure.message, mayHaveRun, failure);
       await host.sleep(FIRST_BACKOFF_MS * 2 ** (attempts - 1) * (0.5 + host.random()), signal);
     }
   };
@@ -104,6 +107,10 @@ function chooseTransport(url: string, token: string | undefined): () => Promise<
   switch (protocol) {
     case 'redis:':
     case 'rediss:':
+      // Found here and not with the first request: what `decodeURIComponent` cannot read.
+      if (/%(?![0-9a-f]{2})/i.test(username + password)) {
+        throw new ConfigError(['REDIS_URL has a "%" in its login that must be written as %25']);
+      }
       return async () => (await import('./tcp.ts')).createTcpTransport(url);
     case 'http:':
     case 'https:': {

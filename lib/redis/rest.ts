@@ -37,7 +37,7 @@ export function createRestTransport(url: string, token: string): Transport {
       try {
         answer = await client.pipelineRaw(commands);
       } catch (error) {
-        throw restError(error, signal, where);
+        throw restError(error, { signal, where, token });
       }
       if (!Array.isArray(answer) || answer.length !== commands.length) throw notRedis(where);
       return answer.map((slot) => toSlot(slot, where));
@@ -50,7 +50,13 @@ export function createRestTransport(url: string, token: string): Transport {
 /** Refusals of a whole request that no repetition changes. Upstash answers them before it runs a command. */
 const REFUSED = /^(WRONGPASS|NOAUTH|NOPERM|Unauthorized|Forbidden)|max (daily )?requests? (size|limit)/i;
 
-function restError(error: unknown, signal: AbortSignal, where: string): TransportError {
+/** Enough for every text of Upstash's; what a stranger's server sends instead is not worth more. */
+const MAX_REASON_LENGTH = 200;
+
+function restError(
+  error: unknown,
+  { signal, where, token }: { signal: AbortSignal; where: string; token: string },
+): TransportError {
   if (signal.aborted) {
     return new TransportError(`Redis at ${where} did not answer in time.`, {
       mayHaveRun: true,
@@ -60,7 +66,7 @@ function restError(error: unknown, signal: AbortSignal, where: string): Transpor
   if (!(error instanceof Error)) return networkError(error, where);
   if (error.name === 'UpstashJSONParseError') return notRedis(where);
   if (error.name !== 'UpstashError') return networkError(error, where);
-  const text = cutCommand(error.message);
+  const text = cutCommand(error.message).replaceAll(token, '***').slice(0, MAX_REASON_LENGTH);
   const refused = REFUSED.test(text);
   const hint = /^(WRONGPASS|NOAUTH|Unauthorized)/i.test(text) ? ' Check REDIS_TOKEN.' : '';
   return new TransportError(`Redis at ${where} refused the request: ${text}.${hint}`, {

@@ -17,11 +17,15 @@ interface Target {
 interface Link {
   readonly connection: Connection;
   readonly ready: Promise<void>;
+  /** The socket's first error. ioredis tells a command only that its connection was closed. */
+  failure: Error | undefined;
   inFlight: number;
   retired: boolean;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
+/** After which a socket is destroyed whose other end does not close it. */
+const DISCONNECT_TIMEOUT_MS = 200;
 
 /** The `@upstash/redis` client over a Requester of our own. With one it takes no options, so it is used undecoded. */
 class RawUpstash extends UpstashRedis {
@@ -48,7 +52,8 @@ export function createTcpTransport(url: string): Transport {
   };
 
   const request = async (commands: readonly WireCommand[], signal: AbortSignal): Promise<Slot[]> => {
-    if (current === undefined || current.connection.status === 'end') {
+    if (current !== undefined && ['close', 'end'].includes(current.connection.status)) retire(current);
+    if (current === undefined) {
       current = openLink(target);
       links.add(current);
     }
@@ -70,7 +75,7 @@ export function createTcpTransport(url: string): Transport {
           passing: true,
         });
       }
-      throw networkError(error, target.where);
+      throw isUnsent(error) ? unsent(error, target.where) : networkError(link.failure ?? error, target.where);
     } finally {
       link.inFlight -= 1;
       if (link.retired) retire(link);
@@ -89,10 +94,7 @@ export function createTcpTransport(url: string): Transport {
       return result ?? [];
     },
     async close() {
-      for (const link of links) {
-        link.connection.disconnect();
-        await link.ready.catch(() => {});
-      }
+      await Promise.all([...links].map(({ connection }) => end(connection)));
       links.clear();
       current = undefined;
     },
@@ -124,9 +126,10 @@ function openLink(target: Target): Link {
   const connection = new Connection({
     host: target.host,
     port: target.port,
-    ...(target.tls ? { tls: { servername: target.host } } : {}),
+    ...(target.tls ? { tls: {} } : {}),
     lazyConnect: true,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     disableClientInfo: true,
     enableReadyCheck: false,
     enableOfflineQueue: false,
@@ -136,21 +139,36 @@ function openLink(target: Target): Link {
     // Together with buffer replies this tells integers from strings, and keeps both exact.
     stringNumbers: true,
   });
-  let failure: unknown;
-  connection.on('error', (error) => {
-    failure ??= error;
+  const connect = async () => {
+    try {
+      await connection.connect();
+    } catch (error) {
+      throw unsent(link.failure ?? error, target.where);
+    }
+    await login(connection, target);
+  };
+  connection.on('error', (error: Error) => {
+    link.failure ??= error;
   });
-  const ready = connection.connect().then(
-    () => login(connection, target),
-    (error) => {
-      throw unsent(failure ?? error, target.where);
-    },
-  );
-  ready.catch(() => {});
-  return { connection, ready, inFlight: 0, retired: false };
+  const link: Link = { connection, ready: connect(), failure: undefined, inFlight: 0, retired: false };
+  link.ready.catch(() => {});
+  return link;
 }
 
-/** A failure while connecting: whatever it was, no command of the request has left. */
+/** Resolves when the socket is gone. */
+async function end(connection: Connection): Promise<void> {
+  if (connection.status === 'end') return;
+  const ended = new Promise<void>((resolve) => connection.once('end', () => resolve()));
+  connection.disconnect();
+  await ended;
+}
+
+/** ioredis's own refusal of a command whose socket the other end has closed: it was never written. */
+function isUnsent(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith("Stream isn't writeable");
+}
+
+/** A failure before the request was written: whatever it was, no command of it has left. */
 function unsent(error: unknown, where: string): TransportError {
   const { message, passing } = networkError(error, where);
   return new TransportError(message, { mayHaveRun: false, passing });

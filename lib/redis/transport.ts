@@ -63,17 +63,17 @@ export function networkError(error: unknown, where: string): TransportError {
   return new TransportError(
     unsent
       ? `Redis at ${where} cannot be reached (${code}). Check REDIS_URL, and that Redis is up and reachable from here.`
-      : `The connection to Redis at ${where} broke before the reply was complete (${code}).`,
+      : `The connection to Redis at ${where} broke before the reply was complete${code === '' ? '' : ` (${code})`}.`,
     { mayHaveRun: !unsent, passing: !certificate },
   );
 }
 
 /** The innermost code: fetch wraps the socket's error, and an AggregateError holds one for each address tried. */
 function networkCode(error: unknown): { code: string; syscall?: unknown } {
-  if (!(error instanceof Error)) return { code: 'unknown' };
+  if (!(error instanceof Error)) return { code: '' };
   if (error.cause instanceof Error) return networkCode(error.cause);
   if ('code' in error && typeof error.code === 'string') {
     return { code: error.code, syscall: 'syscall' in error ? error.syscall : undefined };
   }
-  return { code: error.name };
+  return { code: '' };
 }

@@ -1,3 +1,4 @@
+import { after, before } from 'node:test';
 import { RedisReplyError } from '../../lib/errors.ts';
 import { createRedis } from '../../lib/redis/client.ts';
 import type { Redis, Reply } from '../../lib/redis/redis.ts';
@@ -36,7 +37,7 @@ export interface TestRedis {
   stop(): Promise<void>;
 }
 
-/** Beside a TestContext, `{ after }` of node:test itself does, for a whole file or suite. */
+/** A TestContext. In a suite use `redisForSuite`: node:test runs an `after` that a hook registers right after the hook. */
 interface Owner {
   after(end: () => Promise<void>): void;
 }
@@ -44,8 +45,27 @@ interface Owner {
 const TOKEN = 'test-token-5f1d';
 
 /**
- * Starts an empty Redis for a test, or for a file (`startTestRedis({ after })`), and ends it afterwards. Guard tests of
- * `engine: 'real'` with `needsRealRedis()` as their options: `test('…', needsRealRedis(), async (t) => …)`.
+ * One Redis for all tests of a file or suite. Call it where `before` could be called, and the answered function in tests.
+ *
+ * @example
+ * const testRedis = redisForSuite({ transport: 'rest' });
+ * test('…', async () => { await testRedis().command('SET', 'a', '1'); });
+ */
+export function redisForSuite(options: TestRedisOptions = {}): () => TestRedis {
+  let running: TestRedis | undefined;
+  before(async () => {
+    running = await startTestRedis({ after: () => {} }, options);
+  });
+  after(() => running?.stop());
+  return () => {
+    if (running === undefined) throw new Error('The suite has not started its Redis yet.');
+    return running;
+  };
+}
+
+/**
+ * Starts an empty Redis for a test and ends it afterwards. Guard tests of `engine: 'real'` with `needsRealRedis()` as
+ * their options: `test('…', needsRealRedis(), async (t) => …)`.
  *
  * @throws Error for `engine: 'real'` where no redis-server is installed.
  */
