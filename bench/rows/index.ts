@@ -1,0 +1,22 @@
+import type { Row } from '../row.ts';
+import { coldStart } from './cold-start.ts';
+import { cpu } from './cpu.ts';
+import { notifyMemory, roundMemory } from './memory.ts';
+import { notify } from './notify.ts';
+import { quietCheck } from './quiet-check.ts';
+import { round } from './round.ts';
+import { roundBroken } from './round-broken.ts';
+import { roundSpeed } from './round-speed.ts';
+
+/** Every row, in the order in which they run. */
+export const ROWS: readonly Row[] = [
+  round,
+  quietCheck,
+  notify,
+  coldStart,
+  roundSpeed,
+  roundBroken,
+  roundMemory,
+  notifyMemory,
+  cpu,
+];
