@@ -41,8 +41,8 @@ export type ExchangeOutcome =
 
 /**
  * One HTTP/1.1 exchange with a stranger over a socket of its own: one request, one bounded reply, closed. Never throws;
- * whatever the other side does, it settles by the deadline, has taken at most `MAX_HEADER_BYTES` and `maxBodyBytes` (and
- * what one read from the socket holds) and has destroyed the socket.
+ * whatever the other side does, it settles by the deadline, has read at most `MAX_HEADER_BYTES` before a reply's status and
+ * twice `maxBodyBytes` more (framing included) plus what one read of the socket holds, and has destroyed the socket.
  *
  * `http`'s own `timeout` is idle-only: a body of one byte a second or endless 1xx replies outlive it. Hence a timer.
  */
@@ -69,6 +69,15 @@ export function exchange(wanted: ExchangeRequest): Promise<ExchangeOutcome> {
     if (wanted.signal?.aborted) return fail('aborted');
     if (wanted.signal !== undefined) leave = onAbort(wanted.signal, () => fail('aborted'));
 
+    // http limits one head. Empty lines before it, interim replies, and what frames tiny chunks have no limit there.
+    let bytes = 0;
+    let headed = false;
+    const maxBytes = MAX_HEADER_BYTES + 2 * wanted.maxBodyBytes;
+    const count = (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > (headed ? maxBytes : MAX_HEADER_BYTES)) fail('oversized');
+    };
+
     const open = () => {
       socket = wanted.connect();
       socket.on('error', failWith);
@@ -91,10 +100,14 @@ export function exchange(wanted: ExchangeRequest): Promise<ExchangeOutcome> {
       request.on('error', failWith);
       request.on('information', ({ statusCode }) => {
         if (statusCode === 101) fail('malformed', statusCode);
-        else if ((socket?.bytesRead ?? 0) > MAX_HEADER_BYTES) fail('oversized');
       });
       request.on('upgrade', ({ statusCode }) => fail('malformed', statusCode));
-      request.on('response', (reply) => receive(reply, wanted.maxBodyBytes, settle, fail, failWith));
+      request.on('response', (reply) => {
+        headed = true;
+        receive(reply, wanted.maxBodyBytes, settle, fail, failWith);
+      });
+      // After http's own listener, which has parsed a chunk by then.
+      request.once('socket', (used) => used.on('data', count));
       request.end(wanted.body);
     } catch (error) {
       failWith(error);
@@ -121,9 +134,7 @@ function receive(
   reply.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
     chunks.push(chunk);
-    // A body in tiny chunks with long extensions is small once decoded: what came over the wire counts as well.
-    const overWire = reply.socket.bytesRead > MAX_HEADER_BYTES + 2 * maxBodyBytes;
-    if (bytes > maxBodyBytes || overWire) fail('oversized', status);
+    if (bytes > maxBodyBytes) fail('oversized', status);
   });
   reply.on('end', () => {
     const body = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, bytes);

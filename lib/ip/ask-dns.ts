@@ -1,0 +1,47 @@
+import { Resolver } from 'node:dns/promises';
+import { onAbort } from '../http/on-abort.ts';
+import type { IpFamily } from '../peers/ip-space.ts';
+import type { Answer } from './vote.ts';
+
+/** One of two tries, so that a lost datagram does not cost the answer. */
+const TRIES = 2;
+
+interface DnsQuestion {
+  readonly family: IpFamily;
+  readonly timeoutMs: number;
+  readonly dnsServers?: readonly string[] | undefined;
+}
+
+/**
+ * Asks the name servers for the one address that a name has in this family. Never throws. The resolver is new each time:
+ * it reads the system's name servers afresh (they change with the network) and has no cache of its own.
+ */
+export async function askDns(
+  hostname: string,
+  { family, timeoutMs, dnsServers }: DnsQuestion,
+  signal?: AbortSignal,
+): Promise<Answer> {
+  if (signal?.aborted) return { error: 'aborted' };
+  const resolver = new Resolver({ timeout: Math.ceil(timeoutMs / TRIES), tries: TRIES });
+  const timer = setTimeout(() => resolver.cancel(), timeoutMs);
+  const leave = signal === undefined ? undefined : onAbort(signal, () => resolver.cancel());
+  try {
+    if (dnsServers !== undefined) resolver.setServers(dnsServers);
+    const addresses = await (family === 4 ? resolver.resolve4(hostname) : resolver.resolve6(hostname));
+    const [said, ...others] = addresses;
+    if (said === undefined) return { error: 'network' };
+    return others.length > 0 ? { error: 'ambiguous' } : { said };
+  } catch (error) {
+    if (signal?.aborted) return { error: 'aborted' };
+    return { error: isTimeout(error) ? 'timeout' : 'network' };
+  } finally {
+    clearTimeout(timer);
+    leave?.();
+  }
+}
+
+function isTimeout(error: unknown): boolean {
+  return (
+    error instanceof Error && 'code' in error && (error.code === 'ETIMEOUT' || error.code === 'ECANCELLED')
+  );
+}

@@ -1,0 +1,88 @@
+import { isIP, type Socket, connect as tcpConnect } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
+import { exchange } from '../http/exchange.ts';
+import type { TransportError } from '../http/transport-error.ts';
+import type { IpFamily } from '../peers/ip-space.ts';
+import type { Answer, VoteError } from './vote.ts';
+
+/** An address and a line end are 47 bytes at most; a page that needs more than this is no echo of an address. */
+const MAX_ANSWER_BYTES = 1_024;
+/**
+ * Of several addresses of one name the next is tried after this time. Node's default, 250 ms, is less than a round trip
+ * around the world; the deadline leaves room for three.
+ */
+const NEXT_ADDRESS_MS = 900;
+
+interface HttpQuestion {
+  readonly family: IpFamily;
+  readonly version: string;
+  readonly timeoutMs: number;
+  readonly ca?: string | undefined;
+}
+
+/** Asks an echo service once, over a connection of its own. Never throws. A host that is an IP literal is dialled as it is. */
+export async function askHttp(url: URL, question: HttpQuestion, signal?: AbortSignal): Promise<Answer> {
+  const outcome = await exchange({
+    method: 'GET',
+    path: `${url.pathname}${url.search}`,
+    headers: [
+      'host',
+      url.host,
+      'accept',
+      'text/plain',
+      'accept-encoding',
+      'identity',
+      'user-agent',
+      `p2p-consumer-scheduler/${question.version}`,
+      'connection',
+      'close',
+    ],
+    connect: () => connectTo(url, question),
+    timeoutMs: question.timeoutMs,
+    maxBodyBytes: MAX_ANSWER_BYTES,
+    signal,
+  });
+  if (outcome.kind === 'failed') return { error: voteErrorOf(outcome.error) };
+  if (outcome.status !== 200) return { error: 'status' };
+  return { said: trimAscii(outcome.body.toString('latin1')) };
+}
+
+function connectTo(url: URL, { family, ca }: HttpQuestion): Socket {
+  const secure = url.protocol === 'https:';
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const target = {
+    host,
+    port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
+    family,
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_MS,
+  };
+  if (!secure) return tcpConnect(target);
+  return tlsConnect({
+    ...target,
+    ...(isIP(host) === 0 && { servername: host }),
+    ...(ca !== undefined && { ca }),
+    ALPNProtocols: ['http/1.1'],
+    rejectUnauthorized: true,
+  });
+}
+
+/** Only what HTTP and line ends need is trimmed: `String.trim` would take a no-break space or a byte order mark as well. */
+function trimAscii(text: string): string {
+  return /^[\t\n\r ]*([^\t\n\r ]*)[\t\n\r ]*$/.exec(text)?.[1] ?? text;
+}
+
+function voteErrorOf(error: TransportError): VoteError {
+  switch (error) {
+    case 'refused':
+    case 'unreachable':
+    case 'not-found':
+    case 'reset':
+    case 'forbidden':
+      return 'network';
+    case 'redirect':
+      return 'status';
+    default:
+      return error;
+  }
+}
