@@ -1,0 +1,114 @@
+import { type Ip, parseIp } from '../peers/ip-space.ts';
+import type { Reply } from '../redis/redis.ts';
+
+declare const epochBrand: unique symbol;
+
+/** The version of our address: it only grows, and is of the size of a time in milliseconds. */
+export type Epoch = number & { readonly [epochBrand]: true };
+
+/** The candidate of a contested change: how many checks have counted for it, and when the last of them was recorded. */
+export interface Candidate {
+  readonly ip: Ip;
+  readonly checks: number;
+  readonly at: number;
+}
+
+/**
+ * The hash `ip`: our current address and the state of the checks. Times are milliseconds by Redis's clock. A field that
+ * is absent or cannot be used is undefined, a counter 0.
+ */
+export interface Register {
+  /** Our address. One without a usable epoch could not be delivered, and counts as absent: the next check commits it anew. */
+  readonly current: Ip | undefined;
+  /** The address before `current`. */
+  readonly previous: Ip | undefined;
+  /** The version of `current`; undefined as long as there has been none. */
+  readonly epoch: Epoch | undefined;
+  /** When `current` was committed. */
+  readonly since: number | undefined;
+  /** The last ticket handed out. */
+  readonly ticket: number;
+  /** The ticket of the last check that was recorded. */
+  readonly recorded: number;
+  readonly candidate: Candidate | undefined;
+  /** The last check that was recorded. */
+  readonly checkedAt: number | undefined;
+  /** The last check that confirmed `current`. */
+  readonly verifiedAt: number | undefined;
+  /** Recorded checks in a row that found nothing out. */
+  readonly unknownChecks: number;
+  /** When a `dns:` source was last reported to name another address than the others see. */
+  readonly warnedAt: number | undefined;
+}
+
+/** A contested change, and a return to the previous address, needs so many checks. */
+export const CHECKS_NEEDED = 3;
+
+/**
+ * At most 15 decimal digits, which a double (JavaScript's and Lua's number) holds exactly. The scripts use the same rule,
+ * so that what one side takes for poison the other does too.
+ */
+const DIGITS = /^\d{1,15}$/;
+
+/** An epoch as Redis, a payload or a person gives it, or undefined. */
+export function parseEpoch(raw: unknown): Epoch | undefined {
+  const value = typeof raw === 'number' ? String(raw) : raw;
+  const epoch = typeof value === 'string' && DIGITS.test(value) ? Number(value) : 0;
+  return epoch > 0 ? (epoch as Epoch) : undefined;
+}
+
+/**
+ * Reads HGETALL's reply, a flat list of names and values. Each field is taken for itself: what cannot be used counts as
+ * absent, and its name is listed in `poisoned`. Never throws.
+ */
+export function parseRegister(reply: Reply | undefined): { register: Register; poisoned: readonly string[] } {
+  const fields = pairUp(reply);
+  const poisoned: string[] = [];
+
+  const take = <T>(name: string, parse: (raw: string) => T | undefined): T | undefined => {
+    const raw = fields.get(name);
+    if (raw === undefined) return undefined;
+    const value = parse(raw);
+    if (value === undefined) poisoned.push(name);
+    return value;
+  };
+  const number = (name: string) => take(name, (raw) => (DIGITS.test(raw) ? Number(raw) : undefined));
+
+  const candidateIp = take('candidate', parseIp);
+  const candidateAt = number('candidateAt');
+  const candidateChecks = take('candidateChecks', (raw) => {
+    const checks = DIGITS.test(raw) ? Number(raw) : 0;
+    return checks >= 1 && checks < CHECKS_NEEDED ? checks : undefined;
+  });
+
+  const current = take('current', parseIp);
+  const epoch = take('epoch', parseEpoch);
+
+  const register: Register = {
+    current: epoch === undefined ? undefined : current,
+    previous: take('previous', parseIp),
+    epoch,
+    since: number('since'),
+    ticket: number('ticket') ?? 0,
+    recorded: number('recorded') ?? 0,
+    candidate:
+      candidateIp !== undefined && candidateChecks !== undefined && candidateAt !== undefined
+        ? { ip: candidateIp, checks: candidateChecks, at: candidateAt }
+        : undefined,
+    checkedAt: number('checkedAt'),
+    verifiedAt: number('verifiedAt'),
+    unknownChecks: number('unknownChecks') ?? 0,
+    warnedAt: number('warnedAt'),
+  };
+  return { register, poisoned };
+}
+
+function pairUp(reply: Reply | undefined): ReadonlyMap<string, string> {
+  const flat = Array.isArray(reply) ? reply : [];
+  const fields = new Map<string, string>();
+  for (let i = 0; i + 1 < flat.length; i += 2) {
+    const value = flat[i + 1];
+    if (typeof value === 'string' || typeof value === 'number') fields.set(String(flat[i]), String(value));
+  }
+  return fields;
+}
