@@ -1,0 +1,102 @@
+import type { ConsumerState, RedisEvent } from './events.ts';
+import type { Snapshot } from './snapshot.ts';
+import { jsonFields } from './world/server.ts';
+
+type Members = NonNullable<Snapshot['members']>;
+
+/** What happened between two looks at Redis, in the order in which it is told. Pure. */
+export function changesBetween(before: Snapshot | undefined, after: Snapshot): RedisEvent[] {
+  return [
+    ...rounds(after),
+    ...newcomers(before?.members, after.members),
+    ...ipChanges(before, after),
+    ...deliveries(before?.members, after),
+  ];
+}
+
+function rounds({ rounds: entries, members }: Snapshot): RedisEvent[] {
+  return entries.map(({ fields }, index) => {
+    const last = index === entries.length - 1;
+    return {
+      kind: 'round',
+      summary: fields,
+      ...(last && members !== undefined && { consumers: consumerStates(members) }),
+    };
+  });
+}
+
+function consumerStates({ consumers, health }: Members): ConsumerState[] {
+  return [...consumers].map(([uuid, address]) => {
+    const record = jsonFields(health.get(uuid) ?? '');
+    return {
+      uuid,
+      address,
+      state: typeof record.state === 'string' ? record.state : 'new',
+      ...(typeof record.lastError === 'string' && { lastError: record.lastError }),
+    };
+  });
+}
+
+function newcomers(before: Members | undefined, after: Members | undefined): RedisEvent[] {
+  if (before === undefined || after === undefined) return [];
+  const joined = [...after.consumers].filter(([uuid]) => !before.consumers.has(uuid));
+  const heardOf = [...after.candidates].filter(([uuid]) => !before.candidates.has(uuid));
+  return [
+    ...heardOf.map(([uuid, text]): RedisEvent => {
+      const { address, from } = jsonFields(text);
+      return {
+        kind: 'candidate',
+        uuid,
+        address: String(address),
+        ...(typeof from === 'string' && { from }),
+      };
+    }),
+    ...joined.map(([uuid, address]): RedisEvent => ({ kind: 'joined', uuid, address })),
+  ];
+}
+
+function ipChanges(before: Snapshot | undefined, { history, ip }: Snapshot): RedisEvent[] {
+  const changes = history.flatMap(({ fields }): RedisEvent[] => {
+    const to = fields.get('to');
+    const from = fields.get('from');
+    return to === undefined ? [] : [{ kind: 'ip-changed', to, ...(from ? { from } : {}) }];
+  });
+  if (changes.length > 0 || before === undefined) return changes;
+  const changed = (field: string) => ip.get(field) !== before.ip.get(field);
+  if (!changed('checkedAt')) return [];
+  const candidate = ip.get('candidate');
+  const unknown = Number(ip.get('unknownChecks') ?? 0);
+  if (candidate) return [{ kind: 'ip-contested', candidate, checks: ip.get('candidateChecks') ?? '1' }];
+  if (changed('unknownChecks') && unknown > 0) return [{ kind: 'ip-unknown', checks: String(unknown) }];
+  const current = ip.get('current');
+  return changed('verifiedAt') && current ? [{ kind: 'ip-confirmed', ip: current }] : [];
+}
+
+function deliveries(before: Members | undefined, { members, ip, history }: Snapshot): RedisEvent[] {
+  const allTold = history.flatMap(({ fields }): RedisEvent[] => {
+    const told = fields.get('told');
+    return told === undefined ? [] : [{ kind: 'all-told', told }];
+  });
+  if (before === undefined || members === undefined) return allTold;
+  const single = [...members.deliveries].flatMap(([uuid, text]): RedisEvent[] => {
+    const record = jsonFields(text);
+    const old = jsonFields(before.deliveries.get(uuid) ?? '');
+    if (record.ackedAt !== undefined && record.ackedAt !== old.ackedAt) {
+      return [{ kind: 'told', uuid, ip: ip.get('current') ?? '' }];
+    }
+    const attempts = Number(record.attempts ?? 0);
+    const nextAt = Number(members.due.get(uuid));
+    const failed = attempts > 0 && (attempts !== Number(old.attempts ?? 0) || record.firstAt !== old.firstAt);
+    // A live lease means that the attempt is still under way: its score is the lease's end, not the next attempt.
+    return failed && record.lease === undefined && nextAt > 0
+      ? [{ kind: 'not-told', uuid, lastStatus: describeStatus(record.lastStatus), nextAt }]
+      : [];
+  });
+  return [...single, ...allTold];
+}
+
+function describeStatus(status: unknown): string {
+  return typeof status === 'number' || /^\d+$/.test(String(status))
+    ? `it answered ${status}`
+    : String(status);
+}

@@ -1,0 +1,85 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { createRedis } from '../lib/redis/client.ts';
+import { createKeys } from '../lib/redis/keys.ts';
+import type { Redis } from '../lib/redis/redis.ts';
+import { DEMO_TOKEN, type Stack } from './env.ts';
+import type { StackEvent } from './events.ts';
+import type { FunctionKey } from './lambda.ts';
+import { startEmbeddedRedis } from './redis/embedded.ts';
+import { startRestFace } from './redis/rest-face.ts';
+import { PRODUCERS, RETRY_AFTER_S } from './world/cast.ts';
+import { knownConsumers } from './world/consumers.ts';
+import { worldPorts } from './world/ports.ts';
+import { knownProducers } from './world/producers.ts';
+import { startWorld } from './world/world.ts';
+
+/** Registers what has to be ended, last one first. */
+export type OnEnd = (end: () => Promise<void>) => void;
+
+/** Starts the embedded Redis, its REST face and the simulated world, and writes who is known into Redis. */
+export async function startDemo(
+  { config, ports }: Stack,
+  onEnd: OnEnd,
+  onEvent: (event: StackEvent) => void,
+): Promise<Redis> {
+  const embedded = await startEmbeddedRedis({ port: ports.redis });
+  onEnd(embedded.close);
+  const face = await startRestFace({ redisUrl: embedded.url, token: DEMO_TOKEN, port: ports.rest });
+  onEnd(face.close);
+  const { consumers, producers, ...others } = worldPorts(ports.world);
+  const world = await startWorld({ consumers, producers, ...others }, onEvent);
+  onEnd(world.stop);
+
+  const redis = createRedis(config.redis);
+  onEnd(redis.close);
+  const keys = createKeys(config.redis.prefix);
+  await redis.send(
+    [
+      ['HSET', keys.consumers, ...knownConsumers(consumers)],
+      ['HSET', keys.producers, ...knownProducers(producers)],
+    ],
+    { repeatable: true },
+  );
+  return redis;
+}
+
+export interface TourParts {
+  readonly invoke: (name: FunctionKey) => Promise<void>;
+  readonly say: (text: string) => void;
+  /** Resolves when every producer was called at least once. */
+  readonly allCalled: Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * What a newcomer sees without doing anything: a round, the first IP with its deliveries, the round in which the
+ * consumer that was introduced joins, and the check that repeats what a producer had refused.
+ */
+export async function giveTour({ invoke, say, allCalled, signal }: TourParts): Promise<void> {
+  say('first round of synchronization, started now instead of by the schedule');
+  await invoke('sync');
+  say('first IP check, started now instead of by the schedule');
+  await invoke('ip-check');
+  await Promise.race([allCalled, delay(10_000, undefined, { signal, ref: false })]);
+  const retry = delay(RETRY_AFTER_S * 1_000 + 500, undefined, { signal });
+  retry.catch(() => undefined);
+  say('second round: whoever was introduced in the first is asked now');
+  await invoke('sync');
+  await retry;
+  say('second IP check: nothing changed, so only what is still undelivered is sent');
+  await invoke('ip-check');
+}
+
+/** Counts the producers that were called: `done` resolves with the last of them. */
+export function countCalled(): { done: Promise<void>; onEvent: (event: StackEvent) => void } {
+  const missing = new Set(PRODUCERS.map(({ name }) => name));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return {
+    done: promise,
+    onEvent: (event) => {
+      if (event.kind !== 'producer-called') return;
+      missing.delete(event.name);
+      if (missing.size === 0) resolve();
+    },
+  };
+}

@@ -1,0 +1,126 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseEnv } from 'node:util';
+import { type Config, loadConfig } from '../lib/config.ts';
+import { ConfigError } from '../lib/errors.ts';
+import { StartError } from './start-error.ts';
+import { OWN_UUID, SIMULATED_NETWORK } from './world/cast.ts';
+import { sourceUrls, worldPorts } from './world/ports.ts';
+
+/** What `npm start` is going to run. */
+export interface Stack {
+  /** `demo`: embedded Redis and a simulated world. `own`: the user's Redis and peers. */
+  readonly kind: 'demo' | 'own';
+  /** What the functions see, validated. */
+  readonly config: Config;
+  /** The environment of `serverless offline`. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly ports: LocalPorts;
+  /** Where the functions' output goes. */
+  readonly logFile: string;
+}
+
+export interface LocalPorts {
+  /** `serverless offline`'s Lambda endpoint. */
+  readonly lambda: number;
+  /** The embedded Redis's own port, for redis-cli. Demo only. */
+  readonly redis: number;
+  /** The Upstash REST face. Demo only. */
+  readonly rest: number;
+  /** The first of the simulated world's ports. Demo only. */
+  readonly world: number;
+}
+
+/** The bearer token of the demo's REST face, which listens on loopback only. */
+export const DEMO_TOKEN = 'local';
+
+/** Variables of the local stack alone; the functions never see them. */
+export const LOCAL_DEFAULTS = {
+  LOCAL_LAMBDA_PORT: '3002',
+  LOCAL_REDIS_PORT: '6390',
+  LOCAL_REST_PORT: '8079',
+  LOCAL_WORLD_PORT: '8100',
+  LOCAL_LOG: 'local-stack.log',
+} as const;
+
+/**
+ * Decides between the demo and the user's own Redis: a `.env` in `folder`, or an exported `REDIS_URL` (or
+ * `UPSTASH_REDIS_REST_URL`), means *own*. Exported variables win over those of `.env`.
+ *
+ * @throws StartError for a bad port, ConfigError for what the functions could not run with.
+ */
+export function readStack(folder: string, exported: NodeJS.ProcessEnv): Stack {
+  const file = join(folder, '.env');
+  const hasFile = existsSync(file);
+  const given: NodeJS.ProcessEnv = { ...(hasFile ? parseEnv(readFileSync(file, 'utf8')) : {}), ...exported };
+  const ports = readPorts(given);
+  const own = hasFile || Boolean(given.REDIS_URL) || Boolean(given.UPSTASH_REDIS_REST_URL);
+  const env = { ...withoutAws(given), ...(own ? {} : demoEnv(ports)), ...localAws(ports.lambda) };
+  return {
+    kind: own ? 'own' : 'demo',
+    config: own ? loadOwnConfig(env, hasFile) : loadConfig(env),
+    env,
+    ports,
+    logFile: given.LOCAL_LOG || LOCAL_DEFAULTS.LOCAL_LOG,
+  };
+}
+
+function loadOwnConfig(env: NodeJS.ProcessEnv, hasFile: boolean): Config {
+  try {
+    return loadConfig(env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const where = hasFile ? 'the file .env and the exported variables' : 'the exported variables';
+    const way = hasFile ? 'move .env away' : 'unset REDIS_URL';
+    throw new StartError(
+      `${error.message}\nThis comes from ${where}; .env.example explains each. For the demo without any, ${way}.`,
+    );
+  }
+}
+
+function demoEnv(ports: LocalPorts): NodeJS.ProcessEnv {
+  return {
+    LOCAL_UUID: OWN_UUID,
+    REDIS_URL: `http://127.0.0.1:${ports.rest}`,
+    REDIS_TOKEN: DEMO_TOKEN,
+    REDIS_PREFIX: '',
+    PEER_PORT: '',
+    PEER_ALLOW_CIDRS: '127.0.0.1/32',
+    IP_FAMILY: '4',
+    IP_SOURCES: sourceUrls(worldPorts(ports.world)).join(','),
+    IP_QUORUM: '',
+    IP_ALLOW_CIDRS: SIMULATED_NETWORK,
+  };
+}
+
+/** Credentials, profiles and endpoints of a real account never reach the local functions. */
+function withoutAws(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('AWS_')));
+}
+
+function localAws(lambdaPort: number): NodeJS.ProcessEnv {
+  return {
+    AWS_ENDPOINT_URL_LAMBDA: `http://127.0.0.1:${lambdaPort}`,
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+    AWS_REGION: 'us-east-1',
+  };
+}
+
+function readPorts(env: NodeJS.ProcessEnv): LocalPorts {
+  const faults: string[] = [];
+  const read = (name: Exclude<keyof typeof LOCAL_DEFAULTS, 'LOCAL_LOG'>, max = 65_535) => {
+    const text = env[name] || LOCAL_DEFAULTS[name];
+    if (/^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= max) return Number(text);
+    faults.push(`  - ${name} must be a port from 1 to ${max}`);
+    return 0;
+  };
+  const ports = {
+    lambda: read('LOCAL_LAMBDA_PORT'),
+    redis: read('LOCAL_REDIS_PORT'),
+    rest: read('LOCAL_REST_PORT'),
+    world: read('LOCAL_WORLD_PORT', 65_500),
+  };
+  if (faults.length > 0) throw new StartError(`The local stack cannot use its ports:\n${faults.join('\n')}`);
+  return ports;
+}

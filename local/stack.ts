@@ -1,0 +1,140 @@
+import { createWriteStream } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Redis } from '../lib/redis/redis.ts';
+import { handbook, opening } from './banner.ts';
+import { countCalled, giveTour, startDemo } from './demo.ts';
+import type { LocalPorts, Stack } from './env.ts';
+import type { StackEvent } from './events.ts';
+import { readLogLine } from './function-log.ts';
+import { type FunctionKey, invokeLocal } from './lambda.ts';
+import { narrate } from './narrator.ts';
+import { startOffline } from './offline.ts';
+import { openOwnRedis } from './own-redis.ts';
+import { type PortUse, requireFreePorts } from './ports.ts';
+import { StartError } from './start-error.ts';
+import { formatLine, type Line } from './terminal.ts';
+import { startWatcher, type Watcher } from './watcher.ts';
+import { NAMES } from './world/cast.ts';
+import { worldPorts, worldPortUses } from './world/ports.ts';
+
+export interface StackParts {
+  readonly folder: string;
+  /** Prints; a row at a time or several. */
+  readonly print: (text: string) => void;
+  readonly colour: boolean;
+  readonly columns: number;
+  /** Registers what has to be ended; what was registered last ends first. */
+  readonly onEnd: (end: () => Promise<void>) => void;
+  /** Aborts when the stack is to end. */
+  readonly signal: AbortSignal;
+}
+
+const DEMO_PAUSE_MS = 400;
+const OWN_PAUSE_MS = 1_000;
+
+/**
+ * Runs the local stack until `signal` aborts: Redis and peers, `serverless offline`, the first runs, the narration.
+ *
+ * @throws StartError for what the user can put right, also when a part ends by itself later.
+ */
+export async function runStack(stack: Stack, parts: StackParts): Promise<void> {
+  const { folder, print, onEnd, signal } = parts;
+  await requireFreePorts(portUses(stack));
+  print(opening(stack));
+
+  const tell = (line: Line) => print(formatLine(line, new Date(), parts));
+  const say = (text: string) => tell({ tag: 'stack', text });
+  const called = countCalled();
+  let invoke = async (_name: FunctionKey): Promise<void> => undefined;
+  const onEvent = (event: StackEvent) => {
+    called.onEvent(event);
+    // In the demo the producers themselves tell that they were called.
+    if (!(event.kind === 'told' && stack.kind === 'demo')) tell(narrate(event, NAMES));
+    if (event.kind === 'public-ip-set') void invoke('ip-check');
+  };
+
+  const redis: Redis = stack.kind === 'demo' ? await startDemo(stack, onEnd, onEvent) : await openOwn();
+  const watcher = await startWatcher({
+    redis,
+    prefix: stack.config.redis.prefix,
+    onEvent,
+    pauseMs: stack.kind === 'demo' ? DEMO_PAUSE_MS : OWN_PAUSE_MS,
+    always: stack.kind === 'demo',
+  });
+  onEnd(watcher.stop);
+
+  say('starting the functions');
+  const offline = await startOffline({
+    folder,
+    env: stack.env,
+    port: stack.ports.lambda,
+    onLine: openLog(resolve(folder, stack.logFile), onEvent, watcher),
+    signal,
+  });
+  onEnd(offline.stop);
+  const died = offline.exited.then(() => {
+    if (!signal.aborted)
+      throw new StartError(`"serverless offline" has ended. Its output is in ${stack.logFile}.`);
+  });
+
+  invoke = async (name) => {
+    // A run that fails says so in the log, and one that was cut off belongs to a stack that ends.
+    await invokeLocal(stack.ports.lambda, name, { source: 'schedule' }, { signal }).catch(() => undefined);
+    watcher.poke();
+  };
+  await Promise.race([died, firstRuns()]);
+  await Promise.race([died, aborted(signal)]);
+
+  async function openOwn(): Promise<Redis> {
+    const opened = await openOwnRedis(stack.config, signal);
+    onEnd(opened.close);
+    return opened;
+  }
+
+  async function firstRuns(): Promise<void> {
+    if (stack.kind === 'demo') {
+      await giveTour({ invoke, say, allCalled: called.done, signal }).catch(() => undefined);
+      if (!signal.aborted) print(handbook(stack));
+      return;
+    }
+    print(handbook(stack));
+    say('first round and first IP check, started now instead of by the schedule');
+    await Promise.all([invoke('sync'), invoke('ip-check')]);
+  }
+}
+
+function openLog(file: string, onEvent: (event: StackEvent) => void, watcher: Watcher) {
+  const log = createWriteStream(file, { mode: 0o600 });
+  log.on('error', () => undefined);
+  return (line: string) => {
+    log.write(`${line}\n`);
+    const event = readLogLine(line);
+    if (event !== undefined) onEvent(event);
+    watcher.poke();
+  };
+}
+
+function portUses({ kind, ports }: Stack): PortUse[] {
+  const use = (name: keyof LocalPorts, what: string, variable: string): PortUse => ({
+    port: ports[name],
+    what,
+    variable,
+  });
+  return [
+    use('lambda', 'the functions (serverless offline)', 'LOCAL_LAMBDA_PORT'),
+    ...(kind === 'demo'
+      ? [
+          use('rest', "Redis's REST API", 'LOCAL_REST_PORT'),
+          use('redis', 'the embedded Redis', 'LOCAL_REDIS_PORT'),
+          ...worldPortUses(worldPorts(ports.world)),
+        ]
+      : []),
+  ];
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

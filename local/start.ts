@@ -1,0 +1,40 @@
+// npm start: the whole scheduler on this machine. Exit code 0 when asked to end (Ctrl-C, SIGTERM, SIGHUP, npm gone),
+// 1 when it could not start or a part of it died, 130 when a second Ctrl-C did not let it end in order.
+import { fileURLToPath } from 'node:url';
+import { ConfigError } from '../lib/errors.ts';
+import { readStack } from './env.ts';
+import { watchForEnd } from './lifecycle.ts';
+import { runStack } from './stack.ts';
+import { StartError } from './start-error.ts';
+
+const ends: (() => Promise<void>)[] = [];
+const ending = new AbortController();
+
+watchForEnd(({ why, again }) => {
+  // The children end by themselves when this process is gone.
+  if (again) process.exit(130);
+  console.log(`\nEnding everything (${why}).`);
+  ending.abort();
+});
+
+const folder = fileURLToPath(new URL('..', import.meta.url));
+let code = 0;
+try {
+  await runStack(readStack(folder, process.env), {
+    folder,
+    print: (text) => console.log(text),
+    colour: process.stdout.isTTY === true && !process.env.NO_COLOR,
+    columns: Math.min(process.stdout.columns ?? 80, 100),
+    onEnd: (end) => ends.push(end),
+    signal: ending.signal,
+  });
+} catch (error) {
+  if (!ending.signal.aborted) {
+    code = 1;
+    if (error instanceof StartError || error instanceof ConfigError) console.error(error.message);
+    else console.error(error);
+  }
+}
+ending.abort();
+for (const end of ends.reverse()) await end().catch(() => undefined);
+process.exit(code);

@@ -1,0 +1,62 @@
+/** What a line is about, in one word at its left, and what it says. */
+export interface Line {
+  readonly tag: 'stack' | 'redis' | 'world' | 'sync' | 'ip' | 'notify' | 'log';
+  readonly text: string;
+  /** Further lines under it, already short. */
+  readonly details?: readonly string[];
+  readonly tone?: 'good' | 'bad';
+}
+
+export interface TerminalOptions {
+  /** Columns to fit. */
+  readonly columns: number;
+  readonly colour: boolean;
+}
+
+const TAG_WIDTH = 8;
+const TIME_WIDTH = 10;
+const INDENT = TIME_WIDTH + TAG_WIDTH;
+const TONES = { good: '\u001b[32m', bad: '\u001b[31m' } as const;
+const DIM = '\u001b[2m';
+const RESET = '\u001b[0m';
+
+/** The line as it is printed: local time, tag, text wrapped to the columns, details indented below. Pure. */
+export function formatLine(line: Line, at: Date, { columns, colour }: TerminalOptions): string {
+  const width = Math.max(20, columns - INDENT);
+  const paint = (text: string, code: string) => (colour ? `${code}${text}${RESET}` : text);
+  const head = `${clock(at)}  ${line.tag.padEnd(TAG_WIDTH)}`;
+  const body = wrap(clean(line.text), width).map((text) =>
+    line.tone === undefined ? text : paint(text, TONES[line.tone]),
+  );
+  const details = (line.details ?? []).flatMap((detail) => wrap(clean(detail), width - 2, '  '));
+  const rows = [...body, ...details.map((text) => `  ${text}`)];
+  return rows
+    .map((text, index) => `${index === 0 ? paint(head, DIM) : ' '.repeat(INDENT)}${text}`)
+    .join('\n');
+}
+
+/** `text` without control and formatting characters, which could steer the terminal. */
+export function clean(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
+}
+
+/** Breaks at blanks so that no row is wider than `width`; a word that is longer stands alone, uncut, so it can be copied. */
+export function wrap(text: string, width: number, hanging = ''): string[] {
+  const rows: string[] = [];
+  let row = '';
+  for (const word of text.split(/(?<=\S) (?=\S)/)) {
+    if (row === '') row = rows.length === 0 ? word : hanging + word;
+    else if (row.length + 1 + word.length <= width) row += ` ${word}`;
+    else {
+      rows.push(row);
+      row = hanging + word;
+    }
+  }
+  return [...rows, row];
+}
+
+function clock(at: Date): string {
+  return [at.getHours(), at.getMinutes(), at.getSeconds()]
+    .map((part) => String(part).padStart(2, '0'))
+    .join(':');
+}
