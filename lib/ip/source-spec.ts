@@ -7,14 +7,15 @@ export type SourceSpec =
   | { readonly kind: 'static'; readonly id: string; readonly operator: string; readonly ip: Ip };
 
 /**
- * Hosts whose operator their name does not show. icanhazip.com has been run by Cloudflare since 2021; api.aws and
- * amazonaws.com are both AWS.
+ * Domains whose operator their name does not show. icanhazip.com has been run by Cloudflare since 2021, amazonaws.com and
+ * api.aws are both AWS, and tnedi.me is ident.me's spare.
  */
 const OPERATORS: Readonly<Record<string, string>> = {
   'icanhazip.com': 'cloudflare',
   'cloudflare.com': 'cloudflare',
   'amazonaws.com': 'aws',
   'api.aws': 'aws',
+  'tnedi.me': 'ident.me',
 };
 
 /** Reads one entry of `IP_SOURCES`: the source, or what is wrong with it. */
@@ -56,6 +57,6 @@ function isLoopback(hostname: string): boolean {
  */
 function operatorOf({ hostname, host }: URL): string {
   if (parseIp(hostname.replace(/^\[|\]$/g, '')) !== undefined) return host;
-  const domain = hostname.split('.').slice(-2).join('.');
+  const domain = hostname.replace(/\.$/, '').split('.').slice(-2).join('.');
   return OPERATORS[domain] ?? domain;
 }
