@@ -1,0 +1,23 @@
+/**
+ * Where a round starts: at a page, in a *pass*, which is one walk over all pages and takes several rounds when one has not
+ * the time. Whoever was probed since the pass began has had its turn: so an unfinished page makes progress in each
+ * round, and nobody starves however short the rounds are.
+ */
+export interface Position {
+  /** HSCAN's; `0` is the first page. */
+  readonly cursor: string;
+  /** When the pass began, by Redis's clock. */
+  readonly passAt: number;
+}
+
+/** What is stored in `sync:cursor`. `0` stands for nothing to go on with. */
+export function encodePosition({ cursor, passAt }: Position): string {
+  return cursor === '0' ? '0' : `${cursor}@${passAt}`;
+}
+
+/** Reads what Redis holds, which may be anything; what cannot be read, or lies in the future, is a start at `at`. */
+export function decodePosition(stored: unknown, at: number): Position {
+  const [, cursor, passAt] = /^([^@]{1,64})@(\d{1,15})$/.exec(typeof stored === 'string' ? stored : '') ?? [];
+  if (cursor === undefined || cursor === '0' || Number(passAt) > at) return { cursor: '0', passAt: at };
+  return { cursor, passAt: Number(passAt) };
+}

@@ -1,0 +1,45 @@
+/** One outcome of a probe, as the last ones are kept. `busy` is an alive one that asked to be left alone. */
+export type RecentOutcome = 'alive' | 'busy' | 'failed';
+
+/** How many outcomes are kept. */
+export const RECENT_OUTCOMES = 60;
+
+const OUTCOMES = ['none', 'alive', 'busy', 'failed'] as const;
+const PER_CHARACTER = 3;
+const BITS = 2;
+const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+const LENGTH = RECENT_OUTCOMES / PER_CHARACTER;
+
+/**
+ * The last 60 outcomes in 20 characters: two bits each, three in a character of base64url, the newest last. What is not
+ * there yet is 0, so that an empty history is all `A`. As a number it is shifted by one place for each outcome.
+ */
+export function pushOutcome(recent: string, outcome: RecentOutcome): string {
+  const codes = [...unpack(recent).slice(1), OUTCOMES.indexOf(outcome)];
+  let text = '';
+  for (let i = 0; i < codes.length; i += PER_CHARACTER) {
+    text += DIGITS[((codes[i] ?? 0) << 4) | ((codes[i + 1] ?? 0) << BITS) | (codes[i + 2] ?? 0)];
+  }
+  return text;
+}
+
+/** The outcomes of `pushOutcome`, the oldest first. Anything that is none of its texts has none. */
+export function readOutcomes(recent: string): RecentOutcome[] {
+  return unpack(recent).flatMap((code) => {
+    const outcome = OUTCOMES[code];
+    return outcome === undefined || outcome === 'none' ? [] : [outcome];
+  });
+}
+
+export const NO_OUTCOMES = 'A'.repeat(LENGTH);
+
+export function isRecent(text: string): boolean {
+  return text.length === LENGTH && /^[\w-]+$/.test(text);
+}
+
+function unpack(recent: string): number[] {
+  return Array.from(isRecent(recent) ? recent : NO_OUTCOMES).flatMap((character) => {
+    const digit = DIGITS.indexOf(character);
+    return [digit >> 4, (digit >> BITS) & 3, digit & 3];
+  });
+}
