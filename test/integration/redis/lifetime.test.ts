@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { createInterface } from 'node:readline';
+import { describe, type TestContext, test } from 'node:test';
+import { startEmbeddedRedis } from '../../../local/redis/embedded.ts';
+import { startTestRedis } from '../../support/redis.ts';
+
+/** Runs a module in a Node of its own, and answers the first line that it prints. */
+function runModule(t: TestContext, source: string) {
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', source], {
+    cwd: new URL('../../..', import.meta.url),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  t.after(() => void child.kill('SIGKILL'));
+  const firstLine = once(createInterface({ input: child.stdout }), 'line').then(([line]) => String(line));
+  return { child, exited, firstLine };
+}
+
+describe('a program that sent something', () => {
+  for (const transport of ['tcp', 'rest'] as const) {
+    test(`over ${transport} ends by itself once the client is closed`, async (t) => {
+      const { url, token } = await startTestRedis(t, { transport });
+      const { exited, firstLine } = runModule(
+        t,
+        `import { createRequire } from 'node:module';
+         import { createRedis } from './lib/redis/client.ts';
+         const redis = createRedis(${JSON.stringify({ url, token })});
+         await redis.send([['SET', 'a', '1']], { repeatable: false });
+         await redis.close();
+         const loaded = Object.keys(createRequire(import.meta.url).cache);
+         console.log(loaded.some((path) => path.includes('/ioredis/')));`,
+      );
+
+      assert.equal(await firstLine, String(transport === 'tcp'), 'ioredis is loaded for TCP alone');
+      assert.deepEqual(await exited, [0, null]);
+    });
+  }
+});
+
+describe('the embedded Redis', () => {
+  test('is not in the process group of its parent, and ends with close', async () => {
+    const embedded = await startEmbeddedRedis();
+    process.kill(-embedded.pid, 0);
+    await embedded.close();
+    await embedded.close();
+    assert.throws(() => process.kill(embedded.pid, 0), { code: 'ESRCH' });
+  });
+
+  test('listens on 127.0.0.1 only', async (t) => {
+    const embedded = await startEmbeddedRedis();
+    const port = Number(new URL(embedded.url).port);
+    t.after(embedded.close);
+    // A socket on every interface would be on this one too.
+    await assert.rejects(once(connect(port, '::1'), 'connect'));
+    const socket = connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    socket.destroy();
+  });
+
+  test('says when its port is in use', async (t) => {
+    const embedded = await startEmbeddedRedis();
+    t.after(embedded.close);
+    await assert.rejects(startEmbeddedRedis({ port: Number(new URL(embedded.url).port) }), /EADDRINUSE/);
+  });
+
+  test('dies with its parent, even if that is killed', async (t) => {
+    const { child, firstLine } = runModule(
+      t,
+      `import { startEmbeddedRedis } from './local/redis/embedded.ts';
+       const { pid, url } = await startEmbeddedRedis();
+       console.log(pid, url);`,
+    );
+    const [pid, url = ''] = (await firstLine).split(' ');
+    process.kill(Number(pid), 0);
+
+    child.kill('SIGKILL');
+
+    const gone = () =>
+      fetch(url.replace('redis:', 'http:')).then(
+        () => false,
+        (error) => error.cause?.code === 'ECONNREFUSED',
+      );
+    while (!(await gone()));
+  });
+});

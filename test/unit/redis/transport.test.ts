@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { cutCommand, networkError } from '../../../lib/redis/transport.ts';
+
+for (const [text, cut] of [
+  ['ERR wrong, command was: ["SET","a","secret, command was: x"]', 'ERR wrong'],
+  ["ERR unknown command 'X', with args beginning with: 'secret' ", "ERR unknown command 'X'"],
+  ['NOSCRIPT No matching script. Please use EVAL.', 'NOSCRIPT No matching script. Please use EVAL.'],
+  [
+    'WRONGTYPE Operation against a key, of another kind',
+    'WRONGTYPE Operation against a key, of another kind',
+  ],
+  ['', ''],
+] as const) {
+  test(`an error's text ends where the command begins: ${JSON.stringify(cut)}`, () => {
+    assert.equal(cutCommand(text), cut);
+  });
+}
+
+const withCode = (code: string, more: object = {}) => Object.assign(new Error('secret'), { code, ...more });
+
+for (const [title, error, mayHaveRun] of [
+  ['nothing listened', withCode('ECONNREFUSED'), false],
+  ['the name is unknown', new TypeError('fetch failed', { cause: withCode('ENOTFOUND') }), false],
+  ['connecting took too long', withCode('ETIMEDOUT', { syscall: 'connect' }), false],
+  ['every address refused', Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' }), false],
+  [
+    'the certificate has expired',
+    new TypeError('fetch failed', { cause: withCode('CERT_HAS_EXPIRED') }),
+    false,
+  ],
+  ['the connection was reset', withCode('ECONNRESET', { syscall: 'read' }), true],
+  ['reading took too long', withCode('ETIMEDOUT', { syscall: 'read' }), true],
+  ['writing failed', withCode('EPIPE', { syscall: 'write' }), true],
+  ['the other side closed', new TypeError('fetch failed', { cause: withCode('UND_ERR_SOCKET') }), true],
+  ['who knows', 'secret', true],
+] as const) {
+  test(`a request ${mayHaveRun ? 'may have' : 'has not'} run when ${title}`, () => {
+    const failure = networkError(error, 'redis.example:6379');
+    assert.equal(failure.mayHaveRun, mayHaveRun);
+    assert.match(failure.message, /redis\.example:6379/);
+    assert.doesNotMatch(failure.message, /secret/);
+  });
+}
+
+test('a certificate that is not accepted is not asked for again', () => {
+  assert.equal(networkError(withCode('DEPTH_ZERO_SELF_SIGNED_CERT'), 'x').passing, false);
+  assert.equal(networkError(withCode('ECONNRESET'), 'x').passing, true);
+});
