@@ -1,0 +1,291 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Command, ScriptCall } from '../../../lib/redis/redis.ts';
+import { defineScript } from '../../../lib/redis/script.ts';
+import { NEW, OLD } from '../../unit/ip/votes.ts';
+import { DAY, inWorld, MINUTE, producer, type World } from './world.ts';
+
+/** Changes the address from OLD to NEW now, and answers what the commit did. */
+async function change(w: World) {
+  const { outcome, commit } = await w.later(0, NEW, NEW, NEW);
+  assert.equal(outcome, 'changed');
+  return commit;
+}
+
+/** The same script, but Redis dies before its n-th write: what was written before stays. */
+function dyingBefore(write: number) {
+  return (trip: number, requests: readonly (Command | ScriptCall)[]): readonly (Command | ScriptCall)[] => {
+    if (trip !== 2) return requests;
+    return requests.map((request) => {
+      if (!('script' in request)) return request;
+      const { name, lua } = request.script;
+      const dying = `
+local alive, writes, real = true, 0, redis
+local redis = { error_reply = real.error_reply, call = function(command, ...)
+  if command == 'HSET' or command == 'HDEL' or command == 'ZADD' or command == 'ZREM' or command == 'XADD' then
+    writes = writes + 1
+    if writes == ${write} then error('POWER CUT') end
+  end
+  return real.call(command, ...)
+end }
+${lua}`;
+      return { ...request, script: defineScript(`${name}-dying-before-${write}`, dying) };
+    });
+  };
+}
+
+inWorld('a commit', (world) => {
+  test('every member of producers becomes due, whatever its record and its score say', async () => {
+    const w = world();
+    await w.settle(OLD, producer(1), producer(2), producer(3));
+    await w.test.command('ZADD', w.keys.due, w.nowMs + 3_600_000, producer(2));
+    await w.test.command('HSET', w.keys.deliveries, producer(2), '{"attempts":7,"firstAt":5,"leaseEpoch":5}');
+    await w.test.command('HSET', w.keys.deliveries, producer(3), 'poison');
+    const now = String(w.nowMs);
+
+    const commit = await change(w);
+
+    assert.deepEqual(commit, { due: 3, leased: 0, skipped: 0, dropped: 0, removed: 0 });
+    assert.deepEqual(await w.due(), { [producer(1)]: now, [producer(2)]: now, [producer(3)]: now });
+    assert.deepEqual(
+      await w.records(),
+      { [producer(2)]: '{"attempts":7,"firstAt":5,"leaseEpoch":5}', [producer(3)]: 'poison' },
+      'records are not rewritten',
+    );
+  });
+
+  test('a delivery that has a lease is left alone, expired or not', async () => {
+    const w = world();
+    await w.settle(OLD, producer(1), producer(2), producer(3));
+    const live = { lease: 'token-1', leaseEpoch: 1, leaseEnd: w.nowMs + 30_000 };
+    const expired = { lease: 'token-2', leaseEpoch: 1, leaseEnd: w.nowMs - 30_000 };
+    await w.test.command(
+      'HSET',
+      w.keys.deliveries,
+      producer(1),
+      JSON.stringify(live),
+      producer(2),
+      JSON.stringify(expired),
+    );
+    await w.test.command('ZADD', w.keys.due, live.leaseEnd, producer(1), expired.leaseEnd, producer(2));
+    const now = String(w.nowMs);
+
+    const commit = await change(w);
+
+    assert.equal(commit?.due, 1);
+    assert.equal(commit?.leased, 2);
+    assert.deepEqual(await w.due(), {
+      [producer(1)]: String(live.leaseEnd),
+      [producer(2)]: String(expired.leaseEnd),
+      [producer(3)]: now,
+    });
+    assert.deepEqual(await w.records(), {
+      [producer(1)]: JSON.stringify(live),
+      [producer(2)]: JSON.stringify(expired),
+    });
+  });
+
+  test('a record that only mentions a lease has none', async () => {
+    const w = world();
+    await w.settle(OLD, producer(1), producer(2), producer(3));
+    await w.test.command(
+      'HSET',
+      w.keys.deliveries,
+      ...[producer(1), '{"lastStatus":"\\"lease\\"","leaseEpoch":5}'],
+      ...[producer(2), '{"lease":null}'],
+      ...[producer(3), '["lease"]'],
+    );
+    assert.equal((await change(w))?.due, 3);
+  });
+
+  test('a leased delivery that fell out of the due set is put back: a record with a lease is always a member', async () => {
+    const w = world();
+    await w.settle(OLD, producer(1));
+    await w.test.command('HSET', w.keys.deliveries, producer(1), '{"lease":"token","leaseEnd":5}');
+    const now = String(w.nowMs);
+    await change(w);
+    assert.deepEqual(await w.due(), { [producer(1)]: now });
+  });
+
+  test('a field of producers that is no uuid is skipped and counted, and its value does not matter', async () => {
+    const w = world();
+    await w.settle(OLD);
+    await w.test.command(
+      'HSET',
+      w.keys.producers,
+      ...[producer(1), 'not an address'],
+      ...[producer(2).toUpperCase().replace('8000', 'A000'), '169.254.169.254'],
+      ...['not-a-uuid', '198.51.100.1'],
+      ...[`${producer(3)}0`, '198.51.100.1'],
+      ...[producer(4).replaceAll('-', ''), '198.51.100.1'],
+      ...['', '198.51.100.1'],
+    );
+    const commit = await change(w);
+    assert.equal(commit?.due, 2);
+    assert.equal(commit?.skipped, 4);
+    assert.deepEqual(Object.keys(await w.due()).sort(), [
+      producer(1),
+      producer(2).toUpperCase().replace('8000', 'A000'),
+    ]);
+    assert.ok(w.logs.some(({ level, message }) => level === 'warn' && message.includes('uuid')));
+  });
+
+  test('only a commit drops a missing producer: one without lease whose missingSince is over a day old', async () => {
+    const w = world();
+    await w.settle(OLD, producer(9));
+    const since = (ms: number) => ({ missingSince: w.nowMs + 3_000 - ms });
+    const records = {
+      [producer(1)]: since(DAY + 1),
+      [producer(2)]: since(DAY),
+      [producer(3)]: { ...since(2 * DAY), lease: 'token', leaseEnd: w.nowMs - DAY },
+      [producer(4)]: { attempts: 3 },
+      [producer(5)]: { missingSince: 'poison' },
+      [producer(6)]: { ...since(2 * DAY), ambiguousEpoch: 1, ambiguousAt: w.nowMs },
+    };
+    for (const [uuid, record] of Object.entries(records)) {
+      await w.test.command('HSET', w.keys.deliveries, uuid, JSON.stringify(record));
+      await w.test.command('ZADD', w.keys.due, 5, uuid);
+    }
+    // No commit, nothing dropped.
+    await w.later(0, OLD, OLD, OLD);
+    assert.equal(Object.keys(await w.due()).length, 6);
+
+    const commit = await change(w);
+
+    assert.equal(commit?.dropped, 2);
+    assert.equal(commit?.removed, 1);
+    assert.deepEqual(Object.keys(await w.due()).sort(), [2, 3, 4, 5, 9].map(producer));
+    assert.deepEqual(
+      Object.keys(await w.records()).sort(),
+      [2, 3, 4, 5, 6].map(producer),
+      'what may still arrive outlives the delivery',
+    );
+  });
+
+  test('a producer that is in producers is not dropped, however long its record calls it missing', async () => {
+    const w = world();
+    await w.settle(OLD, producer(1));
+    await w.test.command('HSET', w.keys.deliveries, producer(1), '{"missingSince":5}');
+    await w.test.command('ZADD', w.keys.due, 5, producer(1));
+    const commit = await change(w);
+    assert.equal(commit?.dropped, 0);
+    assert.deepEqual(Object.keys(await w.due()), [producer(1)]);
+    assert.deepEqual(Object.keys(await w.records()), [producer(1)]);
+  });
+
+  test('clean-up deletes records without producer, lease and delivery whose ambiguity ended over 60 s ago', async () => {
+    const w = world();
+    await w.settle(OLD, producer(9));
+    const at = w.nowMs + 3_000;
+    const records: Readonly<Record<string, string>> = {
+      [producer(1)]: '{"ackedEpoch":5,"ackedAt":5}',
+      [producer(2)]: JSON.stringify({ ambiguousEpoch: 5, ambiguousAt: at - MINUTE - 1 }),
+      [producer(3)]: JSON.stringify({ ambiguousEpoch: 5, ambiguousAt: at - MINUTE }),
+      [producer(4)]: JSON.stringify({ lease: 'token', leaseEnd: 5 }),
+      [producer(5)]: '{"attempts":1}',
+      [producer(6)]: 'poison',
+      [producer(9)]: '{"ackedEpoch":5,"ackedAt":5}',
+    };
+    for (const [uuid, record] of Object.entries(records)) {
+      await w.test.command('HSET', w.keys.deliveries, uuid, record);
+    }
+    await w.test.command('ZADD', w.keys.due, at + DAY, producer(5));
+
+    const commit = await change(w);
+
+    assert.equal(commit?.removed, 3);
+    assert.deepEqual(Object.keys(await w.records()).sort(), [3, 4, 5, 9].map(producer));
+  });
+
+  test('nothing that the consumer API wrote is deleted or changed', async () => {
+    const w = world();
+    await w.settle(OLD, producer(1), 'no uuid');
+    await w.test.command('HSET', w.keys.consumers, producer(7), 'anything');
+    const before = await w.test.command('HGETALL', w.keys.producers);
+    await change(w);
+    assert.deepEqual(await w.test.command('HGETALL', w.keys.producers), before);
+    assert.deepEqual(await w.test.command('HGETALL', w.keys.consumers), [producer(7), 'anything']);
+  });
+
+  test('without producers a change is committed all the same', async () => {
+    const w = world();
+    await w.settle(OLD);
+    assert.deepEqual(await change(w), { due: 0, leased: 0, skipped: 0, dropped: 0, removed: 0 });
+    assert.equal((await w.register()).current, NEW);
+  });
+
+  test('2,345 producers with as many records become due, in chunks that lose nobody', async () => {
+    const w = world();
+    const uuids = Array.from({ length: 2_345 }, (_, i) => producer(i));
+    await w.settle(OLD, ...uuids);
+    for (let from = 0; from < uuids.length; from += 500) {
+      const records = uuids
+        .slice(from, from + 500)
+        .flatMap((uuid, i) => [uuid, (from + i) % 2 === 0 ? '{"lease":"token"}' : '{"ackedEpoch":5}']);
+      await w.test.command('HSET', w.keys.deliveries, ...records);
+    }
+    const gone = Array.from({ length: 1_234 }, (_, i) => producer(10_000 + i));
+    await w.test.command('HSET', w.keys.deliveries, ...gone.flatMap((uuid) => [uuid, '{"missingSince":5}']));
+    await w.test.command('ZADD', w.keys.due, ...gone.flatMap((uuid) => [5, uuid]));
+
+    const commit = await change(w);
+
+    assert.deepEqual(commit, { due: 1_172, leased: 1_173, skipped: 0, dropped: 1_234, removed: 1_234 });
+    assert.deepEqual(Object.keys(await w.due()).sort(), uuids.toSorted());
+    assert.deepEqual(Object.keys(await w.records()).sort(), uuids.toSorted());
+  });
+
+  test('the history is bounded', async () => {
+    const w = world();
+    await w.settle(OLD);
+    for (let i = 0; i < 1_200; i += 100) {
+      await Promise.all(
+        Array.from({ length: 100 }, () => w.test.command('XADD', w.keys.ipHistory, '*', 'from', 'x')),
+      );
+    }
+    await change(w);
+    const length = Number(await w.test.command('XLEN', w.keys.ipHistory));
+    assert.ok(length >= 1_000 && length < 1_200, `${length} entries`);
+  });
+
+  test('a script that dies before any of its writes is repeated by the next check, and nobody is left out', async () => {
+    const w = world();
+    let deaths = 0;
+    for (let write = 1; write <= 20; write++) {
+      await w.reset();
+      await w.settle(OLD, producer(1), producer(2), producer(3));
+      await w.test.command('HSET', w.keys.ip, 'candidate', NEW, 'candidateChecks', '1', 'candidateAt', '5');
+      await w.test.command('HSET', w.keys.deliveries, producer(3), '{"lease":"token","leaseEnd":5}');
+      await w.test.command('HSET', w.keys.deliveries, producer(7), '{"missingSince":5}');
+      await w.test.command('ZADD', w.keys.due, 5, producer(3), 6, producer(7));
+      const { epoch } = await w.register();
+      w.answers = [NEW, NEW, NEW];
+      const died = await w.check({ request: dyingBefore(write) }).then(
+        () => false,
+        (error: unknown) => {
+          assert.match(String(error), /POWER CUT/);
+          return true;
+        },
+      );
+      const told = () => w.due().then((due) => Object.keys(due).sort());
+      if ((await w.register()).current === NEW) {
+        assert.deepEqual(await told(), [1, 2, 3].map(producer), 'the register is written after who is due');
+      }
+      if (!died) break;
+      deaths += 1;
+      for (let i = 0; i < 3; i++) await w.later(MINUTE, NEW, NEW, NEW);
+
+      const register = await w.register();
+      assert.equal(register.current, NEW, `dead before write ${write}`);
+      assert.ok(Number(register.epoch) > Number(epoch));
+      assert.equal(register.candidate, undefined);
+      assert.equal(register.recorded, register.ticket);
+      assert.deepEqual(await told(), [1, 2, 3].map(producer), `dead before write ${write}`);
+      assert.deepEqual(Object.keys(await w.records()), [producer(3)]);
+      assert.deepEqual(w.invoked.at(-1)?.payload, { ip: NEW, epoch: Number(register.epoch) });
+      // Readers keep the last of equal changes in a row.
+      assert.equal((await w.history()).at(-1)?.epoch, register.epoch);
+    }
+    assert.equal(deaths, 7, 'two ZADD, ZREM, HDEL, XADD, and of the register HSET and HDEL');
+  });
+});

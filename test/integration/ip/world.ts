@@ -1,0 +1,244 @@
+import { after, before, beforeEach, describe } from 'node:test';
+import { loadConfig } from '../../../lib/config.ts';
+import type { Host, Invocation, Log, LogFields } from '../../../lib/invocation.ts';
+import { type IpCheckSummary, runIpCheck } from '../../../lib/ip/check.ts';
+import type { Source } from '../../../lib/ip/vote.ts';
+import type { Ip } from '../../../lib/peers/ip-space.ts';
+import { createKeys, type Keys } from '../../../lib/redis/keys.ts';
+import type { Command, Redis, Reply, ScriptCall } from '../../../lib/redis/redis.ts';
+import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+
+export const LOCAL_UUID = '6f1c1a6e-0f52-4b53-9f60-3f2b8c0f9a01';
+export const START = 1_764_000_000_000;
+export const MINUTE = 60_000;
+export const DAY = 86_400_000;
+
+/** The n-th of as many producers as a test likes. */
+export function producer(n: number): string {
+  return `00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`;
+}
+
+export type Answer = Ip | '?';
+
+/** What a check's requests to Redis may meet. `trip` counts from 1. */
+export interface Tampering {
+  /** Runs before the request leaves. */
+  before?(trip: number): Promise<void> | void;
+  /** Sees the request, and may change it. */
+  request?(trip: number, requests: readonly (Command | ScriptCall)[]): readonly (Command | ScriptCall)[];
+  /** The trip that is sent twice, and whose first answer is lost. */
+  repeated?: number;
+  /** Runs after Redis has answered; what it throws is what the check gets instead of the answer. */
+  after?(trip: number): Promise<void> | void;
+  /** Runs while a check waits for its second look. */
+  asleep?(): Promise<void> | void;
+  /** Runs when a source is asked. */
+  asking?(): Promise<void> | void;
+  signal?: AbortSignal;
+}
+
+/** A Redis, three sources that say what a test tells them, and a clock that only moves when it is told to. */
+export class World {
+  readonly keys: Keys = createKeys('{p2p}:');
+  readonly test: TestRedis;
+  nowMs = START;
+  /** What wall clock and monotonic clock differ by, as after a freeze. */
+  frozenMs = 0;
+  answers: Answer[] = [];
+  kinds: Source['kind'][] = [];
+  quorum = 2;
+  periodMs = MINUTE;
+  invokeFails = false;
+  readonly invoked: { functionName: string; payload: unknown }[] = [];
+  readonly logs: { level: string; message: string; fields: LogFields | undefined }[] = [];
+  /** Commands of each request of the last check. */
+  trips: number[] = [];
+  asked: string[] = [];
+
+  constructor(test: TestRedis) {
+    this.test = test;
+  }
+
+  async reset(): Promise<void> {
+    await this.test.command('FLUSHALL');
+    this.nowMs = START;
+    this.frozenMs = 0;
+    this.answers = [];
+    this.kinds = [];
+    this.quorum = 2;
+    this.periodMs = MINUTE;
+    this.invokeFails = false;
+    this.invoked.length = 0;
+    this.logs.length = 0;
+    this.trips = [];
+    this.asked = [];
+  }
+
+  /** One check, now. */
+  async check(tampering: Tampering = {}, event: unknown = { source: 'schedule' }): Promise<IpCheckSummary> {
+    this.trips = [];
+    this.asked = [];
+    const invocation: Invocation = {
+      requestId: 'request',
+      signal: tampering.signal ?? new AbortController().signal,
+      remainingMs: () => 50_000,
+    };
+    return runIpCheck(event, invocation, {
+      config: this.#config(),
+      redis: this.redis(tampering),
+      keys: this.keys,
+      sources: this.#sources(tampering),
+      invoke: async (functionName, payload) => {
+        if (this.invokeFails) throw new Error('not accepted');
+        this.invoked.push({ functionName, payload });
+      },
+      host: this.host(tampering),
+      log: this.log,
+    });
+  }
+
+  /** Moves the clock on, and then checks what the sources say now. */
+  later(ms: number, ...answers: Answer[]): Promise<IpCheckSummary> {
+    this.nowMs += ms;
+    this.answers = answers;
+    return this.check();
+  }
+
+  /** A register that has settled on `ip`: the change was committed and delivered long ago. */
+  async settle(ip: Ip, ...producers: string[]): Promise<void> {
+    await this.addProducers(...producers);
+    this.answers = [ip, ip, ip];
+    await this.check();
+    await this.test.command('DEL', this.keys.due);
+    this.nowMs += 60 * MINUTE;
+    this.invoked.length = 0;
+    this.logs.length = 0;
+  }
+
+  async addProducers(...uuids: string[]): Promise<void> {
+    if (uuids.length === 0) return;
+    await this.test.command('HSET', this.keys.producers, ...uuids.flatMap((uuid) => [uuid, '198.51.100.1']));
+  }
+
+  async register(): Promise<Readonly<Record<string, string>>> {
+    return pairs(await this.test.command('HGETALL', this.keys.ip));
+  }
+
+  /** Who is due when, in the order of time. */
+  async due(): Promise<Readonly<Record<string, string>>> {
+    return pairs(await this.test.command('ZRANGE', this.keys.due, 0, -1, 'WITHSCORES'));
+  }
+
+  async records(): Promise<Readonly<Record<string, string>>> {
+    return pairs(await this.test.command('HGETALL', this.keys.deliveries));
+  }
+
+  async history(): Promise<Readonly<Record<string, string>>[]> {
+    const entries = await this.test.command('XRANGE', this.keys.ipHistory, '-', '+');
+    return (entries as [string, Reply][]).map(([, fields]) => pairs(fields));
+  }
+
+  /** The real Redis, but with this world's time, and with what a test does to the requests. */
+  redis(tampering: Tampering = {}): Redis {
+    let trip = 0;
+    return {
+      send: async (requests, options) => {
+        trip += 1;
+        await tampering.before?.(trip);
+        this.trips.push(requests.length);
+        const sent = tampering.request?.(trip, requests) ?? requests;
+        if (trip === tampering.repeated) await this.test.redis.send(sent, options);
+        const replies = await this.test.redis.send(sent, options);
+        await tampering.after?.(trip);
+        return replies.map((reply, i) => (isTime(requests[i]) ? this.#time() : reply));
+      },
+      close: async () => undefined,
+    };
+  }
+
+  host(tampering: Tampering = {}): Host {
+    return {
+      monotonicMs: () => this.nowMs - START - this.frozenMs,
+      wallMs: () => this.nowMs,
+      random: () => 0.5,
+      sleep: async (ms) => {
+        this.nowMs += ms;
+        await tampering.asleep?.();
+      },
+    };
+  }
+
+  readonly log: Log = {
+    debug: (message, fields) => this.logs.push({ level: 'debug', message, fields }),
+    info: (message, fields) => this.logs.push({ level: 'info', message, fields }),
+    warn: (message, fields) => this.logs.push({ level: 'warn', message, fields }),
+    error: (message, fields) => this.logs.push({ level: 'error', message, fields }),
+  };
+
+  #time(): Reply {
+    return [String(Math.floor(this.nowMs / 1_000)), String((this.nowMs % 1_000) * 1_000)];
+  }
+
+  #config() {
+    return loadConfig({
+      LOCAL_UUID,
+      REDIS_URL: 'redis://127.0.0.1:1',
+      IP_QUORUM: String(this.quorum),
+      IP_CHECK_INTERVAL_MS: String(this.periodMs),
+      PRODUCER_NOTIFY_FUNCTION: 'notify',
+    });
+  }
+
+  #sources(tampering: Tampering): Source[] {
+    return this.answers.map((_, i) => {
+      const id = `s${i}`;
+      return {
+        id,
+        operator: id,
+        kind: this.kinds[i] ?? 'http',
+        ask: async () => {
+          this.asked.push(id);
+          await tampering.asking?.();
+          const answer = this.answers[i] ?? '?';
+          return answer === '?'
+            ? { source: id, operator: id, kind: 'unknown', error: 'timeout' }
+            : { source: id, operator: id, kind: 'ip', ip: answer };
+        },
+      };
+    });
+  }
+}
+
+/** Tests that share a Redis, empty before each: a real redis-server where there is one, unless `engine` says otherwise. */
+export function inWorld(
+  name: string,
+  tests: (world: () => World) => void,
+  engine: 'any' | 'embedded' = 'any',
+): void {
+  describe(name, () => {
+    let world: World | undefined;
+    const ends: (() => Promise<void>)[] = [];
+    before(async () => {
+      world = new World(await startTestRedis({ after: (end) => ends.push(end) }, { engine }));
+    });
+    beforeEach(() => world?.reset());
+    after(async () => {
+      for (const end of ends) await end();
+    });
+    tests(() => {
+      if (world === undefined) throw new Error('The world begins with the first test.');
+      return world;
+    });
+  });
+}
+
+export function pairs(reply: Reply): Readonly<Record<string, string>> {
+  const flat = Array.isArray(reply) ? reply : [];
+  const fields: Record<string, string> = {};
+  for (let i = 0; i < flat.length; i += 2) fields[String(flat[i])] = String(flat[i + 1]);
+  return fields;
+}
+
+function isTime(request: Command | ScriptCall | undefined): boolean {
+  return Array.isArray(request) && request[0] === 'TIME';
+}
