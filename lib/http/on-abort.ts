@@ -1,5 +1,5 @@
 interface Waiting {
-  readonly callbacks: Set<() => void>;
+  readonly callbacks: Set<{ readonly call: () => void }>;
   readonly listener: () => void;
 }
 
@@ -14,21 +14,22 @@ const WAITING = new WeakMap<AbortSignal, Waiting>();
  */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   const waiting = WAITING.get(signal) ?? listen(signal);
-  waiting.callbacks.add(callback);
+  const entry = { call: callback };
+  waiting.callbacks.add(entry);
   return () => {
-    if (!waiting.callbacks.delete(callback) || waiting.callbacks.size > 0) return;
+    if (!waiting.callbacks.delete(entry) || waiting.callbacks.size > 0) return;
     signal.removeEventListener('abort', waiting.listener);
     WAITING.delete(signal);
   };
 }
 
 function listen(signal: AbortSignal): Waiting {
-  const callbacks = new Set<() => void>();
+  const callbacks: Waiting['callbacks'] = new Set();
   const listener = () => {
     WAITING.delete(signal);
     const called = [...callbacks];
     callbacks.clear();
-    for (const callback of called) callback();
+    for (const { call } of called) call();
   };
   const waiting = { callbacks, listener };
   signal.addEventListener('abort', listener, { once: true });

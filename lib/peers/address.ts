@@ -1,4 +1,14 @@
-import { type Cidr, cidr, familyOf, type Ip, inCidr, isPublicUnicast, parseIp } from './ip-space.ts';
+import {
+  type Cidr,
+  carriesV4,
+  cidr,
+  familyOf,
+  type Ip,
+  inAnyCidr,
+  isPublicUnicast,
+  isThisMachine,
+  parseIp,
+} from './ip-space.ts';
 
 declare const addressBrand: unique symbol;
 
@@ -22,10 +32,21 @@ export interface AddressPolicy {
 }
 
 /**
- * Instance metadata and the like: never dialled, whatever `PEER_ALLOW_CIDRS` says. In the cloud what answers there
- * gives away the function's credentials.
+ * Never dialled, whatever `PEER_ALLOW_CIDRS` says: instance metadata and platform services, which give away the credentials
+ * of what runs there, and addresses that are no host's. IPv6 forms that carry a v4 address belong to it (`carriesV4`).
  */
-const NEVER: readonly Cidr[] = [cidr('169.254.0.0/16'), cidr('fd00:ec2::/32')];
+const NEVER: readonly Cidr[] = [
+  '0.0.0.0/8', // on Linux 0.0.0.0 is this machine
+  '100.100.100.200/32', // Alibaba
+  '168.63.129.16/32', // Azure
+  '169.254.0.0/16', // AWS, Google, Azure, Oracle and others; Lambda's own services
+  '192.0.0.192/32', // Oracle
+  '255.255.255.255/32',
+  'fd00:c1::a9fe:a9fe/128', // Oracle
+  'fd00:ec2::/32', // AWS
+  'fd20:ce::254/128', // Google
+  'fe80::/10',
+].map(cidr);
 
 /**
  * The rules for calling a stranger's address: an IP literal with an optional port, public unicast or inside `allow`,
@@ -41,13 +62,11 @@ export function createAddressPolicy(rules: {
   allow: readonly Cidr[];
   runtimeApi?: string | undefined;
 }): AddressPolicy {
-  const runtimeApi = splitAddress(rules.runtimeApi);
+  const isRuntimeApi = runtimeApiTest(rules.runtimeApi);
 
   const refusal = (ip: Ip, port: number): AddressRefusal | undefined => {
-    if (NEVER.some((range) => inCidr(ip, range))) return 'forbidden';
-    if (runtimeApi !== undefined && runtimeApi.ip === ip && runtimeApi.port === port) return 'forbidden';
-    if (isPublicUnicast(ip) || rules.allow.some((range) => inCidr(ip, range))) return undefined;
-    return 'not-public';
+    if (inAnyCidr(ip, NEVER) || carriesV4(ip) || isRuntimeApi(ip, port)) return 'forbidden';
+    return isPublicUnicast(ip) || inAnyCidr(ip, rules.allow) ? undefined : 'not-public';
   };
 
   return {
@@ -61,6 +80,19 @@ export function createAddressPolicy(rules: {
     },
     permits: (ip, port) => refusal(ip, port) === undefined,
   };
+}
+
+/**
+ * Recognises the ip and port of Lambda's runtime API, which hands out other invocations' events. Where it listens on
+ * loopback, or under a name, every address of this machine counts: it may listen on more than the one it names.
+ */
+function runtimeApiTest(runtimeApi: string | undefined): (ip: Ip, port: number) => boolean {
+  if (runtimeApi === undefined) return () => false;
+  const { ip: named, port: wanted = 80 } = splitAddress(runtimeApi) ?? {
+    port: Number(/:(\d{1,5})$/.exec(runtimeApi)?.[1] ?? 80),
+  };
+  const local = named === undefined || isThisMachine(named);
+  return (ip, port) => port === wanted && (ip === named || (local && isThisMachine(ip)));
 }
 
 /** `ip:port` in the one form in which addresses are compared and hashed. */

@@ -34,36 +34,69 @@ export function familyOf(ip: Ip): IpFamily {
 /** A network in CIDR form, or undefined. The address part obeys `parseIp`. */
 export function parseCidr(raw: string): Cidr | undefined {
   const [base, length, ...rest] = raw.split('/');
-  if (rest.length > 0 || length === undefined || !/^\d{1,3}$/.test(length)) return undefined;
+  if (rest.length > 0 || length === undefined || !/^(0|[1-9]\d{0,2})$/.test(length)) return undefined;
   const ip = parseIp(base);
   if (ip === undefined || Number(length) > (familyOf(ip) === 4 ? 32 : 128)) return undefined;
   return [ipaddr.parse(ip), Number(length)];
 }
 
-export function inCidr(ip: Ip, [base, length]: Cidr): boolean {
+export function inCidr(ip: Ip, range: Cidr): boolean {
+  return inAnyCidr(ip, [range]);
+}
+
+/** Whether `ip` is in one of `ranges`; a v4 address never is in a v6 range, nor the other way round. */
+export function inAnyCidr(ip: Ip, ranges: readonly Cidr[]): boolean {
   const parsed = ipaddr.parse(ip);
-  return parsed.kind() === base.kind() && parsed.match(base, length);
+  const kind = parsed.kind();
+  return ranges.some(([base, length]) => base.kind() === kind && parsed.match(base, length));
 }
 
 const GLOBAL_UNICAST_V6 = cidr('2000::/3');
+const THIS_MACHINE_V4 = [cidr('127.0.0.0/8'), cidr('0.0.0.0/8')];
 /** Azure's platform address (DNS, health probes, wire server): public by range, a metadata service by use. */
 const AZURE_PLATFORM = '168.63.129.16';
 
 /**
- * Whether `ip` is an address that the public internet routes to one host. v4: what ipaddr.js calls `unicast`. v6:
- * inside 2000::/3 (the only space that IANA has allocated) and `unicast`, and no form that carries a v4 address
- * (6to4, Teredo, NAT64, mapped) or an ISATAP interface identifier (RFC 5214), through which a private v4 address
- * could be reached.
+ * v6 space that hides a v4 address, so that a v6 literal could reach what is refused as v4. RFC 4291 (compatible, mapped),
+ * 2765 (translated), 6052 and 8215 (NAT64), 3056 (6to4), 4380 (Teredo). `::/96` holds `::` and `::1` as well.
+ */
+const V4_INSIDE: readonly Cidr[] = [
+  '::/96',
+  '::ffff:0:0/96',
+  '::ffff:0:0:0/96',
+  '64:ff9b::/96',
+  '64:ff9b:1::/48',
+  '2002::/16',
+  '2001::/32',
+].map(cidr);
+
+/**
+ * Whether `ip` is an address that the public internet routes to one host. v4: what ipaddr.js calls `unicast`, which leaves
+ * out every range of IANA's special-purpose registry. v6: inside 2000::/3 (the only space that IANA has allocated) and
+ * `unicast`, and no form that carries a v4 address.
  */
 export function isPublicUnicast(ip: Ip): boolean {
-  const parsed = ipaddr.parse(ip);
-  if (parsed.range() !== 'unicast') return false;
-  if (parsed.kind() === 'ipv4') return ip !== AZURE_PLATFORM;
-  return inCidr(ip, GLOBAL_UNICAST_V6) && !isIsatap(parsed as ipaddr.IPv6);
+  if (ipaddr.parse(ip).range() !== 'unicast') return false;
+  return familyOf(ip) === 4 ? ip !== AZURE_PLATFORM : inCidr(ip, GLOBAL_UNICAST_V6) && !carriesV4(ip);
 }
 
-function isIsatap({ parts }: ipaddr.IPv6): boolean {
-  return (parts[4] === 0 || parts[4] === 0x0200) && parts[5] === 0x5efe;
+/**
+ * Whether a v6 address carries a v4 address that a translator or a tunnel may deliver to: by its prefix, or by an ISATAP
+ * interface identifier (RFC 5214: 0000:5efe or 0200:5efe, whatever the group bit) under any prefix. `::1` does not.
+ */
+export function carriesV4(ip: Ip): boolean {
+  if (familyOf(ip) === 4 || ip === '::1') return false;
+  return inAnyCidr(ip, V4_INSIDE) || isIsatap(ip);
+}
+
+function isIsatap(ip: Ip): boolean {
+  const [, , , , high = 0, low = 0] = ipaddr.IPv6.parse(ip).parts;
+  return (high & 0xfcff) === 0 && low === 0x5efe;
+}
+
+/** Whether a socket that is connected to `ip` reaches this very machine: loopback, and the unspecified address. */
+export function isThisMachine(ip: Ip): boolean {
+  return ip === '::' || ip === '::1' || inAnyCidr(ip, THIS_MACHINE_V4);
 }
 
 /** A network that is known to be well-formed; throws where `parseCidr` answers undefined. */
@@ -84,7 +117,6 @@ export function parseOwnIp(
   const ip = parseIp(raw);
   if (ip === undefined) return { refused: 'not-an-ip' };
   if (familyOf(ip) !== rules.family) return { refused: 'wrong-family' };
-  if (!isPublicUnicast(ip) && !rules.allow.some((range) => inCidr(ip, range)))
-    return { refused: 'not-public' };
+  if (!isPublicUnicast(ip) && !inAnyCidr(ip, rules.allow)) return { refused: 'not-public' };
   return { ip };
 }
