@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, test } from 'node:test';
+import fc from 'fast-check';
 import { RedisReplyError } from '../../../lib/errors.ts';
 import type { Command, Reply, ScriptCall } from '../../../lib/redis/redis.ts';
 import { defineScript } from '../../../lib/redis/script.ts';
@@ -57,6 +58,21 @@ for (const stack of REDIS_STACKS) {
           ]);
         });
       }
+
+      test('whatever text is written comes back, as field and as value', async () => {
+        const text = fc.string({ unit: 'binary', maxLength: 30 });
+        await fc.assert(
+          fc.asyncProperty(fc.uniqueArray(text, { minLength: 1, maxLength: 20 }), async (texts) => {
+            const [, , values] = await send(
+              ['DEL', key],
+              ['HSET', key, ...texts.flatMap((each) => [each, each])],
+              ['HMGET', key, ...texts],
+            );
+            assert.deepEqual(values, texts);
+          }),
+          { numRuns: 50 },
+        );
+      });
 
       test('an integer is a number, and what is absent is null', async () => {
         assert.equal(await one('HINCRBY', key, 'n', 41), 41);

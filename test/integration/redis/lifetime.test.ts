@@ -1,23 +1,10 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { createInterface } from 'node:readline';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { startEmbeddedRedis } from '../../../local/redis/embedded.ts';
 import { startTestRedis } from '../../support/redis.ts';
-
-/** Runs a module in a Node of its own, and answers the first line that it prints. */
-function runModule(t: TestContext, source: string) {
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', source], {
-    cwd: new URL('../../..', import.meta.url),
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const exited = once(child, 'exit');
-  t.after(() => void child.kill('SIGKILL'));
-  const firstLine = once(createInterface({ input: child.stdout }), 'line').then(([line]) => String(line));
-  return { child, exited, firstLine };
-}
+import { runModule } from '../../support/run-module.ts';
 
 describe('a program that sent something', () => {
   for (const transport of ['tcp', 'rest'] as const) {
