@@ -7,7 +7,10 @@ export type Reply = string | number | null | readonly Reply[];
 /** One command, its name in upper case. */
 export type Command = readonly [name: string, ...args: (string | number)[]];
 
-/** A script with its keys (with their prefix) and arguments. Sent as EVALSHA, by EVAL where Redis lacks it. */
+/**
+ * A script with its keys (with their prefix) and arguments. Sent by EVAL the first time, by EVALSHA from then on, and
+ * once more by EVAL, after everything else in the request, where Redis has lost it since (a restart, SCRIPT FLUSH).
+ */
 export interface ScriptCall {
   readonly script: Script;
   readonly keys: readonly string[];
@@ -16,8 +19,11 @@ export interface ScriptCall {
 
 export interface SendOptions {
   /**
-   * Whether everything in this request may be carried out twice. If so it is retried on network errors, 429 and 5xx
-   * while time allows; if not, a reply that does not arrive means *unknown* (`RedisUnavailableError.mayHaveRun`).
+   * Whether everything in this request may be carried out twice. If so it is tried up to four times, on network errors,
+   * 429 and 5xx, until the signal aborts or twice the time of one attempt has passed. If not, it is tried again only
+   * where it is certain that nothing ran, and a reply that does not arrive means *unknown*
+   * (`RedisUnavailableError.mayHaveRun`). Let the first request after a pause be repeatable: a socket that has died
+   * in the meantime shows it only then.
    */
   readonly repeatable: boolean;
   /** Aborts the request and its retries. */

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { type AddressInfo, isIPv4 } from 'node:net';
 import { type Answer, type Encoding, encodeAnswer, encodeSlot } from './rest-answer.ts';
 import { commandOf, commandsOf, pathCommand, RequestError } from './rest-command.ts';
-import { createUpstream, UpstreamDownError } from './upstream.ts';
+import { createUpstream, UpstreamDownError, type UpstreamSlot } from './upstream.ts';
 
 export interface RestFaceOptions {
   /** The Redis behind, `redis://` or `rediss://`. */
@@ -39,7 +39,7 @@ export async function startRestFace(options: RestFaceOptions): Promise<RestFace>
   const upstream = createUpstream(redisUrl);
 
   const handle = async (request: IncomingMessage): Promise<Answer> => {
-    const url = new URL(request.url ?? '/', 'http://face');
+    const url = new URL(`http://face${request.url ?? '/'}`);
     if (!isAuthorized(request, url, token))
       return { status: 401, error: 'WRONGPASS invalid or missing auth token' };
     const method = request.method ?? '';
@@ -58,11 +58,11 @@ export async function startRestFace(options: RestFaceOptions): Promise<RestFace>
       case '/': {
         if (method !== 'POST') return { status: 405, error: 'ERR / takes POST' };
         const [slot] = await upstream.pipeline([commandOf(body)]);
-        return slot === undefined ? { status: 500, error: 'ERR no reply' } : oneSlot(slot);
+        return oneSlot(slot);
       }
       default: {
         const [slot] = await upstream.pipeline([pathCommand(url, body)]);
-        return slot === undefined ? { status: 500, error: 'ERR no reply' } : oneSlot(slot);
+        return oneSlot(slot);
       }
     }
   };
@@ -91,7 +91,8 @@ export async function startRestFace(options: RestFaceOptions): Promise<RestFace>
   };
 }
 
-function oneSlot(slot: import('./upstream.ts').UpstreamSlot): Answer {
+function oneSlot(slot: UpstreamSlot | undefined): Answer {
+  if (slot === undefined) return { status: 500, error: 'ERR no reply' };
   return 'error' in slot ? { status: 400, error: slot.error } : { status: 200, slot };
 }
 
