@@ -65,8 +65,11 @@ export function createAddressPolicy(rules: {
   const isRuntimeApi = runtimeApiTest(rules.runtimeApi);
 
   const refusal = (ip: Ip, port: number): AddressRefusal | undefined => {
-    if (inAnyCidr(ip, NEVER) || carriesV4(ip) || isRuntimeApi(ip, port)) return 'forbidden';
-    return isPublicUnicast(ip) || inAnyCidr(ip, rules.allow) ? undefined : 'not-public';
+    if (isRuntimeApi(ip, port)) return 'forbidden';
+    // The common case first: nothing that is never dialled is public unicast.
+    if (isPublicUnicast(ip)) return undefined;
+    if (inAnyCidr(ip, NEVER) || carriesV4(ip)) return 'forbidden';
+    return inAnyCidr(ip, rules.allow) ? undefined : 'not-public';
   };
 
   return {
