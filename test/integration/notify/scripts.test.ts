@@ -1,0 +1,866 @@
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import { RedisReplyError } from '../../../lib/errors.ts';
+import type { Result } from '../../../lib/notify/delivery.ts';
+import { needsRealRedis, startTestRedis } from '../../support/redis.ts';
+import {
+  A1,
+  A2,
+  createWorld,
+  DAY,
+  HOUR,
+  LEASE_MS,
+  MINUTE,
+  OK,
+  P1,
+  P2,
+  REFUSED,
+  RELEASED,
+  SECOND,
+  T0,
+  TIMEOUT,
+} from './harness.ts';
+
+const UNAVAILABLE: Result = { kind: 'failed', error: 'status', status: 503, ambiguous: false };
+const uuidOf = (i: number) => `00000000-0000-4000-8000-${String(i).padStart(12, '0')}`;
+
+for (const engine of ['embedded', 'real'] as const) {
+  describe(`claim and settle, ${engine} Redis`, engine === 'real' ? needsRealRedis() : {}, async () => {
+    const { redis } = await startTestRedis({ after }, { engine });
+    const start = () => createWorld(redis);
+
+    describe('what is claimed', () => {
+      test('only a commit creates a delivery: a producer that is added later is not claimed', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        await world.produce(P2, A2);
+        const { deliveries } = await world.claim(T0 + 1);
+        assert.deepEqual(
+          deliveries.map(({ uuid }) => uuid),
+          [P1],
+        );
+      });
+
+      test('a claim reads the address, the IP and the epoch of its own moment, not of the commit', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        await world.commit('203.0.113.2', T0 + 5);
+        await world.produce(P1, A2);
+        const { ip, epoch, deliveries } = await world.claim(T0 + 10);
+        assert.equal(ip, '203.0.113.2');
+        assert.equal(epoch, T0 + 5);
+        assert.equal(deliveries[0]?.rawAddress, A2);
+        assert.equal(deliveries[0]?.epoch, T0 + 5);
+      });
+
+      test('nothing is claimed while the register has no current IP, as after a commit that died before it wrote it', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.command('ZADD', world.keys.due, T0, P1);
+        const reply = await world.claim(T0 + 1);
+        assert.equal(reply.state, 'no-address');
+        assert.deepEqual(reply.deliveries, []);
+        assert.equal(await world.score(P1), T0);
+        assert.deepEqual(await world.record(P1), {});
+        assert.equal(await world.command('EXISTS', world.keys.lease('notify')), 0);
+      });
+
+      for (const [what, fields] of [
+        ['an epoch that is no number', ['current', '203.0.113.1', 'epoch', 'x']],
+        ['an epoch of 0', ['current', '203.0.113.1', 'epoch', '0']],
+        ['no epoch', ['current', '203.0.113.1']],
+        ['a current that is no address', ['current', 'http://x', 'epoch', '1']],
+      ] as const) {
+        test(`nothing is claimed while the register has ${what}`, async () => {
+          const world = start();
+          await world.produce(P1, A1);
+          await world.command('ZADD', world.keys.due, T0, P1);
+          await world.command('HSET', world.keys.ip, ...fields);
+          assert.equal((await world.claim(T0 + 1)).state, 'no-address');
+          assert.deepEqual(await world.record(P1), {});
+        });
+      }
+
+      test('a delivery that is due later is not claimed', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        await world.settle(T0 + 1, await world.claimOne(T0), REFUSED);
+        assert.deepEqual((await world.claim(T0 + 30 * SECOND)).deliveries, []);
+        assert.equal((await world.claim(T0 + 1 + 30 * SECOND)).deliveries.length, 1);
+      });
+
+      test('no more than the free places are taken, those due longest first', async () => {
+        const world = start();
+        await world.command('HSET', world.keys.ip, 'current', '203.0.113.1', 'epoch', T0);
+        for (const i of [3, 1, 2]) {
+          await world.produce(uuidOf(i), A1);
+          await world.command('ZADD', world.keys.due, T0 + i, uuidOf(i));
+        }
+        const reply = await world.claim(T0 + 10, { places: 2 });
+        assert.deepEqual(
+          reply.deliveries.map(({ uuid }) => uuid),
+          [uuidOf(1), uuidOf(2)],
+        );
+        assert.equal(reply.more, true);
+        assert.equal(reply.backlog.remaining, 3);
+        assert.equal(reply.backlog.nextDueAt, T0 + 3);
+      });
+    });
+
+    describe('leases', () => {
+      test('a lease is token, epoch and end in the record, counted from the claim, and its score is its end', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        const epoch = await world.commit('203.0.113.1', T0);
+        const { token } = await world.claimOne(T0 + 7);
+        const record = await world.record(P1);
+        assert.equal(record.lease, token);
+        assert.equal(record.leaseEpoch, epoch);
+        assert.equal(record.leaseEnd, T0 + 7 + LEASE_MS);
+        assert.equal(await world.score(P1), T0 + 7 + LEASE_MS);
+      });
+
+      test('leaseEnd alone decides: a live lease that looks due is not claimed, and its score is set to its end', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        const { token } = await world.claimOne(T0);
+        await world.command('ZADD', world.keys.due, T0, P1);
+        const reply = await world.claim(T0 + LEASE_MS - 1, { inFlight: true });
+        assert.deepEqual(reply.deliveries, []);
+        assert.equal(await world.score(P1), T0 + LEASE_MS);
+        assert.equal((await world.record(P1)).lease, token);
+      });
+
+      test('an expired lease becomes an ambiguous attempt that ended with the lease, and the delivery is claimed', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        const epoch = await world.commit('203.0.113.1', T0);
+        const lost = await world.claimOne(T0);
+        const next = await world.claimOne(T0 + LEASE_MS);
+        const record = await world.record(P1);
+        assert.notEqual(next.token, lost.token);
+        assert.equal(record.lease, next.token);
+        assert.equal(record.ambiguousEpoch, epoch);
+        assert.equal(record.ambiguousAt, T0 + LEASE_MS);
+        assert.equal(next.attempts, 1);
+        assert.equal(record.lastStatus, 'unsettled');
+      });
+
+      test('an expired lease of a missing producer becomes ambiguous too, is removed, and the delivery stays', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        const epoch = await world.commit('203.0.113.1', T0);
+        await world.claimOne(T0);
+        await world.remove(P1);
+        const reply = await world.claim(T0 + LEASE_MS + 5);
+        const record = await world.record(P1);
+        assert.equal(reply.missing, 1);
+        assert.equal(record.lease, undefined);
+        assert.equal(record.leaseEnd, undefined);
+        assert.equal(record.ambiguousEpoch, epoch);
+        assert.equal(record.ambiguousAt, T0 + LEASE_MS);
+        assert.equal(record.missingSince, T0 + LEASE_MS + 5);
+        assert.equal(await world.score(P1), T0 + LEASE_MS + 5 + MINUTE);
+      });
+
+      test('a live lease of a missing producer is left alone', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        const { token } = await world.claimOne(T0);
+        await world.remove(P1);
+        await world.command('ZADD', world.keys.due, T0, P1);
+        await world.claim(T0 + 10);
+        assert.equal((await world.record(P1)).lease, token);
+        assert.equal((await world.record(P1)).missingSince, undefined);
+        assert.equal(await world.score(P1), T0 + LEASE_MS);
+      });
+
+      test('a commit leaves a leased delivery alone, and its settle finds that the epoch has changed', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        const old = await world.claimOne(T0);
+        const epoch = await world.commit('203.0.113.2', T0 + 100);
+        assert.equal((await world.record(P1)).lease, old.token);
+        assert.deepEqual((await world.claim(T0 + 200, { inFlight: true })).deliveries, []);
+        assert.equal(await world.settle(T0 + 300, old, OK), 'older');
+        const next = await world.claimOne(T0 + 300);
+        assert.equal(next.epoch, epoch);
+      });
+
+      test('two claims never hold the same delivery', async () => {
+        const world = start();
+        for (let i = 0; i < 10; i++) await world.produce(uuidOf(i), A1);
+        await world.commit('203.0.113.1', T0);
+        const [first, second] = await Promise.all([
+          world.claim(T0, { places: 6 }),
+          world.claim(T0, { places: 6 }),
+        ]);
+        const uuids = [...first.deliveries, ...second.deliveries].map(({ uuid }) => uuid);
+        assert.equal(uuids.length, 10);
+        assert.equal(new Set(uuids).size, 10);
+      });
+
+      test('a record whose leaseEnd no lease can have is damage, and does not hold the delivery for ever', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        await world.command(
+          'HSET',
+          world.keys.deliveries,
+          P1,
+          JSON.stringify({ lease: 'x', leaseEpoch: T0 - 1, leaseEnd: 9e15 }),
+        );
+        const { token } = await world.claimOne(T0 + 5);
+        const record = await world.record(P1);
+        assert.equal(record.lease, token);
+        assert.equal(record.ambiguousEpoch, T0 - 1);
+        assert.equal(record.ambiguousAt, T0 + 5);
+      });
+    });
+
+    describe('missing producers', () => {
+      test('one is postponed by 60 s, after a day by an hour, and never dropped by a claim', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        await world.remove(P1);
+        await world.claim(T0 + 1);
+        assert.equal(await world.score(P1), T0 + 1 + MINUTE);
+        assert.equal((await world.record(P1)).missingSince, T0 + 1);
+        await world.claim(T0 + DAY);
+        assert.equal(await world.score(P1), T0 + DAY + MINUTE);
+        await world.claim(T0 + 1 + DAY + MINUTE);
+        assert.equal(await world.score(P1), T0 + 1 + DAY + MINUTE + HOUR);
+        await world.claim(T0 + 300 * DAY);
+        assert.equal(await world.score(P1), T0 + 300 * DAY + HOUR);
+        assert.equal((await world.record(P1)).missingSince, T0 + 1);
+      });
+
+      test('one that is found again is claimed, and is not missing any more', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        await world.remove(P1);
+        await world.claim(T0 + 1);
+        await world.produce(P1, A2);
+        const delivery = await world.claimOne(T0 + 1 + MINUTE);
+        assert.equal(delivery.rawAddress, A2);
+        assert.equal((await world.record(P1)).missingSince, undefined);
+      });
+
+      test('a commit drops one that has been missing for over a day, and no earlier', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        await world.remove(P1);
+        await world.claim(T0 + 1);
+        await world.commit('203.0.113.2', T0 + 1 + DAY);
+        assert.notEqual(await world.score(P1), undefined);
+        await world.commit('203.0.113.3', T0 + 2 + DAY);
+        assert.equal(await world.score(P1), undefined);
+      });
+
+      test('many in front do not keep a claim from filling up', async () => {
+        const world = start();
+        for (let i = 0; i < 200; i++) await world.produce(uuidOf(i), A1);
+        await world.commit('203.0.113.1', T0);
+        for (let i = 0; i < 180; i++) {
+          await world.command('ZADD', world.keys.due, T0 - 1, uuidOf(i));
+          await world.remove(uuidOf(i));
+        }
+        const reply = await world.claim(T0, { places: 16 });
+        assert.equal(reply.deliveries.length, 16);
+        assert.equal(reply.missing, 180);
+      });
+
+      test('a claim looks at a bounded number, says that more is due, and each one goes on behind the last', async () => {
+        const world = start();
+        await world.command('HSET', world.keys.ip, 'current', '203.0.113.1', 'epoch', T0);
+        const members = Array.from({ length: 2_100 }, (_, i) => [T0, uuidOf(i)]).flat();
+        await world.command('ZADD', world.keys.due, ...members);
+        await world.produce(P1, A1);
+        await world.command('ZADD', world.keys.due, T0 + 1, P1);
+        const replies = [];
+        for (let i = 0; i < 3; i++) replies.push(await world.claim(T0 + 1, { places: 4 }));
+        assert.deepEqual(
+          replies.map(({ missing, more, deliveries }) => [missing, more, deliveries.length]),
+          [
+            [1_000, true, 0],
+            [1_000, true, 0],
+            [100, false, 1],
+          ],
+        );
+      });
+    });
+
+    describe('records that cannot be used', () => {
+      test('an address that is far too long, or a uuid that is none, is put off for an hour without a claim', async () => {
+        const world = start();
+        await world.produce(P1, 'x'.repeat(10_000));
+        await world.produce('nobody', A1);
+        await world.command('HSET', world.keys.ip, 'current', '203.0.113.1', 'epoch', T0);
+        await world.command('ZADD', world.keys.due, T0, P1, T0, 'nobody');
+        const reply = await world.claim(T0);
+        assert.deepEqual(reply.deliveries, []);
+        assert.equal(reply.unusable, 2);
+        assert.equal(await world.score(P1), T0 + HOUR);
+        assert.equal(await world.score('nobody'), T0 + HOUR);
+        assert.equal((await world.record(P1)).lastStatus, 'bad-address');
+        assert.equal((await world.record('nobody')).lastStatus, 'bad-uuid');
+      });
+
+      test('a bad address fails for an hour, and its text is not kept', async () => {
+        const world = start();
+        await world.produce(P1, 'metadata.internal');
+        await world.commit('203.0.113.1', T0);
+        const delivery = await world.claimOne(T0);
+        const result: Result = { kind: 'failed', error: 'bad-address', ambiguous: false };
+        assert.equal(await world.settle(T0 + 1, delivery, result), 'retry');
+        assert.equal(await world.score(P1), T0 + 1 + HOUR);
+        const record = await world.record(P1);
+        assert.equal(record.lastStatus, 'bad-address');
+        assert.equal(record.address, undefined);
+      });
+
+      for (const poison of [
+        '',
+        'x',
+        '[]',
+        '[1]',
+        '7',
+        'null',
+        '{"lease":',
+        '{"lease":5,"attempts":"many"}',
+      ]) {
+        test(`a record ${JSON.stringify(poison)} counts as empty and is overwritten`, async () => {
+          const world = start();
+          await world.produce(P1, A1);
+          const epoch = await world.commit('203.0.113.1', T0);
+          await world.command('HSET', world.keys.deliveries, P1, poison);
+          const delivery = await world.claimOne(T0);
+          assert.equal(delivery.attempts, 0);
+          assert.equal(delivery.firstAt, T0);
+          await world.command('HSET', world.keys.deliveries, P1, poison);
+          assert.equal(await world.settle(T0 + 1, delivery, OK), 'stale');
+          assert.equal(await world.settle(T0 + 2, await world.claimOne(T0 + LEASE_MS), OK), 'told');
+          assert.equal((await world.record(P1)).ackedEpoch, epoch);
+        });
+      }
+    });
+
+    describe('success', () => {
+      test('of the current epoch it removes the delivery and says who acknowledged what and when', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        const epoch = await world.commit('203.0.113.1', T0);
+        const delivery = await world.claimOne(T0);
+        assert.equal(await world.settle(T0 + 40, delivery, OK), 'told');
+        assert.equal(await world.score(P1), undefined);
+        const record = await world.record(P1);
+        assert.equal(record.ackedEpoch, epoch);
+        assert.equal(record.ackedAt, T0 + 40);
+        assert.equal(record.address, A1);
+        assert.equal(record.lastStatus, '200');
+        assert.equal(record.lease, undefined);
+        assert.equal(record.leaseEpoch, epoch, 'leaseEpoch stays after a settle');
+      });
+
+      test('counts only if producers still holds the very string that was called', async () => {
+        const world = start();
+        await world.produce(P1, '198.51.100.9');
+        await world.commit('203.0.113.1', T0);
+        const delivery = await world.claimOne(T0);
+        await world.produce(P1, '198.51.100.9:80');
+        assert.equal(await world.settle(T0 + 9, delivery, OK), 'moved');
+        assert.equal(await world.score(P1), T0 + 9);
+        assert.equal((await world.record(P1)).ackedEpoch, undefined);
+        assert.equal((await world.claimOne(T0 + 9)).rawAddress, '198.51.100.9:80');
+      });
+
+      test('does not count for a producer that was removed meanwhile: it is due at once, and then missing', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        const delivery = await world.claimOne(T0);
+        await world.remove(P1);
+        assert.equal(await world.settle(T0 + 9, delivery, OK), 'moved');
+        assert.equal((await world.claim(T0 + 9)).missing, 1);
+      });
+
+      test('counts for one that was removed and added again at the same address', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        const delivery = await world.claimOne(T0);
+        await world.remove(P1);
+        await world.produce(P1, A1);
+        assert.equal(await world.settle(T0 + 9, delivery, OK), 'told');
+      });
+
+      test('of an older epoch it makes the delivery due at once, and says what was acknowledged', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        const first = await world.commit('203.0.113.1', T0);
+        const delivery = await world.claimOne(T0);
+        const second = await world.commit('203.0.113.2', T0 + 5);
+        assert.equal(await world.settle(T0 + 9, delivery, OK), 'older');
+        assert.equal(await world.score(P1), T0 + 9);
+        assert.equal((await world.record(P1)).ackedEpoch, first);
+        const next = await world.claimOne(T0 + 9);
+        assert.equal(next.epoch, second);
+        assert.equal(await world.settle(T0 + 10, next, OK), 'told');
+        assert.equal((await world.record(P1)).ackedEpoch, second);
+      });
+
+      test('settled after the lease has ended still counts while nobody took the delivery over', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        const delivery = await world.claimOne(T0);
+        assert.equal(await world.settle(T0 + LEASE_MS + 9, delivery, OK), 'told');
+        assert.equal(await world.score(P1), undefined);
+      });
+    });
+
+    describe('ambiguity', () => {
+      test('a success is repeated 60 s after the end of an ambiguous attempt that carried an older epoch', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        const hung = await world.claimOne(T0);
+        const epoch = await world.commit('203.0.113.2', T0 + 1);
+        assert.equal(await world.settle(T0 + 5_100, hung, TIMEOUT, { endedAt: T0 + 5_000 }), 'older');
+        assert.equal(await world.settle(T0 + 6_000, await world.claimOne(T0 + 5_100), OK), 'again');
+        assert.equal(await world.score(P1), T0 + 5_000 + MINUTE);
+        assert.equal((await world.record(P1)).ackedEpoch, epoch);
+        assert.equal((await world.record(P1)).ackedAt, T0 + 6_000);
+
+        const resend = await world.claimOne(T0 + 5_000 + MINUTE);
+        assert.equal(await world.settle(T0 + 70_000, resend, OK), 'told');
+        assert.equal(await world.score(P1), undefined);
+        const record = await world.record(P1);
+        assert.equal(record.ambiguousEpoch, undefined);
+        assert.equal(record.ambiguousAt, undefined);
+        assert.equal(record.ackedAt, T0 + 6_000, 'the first acknowledgement of an epoch is kept');
+      });
+
+      test('an attempt claimed less than 60 s after that end does not clear it, whenever it succeeds', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        const hung = await world.claimOne(T0);
+        await world.commit('203.0.113.2', T0 + 1);
+        await world.settle(T0 + 5_000, hung, TIMEOUT);
+        await world.settle(T0 + 5_001, await world.claimOne(T0 + 5_000), UNAVAILABLE);
+        const early = await world.claimOne(T0 + 5_000 + MINUTE - 1);
+        assert.equal(await world.settle(T0 + 5_000 + MINUTE + 9, early, OK), 'again');
+        const late = await world.claimOne(T0 + 5_000 + MINUTE + 9);
+        assert.equal(await world.settle(T0 + 5_000 + MINUTE + 20, late, OK), 'told');
+      });
+
+      test('of the present epoch it does not hold up the removal, and outlives it', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        const first = await world.commit('203.0.113.1', T0);
+        await world.settle(T0 + 5_000, await world.claimOne(T0), TIMEOUT);
+        assert.equal(await world.settle(T0 + 35_001, await world.claimOne(T0 + 35_000), OK), 'told');
+        const record = await world.record(P1);
+        assert.equal(record.ambiguousEpoch, first);
+        assert.equal(record.ambiguousAt, T0 + 5_000);
+
+        await world.commit('203.0.113.2', T0 + 40_000);
+        assert.equal(await world.settle(T0 + 40_002, await world.claimOne(T0 + 40_001), OK), 'again');
+        assert.equal(await world.score(P1), T0 + 5_000 + MINUTE);
+      });
+
+      test('the lowest epoch and the latest end are kept', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        const first = await world.commit('203.0.113.1', T0);
+        const one = await world.claimOne(T0);
+        await world.commit('203.0.113.2', T0 + 1);
+        await world.settle(T0 + 5_000, one, TIMEOUT);
+        await world.settle(T0 + 10_000, await world.claimOne(T0 + 5_000), TIMEOUT);
+        const record = await world.record(P1);
+        assert.equal(record.ambiguousEpoch, first);
+        assert.equal(record.ambiguousAt, T0 + 10_000);
+        assert.equal(await world.settle(T0 + 40_001, await world.claimOne(T0 + 40_000), OK), 'again');
+        assert.equal(await world.score(P1), T0 + 10_000 + MINUTE);
+      });
+
+      test('a drain that was killed is a re-send at the end of its lease, and one more 60 s later if the address changed', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        await world.claimOne(T0);
+        await world.commit('203.0.113.2', T0 + 1);
+        assert.deepEqual((await world.claim(T0 + LEASE_MS - 1)).deliveries, []);
+        const second = await world.claimOne(T0 + LEASE_MS);
+        assert.equal(await world.settle(T0 + LEASE_MS + 5, second, OK), 'again');
+        const third = await world.claimOne(T0 + LEASE_MS + MINUTE);
+        assert.equal(await world.settle(T0 + LEASE_MS + MINUTE + 5, third, OK), 'told');
+      });
+
+      test('neither a failure nor a success at an outdated address clears it', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        const first = await world.commit('203.0.113.1', T0);
+        await world.settle(T0 + 5_000, await world.claimOne(T0), TIMEOUT);
+        await world.commit('203.0.113.2', T0 + HOUR);
+        await world.settle(T0 + HOUR + 1, await world.claimOne(T0 + HOUR), REFUSED);
+        assert.equal((await world.record(P1)).ambiguousEpoch, first);
+        const called = await world.claimOne(T0 + 2 * HOUR);
+        await world.produce(P1, A2);
+        assert.equal(await world.settle(T0 + 2 * HOUR + 1, called, OK), 'moved');
+        assert.equal((await world.record(P1)).ambiguousEpoch, first);
+        assert.equal(
+          await world.settle(T0 + 2 * HOUR + 3, await world.claimOne(T0 + 2 * HOUR + 2), OK),
+          'told',
+        );
+        assert.equal((await world.record(P1)).ambiguousEpoch, undefined);
+      });
+
+      test('a re-send that fails is retried as from the start', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        const hung = await world.claimOne(T0);
+        await world.commit('203.0.113.2', T0 + 1);
+        await world.settle(T0 + 5_000, hung, TIMEOUT);
+        await world.settle(T0 + 5_001, await world.claimOne(T0 + 5_000), REFUSED);
+        await world.settle(T0 + 40_001, await world.claimOne(T0 + 40_000), OK);
+        const resend = await world.claimOne(T0 + 5_000 + MINUTE);
+        assert.equal(resend.attempts, 0);
+        assert.equal(resend.firstAt, T0 + 5_000 + MINUTE);
+        await world.settle(T0 + 70_000, resend, REFUSED);
+        assert.equal(await world.score(P1), T0 + 70_000 + 30 * SECOND);
+      });
+
+      test('a commit keeps the record of a producer that has gone until its ambiguity ended over 60 s ago', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        await world.settle(T0 + 5_000, await world.claimOne(T0), TIMEOUT);
+        await world.settle(T0 + 35_001, await world.claimOne(T0 + 35_000), OK);
+        await world.remove(P1);
+        await world.commit('203.0.113.2', T0 + 5_000 + MINUTE);
+        assert.notDeepEqual(await world.record(P1), {});
+        await world.commit('203.0.113.3', T0 + 5_001 + MINUTE);
+        assert.deepEqual(await world.record(P1), {});
+      });
+    });
+
+    describe('failure', () => {
+      test('of the current epoch is retried after 30 s, doubling, and never given up', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        let now = T0;
+        const delays = [];
+        for (let i = 0; i < 8; i++) {
+          const delivery = await world.claimOne(now);
+          assert.equal(delivery.attempts, i);
+          assert.equal(delivery.firstAt, T0);
+          assert.equal(await world.settle(now, delivery, REFUSED), 'retry');
+          const next = (await world.score(P1)) ?? 0;
+          delays.push((next - now) / SECOND);
+          now = next;
+        }
+        assert.deepEqual(delays, [30, 60, 120, 240, 480, 900, 900, 900]);
+        await world.settle(T0 + 400 * DAY, await world.claimOne(T0 + 400 * DAY), REFUSED);
+        assert.equal(await world.score(P1), T0 + 400 * DAY + HOUR);
+        assert.equal((await world.record(P1)).lastStatus, 'refused');
+      });
+
+      test('with a Retry-After is retried then', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        const result: Result = {
+          kind: 'failed',
+          error: 'status',
+          status: 503,
+          ambiguous: false,
+          retryAfterMs: 120_000,
+        };
+        await world.settle(T0 + 1, await world.claimOne(T0), result);
+        assert.equal(await world.score(P1), T0 + 1 + 120_000);
+        assert.equal((await world.record(P1)).lastStatus, '503');
+      });
+
+      test('of an older epoch is due at once, without the attempts that were made for it', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        await world.settle(T0 + 1, await world.claimOne(T0), REFUSED);
+        const delivery = await world.claimOne(T0 + MINUTE);
+        await world.commit('203.0.113.2', T0 + MINUTE + 1);
+        assert.equal(await world.settle(T0 + MINUTE + 2, delivery, REFUSED), 'older');
+        assert.equal(await world.score(P1), T0 + MINUTE + 2);
+        assert.equal((await world.record(P1)).attempts, 0);
+      });
+
+      test('a claim of another epoch starts attempts and firstAt anew', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        await world.settle(T0 + 1, await world.claimOne(T0), REFUSED);
+        await world.commit('203.0.113.2', T0 + DAY);
+        const delivery = await world.claimOne(T0 + DAY);
+        assert.equal(delivery.attempts, 0);
+        assert.equal(delivery.firstAt, T0 + DAY);
+      });
+    });
+
+    describe('release', () => {
+      test('a claim whose request did not start is due at once, no attempt, not ambiguous', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        const epoch = await world.commit('203.0.113.1', T0);
+        const delivery = await world.claimOne(T0);
+        assert.equal(await world.settle(T0 + 3, delivery, RELEASED), 'released');
+        const record = await world.record(P1);
+        assert.equal(await world.score(P1), T0 + 3);
+        assert.equal(record.attempts, 0);
+        assert.equal(record.ambiguousEpoch, undefined);
+        assert.equal(record.lease, undefined);
+        assert.equal(record.leaseEpoch, epoch);
+      });
+    });
+
+    describe('a settle', () => {
+      test('that runs twice changes nothing the second time', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        const delivery = await world.claimOne(T0);
+        await world.settle(T0 + 1, delivery, REFUSED);
+        const before = [await world.record(P1), await world.score(P1)];
+        assert.equal(await world.settle(T0 + 2, delivery, REFUSED), 'stale');
+        assert.deepEqual([await world.record(P1), await world.score(P1)], before);
+      });
+
+      test('that runs again after a new claim leaves that claim alone', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        const old = await world.claimOne(T0);
+        await world.settle(T0 + 1, old, RELEASED);
+        const next = await world.claimOne(T0 + 2);
+        assert.equal(await world.settle(T0 + 3, old, OK), 'stale');
+        assert.equal((await world.record(P1)).lease, next.token);
+        assert.equal(await world.score(P1), T0 + 2 + LEASE_MS);
+      });
+
+      test('of a lease that ended and was taken over counts for nothing', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        const old = await world.claimOne(T0);
+        const next = await world.claimOne(T0 + LEASE_MS);
+        assert.equal(await world.settle(T0 + LEASE_MS + 1, old, OK), 'stale');
+        assert.equal((await world.record(P1)).lease, next.token);
+        assert.equal((await world.record(P1)).ackedEpoch, undefined);
+      });
+
+      test('reports many deliveries in one script, each by its own rule', async () => {
+        const world = start();
+        for (let i = 0; i < 4; i++) await world.produce(uuidOf(i), A1);
+        await world.commit('203.0.113.1', T0);
+        const { deliveries } = await world.claim(T0);
+        const results = [OK, REFUSED, RELEASED, OK] as const;
+        await world.remove(deliveries[3]?.uuid ?? '');
+        const settled = await world.settleMany(
+          T0 + 1,
+          deliveries.map((delivery, i) => [delivery, results[i] ?? OK] as const),
+        );
+        assert.deepEqual(settled, ['told', 'retry', 'released', 'moved']);
+      });
+    });
+
+    describe('the drain lease', () => {
+      const holder = (world: ReturnType<typeof start>) => world.command('GET', world.keys.lease('notify'));
+      const ttl = async (world: ReturnType<typeof start>) =>
+        Number(await world.command('PTTL', world.keys.lease('notify')));
+
+      test('a claim takes it for as long as a delivery is leased, and another drain claims nothing then', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.produce(P2, A2);
+        await world.commit('203.0.113.1', T0);
+        await world.claim(T0, { places: 1, drain: 'a' });
+        assert.equal(await holder(world), 'a');
+        assert.ok((await ttl(world)) > 0 && (await ttl(world)) <= LEASE_MS);
+        const other = await world.claim(T0, { drain: 'b' });
+        assert.equal(other.state, 'taken');
+        assert.deepEqual(other.deliveries, []);
+        assert.equal(await holder(world), 'a');
+      });
+
+      test('a claim and a settle renew it', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.produce(P2, A2);
+        await world.commit('203.0.113.1', T0);
+        const { deliveries } = await world.claim(T0, { places: 1, drain: 'a' });
+        await world.command('PEXPIRE', world.keys.lease('notify'), 5_000);
+        await world.claim(T0, { drain: 'a', inFlight: true });
+        assert.ok((await ttl(world)) > 5_000);
+        await world.command('PEXPIRE', world.keys.lease('notify'), 5_000);
+        const [delivery] = deliveries;
+        assert.ok(delivery);
+        await world.settle(T0 + 1, delivery, OK, { drain: 'a' });
+        assert.ok((await ttl(world)) > 5_000);
+      });
+
+      test('the claim that finds nothing due while nothing is in flight lets go of it', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        const { deliveries } = await world.claim(T0, { drain: 'a' });
+        const [delivery] = deliveries;
+        assert.ok(delivery);
+        const busy = await world.claim(T0 + 1, { drain: 'a', inFlight: true });
+        assert.equal(busy.state, 'claimed');
+        assert.equal(await holder(world), 'a');
+        await world.settle(T0 + 2, delivery, OK, { drain: 'a' });
+        const idle = await world.claim(T0 + 3, { drain: 'a' });
+        assert.equal(idle.state, 'idle');
+        assert.equal(await holder(world), null);
+      });
+
+      test('a first claim that finds nothing leaves none behind', async () => {
+        const world = start();
+        await world.commit('203.0.113.1', T0);
+        assert.equal((await world.claim(T0)).state, 'idle');
+        assert.equal(await holder(world), null);
+      });
+
+      test('one that has run out is taken by the next drain, and settles of the first still count', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.produce(P2, A2);
+        await world.commit('203.0.113.1', T0);
+        const { deliveries } = await world.claim(T0, { places: 1, drain: 'a' });
+        await world.command('DEL', world.keys.lease('notify'));
+        await world.claim(T0 + 1, { places: 1, drain: 'b' });
+        const [delivery] = deliveries;
+        assert.ok(delivery);
+        assert.equal(await world.settle(T0 + 2, delivery, OK, { drain: 'a', ends: true }), 'told');
+        assert.equal(await holder(world), 'b', 'and it does not let go of what is not its own');
+      });
+
+      test('the settle of a drain that ends lets go of it', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        await world.settle(T0 + 1, await world.claimOne(T0), RELEASED, { ends: true });
+        assert.equal(await holder(world), null);
+      });
+    });
+
+    describe('history', () => {
+      const summaries = async (world: ReturnType<typeof start>) =>
+        (await world.history()).filter((entry) => entry.told !== undefined);
+
+      test('when the last due delivery of an epoch goes, an entry says how it went', async () => {
+        const world = start();
+        for (let i = 0; i < 3; i++) await world.produce(uuidOf(i), A1);
+        const epoch = await world.commit('203.0.113.1', T0);
+        const { deliveries } = await world.claim(T0);
+        const [first, second, third] = deliveries;
+        assert.ok(first && second && third);
+        await world.settle(T0 + 10, first, OK);
+        await world.settle(T0 + 20, second, REFUSED);
+        await world.settle(T0 + 30, third, OK);
+        assert.deepEqual(await summaries(world), []);
+        await world.settle(T0 + 50_000, await world.claimOne(T0 + 40_000), OK);
+        assert.deepEqual(await summaries(world), [
+          { epoch: String(epoch), firstAck: String(T0 + 10), lastAck: String(T0 + 50_000), told: '3' },
+        ]);
+      });
+
+      test('it counts those who acknowledged this epoch, and no poison', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.produce(P2, A2);
+        await world.commit('203.0.113.1', T0);
+        for (const delivery of (await world.claim(T0)).deliveries) await world.settle(T0 + 1, delivery, OK);
+        await world.command('HSET', world.keys.deliveries, 'poison', 'x');
+        await world.remove(P2);
+        const epoch = await world.commit('203.0.113.2', T0 + MINUTE);
+        await world.settle(T0 + MINUTE + 5, await world.claimOne(T0 + MINUTE), OK);
+        assert.deepEqual((await summaries(world)).at(-1), {
+          epoch: String(epoch),
+          firstAck: String(T0 + MINUTE + 5),
+          lastAck: String(T0 + MINUTE + 5),
+          told: '1',
+        });
+      });
+    });
+
+    describe('a key of the wrong type', () => {
+      const wrongKeys = ['due', 'deliveries', 'producers', 'ip'] as const;
+      for (const name of [...wrongKeys, 'lease:notify'] as const) {
+        test(`${name}: a claim fails by name and writes nothing`, async () => {
+          const world = start();
+          await world.produce(P1, A1);
+          await world.commit('203.0.113.1', T0);
+          const key = name === 'lease:notify' ? world.keys.lease('notify') : world.keys[name];
+          await world.command('DEL', key);
+          await world.command('RPUSH', key, 'x');
+          const before = await dump(world);
+          await assert.rejects(
+            world.claim(T0),
+            (error) => error instanceof RedisReplyError && error.message.includes(key),
+          );
+          assert.deepEqual(await dump(world), before);
+        });
+      }
+
+      for (const name of [...wrongKeys, 'ipHistory', 'lease:notify'] as const) {
+        test(`${name}: a settle fails by name and writes nothing`, async () => {
+          const world = start();
+          await world.produce(P1, A1);
+          await world.commit('203.0.113.1', T0);
+          const delivery = await world.claimOne(T0);
+          const key = name === 'lease:notify' ? world.keys.lease('notify') : world.keys[name];
+          await world.command('DEL', key);
+          await world.command('RPUSH', key, 'x');
+          const before = await dump(world);
+          await assert.rejects(
+            world.settle(T0 + 1, delivery, OK),
+            (error) => error instanceof RedisReplyError && error.message.includes(key),
+          );
+          assert.deepEqual(await dump(world), before);
+        });
+      }
+    });
+  });
+}
+
+/** What claims and settles write, in whatever type it is. */
+async function dump(world: ReturnType<typeof createWorld>) {
+  const { deliveries, due, ipHistory, lease } = world.keys;
+  const read = async (key: string) => {
+    switch (await world.command('TYPE', key)) {
+      case 'hash':
+        return world.command('HGETALL', key);
+      case 'zset':
+        return world.command('ZRANGE', key, 0, -1, 'WITHSCORES');
+      case 'stream':
+        return world.command('XLEN', key);
+      case 'list':
+        return world.command('LRANGE', key, 0, -1);
+      default:
+        return world.command('GET', key);
+    }
+  };
+  return Promise.all([deliveries, due, ipHistory, lease('notify')].map(read));
+}

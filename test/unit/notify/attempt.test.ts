@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseEpoch } from '../../../lib/ip/register.ts';
+import { attempt, resultOf } from '../../../lib/notify/attempt.ts';
+import { createAddressPolicy } from '../../../lib/peers/address.ts';
+import { parseIp } from '../../../lib/peers/ip-space.ts';
+import type { CallError, CallOutcome, PeerRequest } from '../../../lib/peers/post.ts';
+import { parseUuid } from '../../../lib/peers/uuid.ts';
+
+const replied = (status: number): CallOutcome => ({
+  kind: 'replied',
+  status,
+  body: Buffer.alloc(0),
+  rttMs: 1,
+});
+const failed = (error: CallError, mayHaveArrived: boolean, status?: number): CallOutcome => ({
+  kind: 'failed',
+  error,
+  mayHaveArrived,
+  rttMs: 1,
+  ...(status !== undefined && { status }),
+});
+const isAmbiguous = (outcome: CallOutcome) => {
+  const result = resultOf(outcome);
+  return result.kind === 'failed' && result.ambiguous;
+};
+
+test('2xx is an acknowledgement, any other complete reply a failure', () => {
+  for (const status of [200, 204, 299])
+    assert.deepEqual(resultOf(replied(status)), { kind: 'acknowledged', status });
+  for (const status of [400, 404, 429, 500, 503]) {
+    assert.deepEqual(resultOf(replied(status)), {
+      kind: 'failed',
+      error: 'status',
+      status,
+      ambiguous: false,
+    });
+  }
+});
+
+test("502 and 504 are ambiguous: a gateway's word that it did not hear from the one behind it", () => {
+  assert.ok(isAmbiguous(replied(502)));
+  assert.ok(isAmbiguous(replied(504)));
+});
+
+test('what may have arrived and brought no complete reply is ambiguous', () => {
+  for (const error of ['timeout', 'reset', 'oversized', 'malformed', 'aborted'] as const) {
+    assert.ok(isAmbiguous(failed(error, true)), error);
+  }
+});
+
+test('what cannot have arrived is not ambiguous', () => {
+  for (const error of ['refused', 'unreachable', 'timeout', 'reset'] as const) {
+    assert.ok(!isAmbiguous(failed(error, false)), error);
+  }
+});
+
+test('a redirect is a failure and not ambiguous: it is an answer', () => {
+  assert.deepEqual(resultOf(failed('redirect', true, 307)), {
+    kind: 'failed',
+    error: 'redirect',
+    status: 307,
+    ambiguous: false,
+  });
+});
+
+test('a call that was aborted before a byte left did not start', () => {
+  assert.deepEqual(resultOf(failed('aborted', false)), { kind: 'released' });
+});
+
+test('an address that the policy refuses at dialling is a bad address', () => {
+  assert.deepEqual(resultOf(failed('forbidden', false)), {
+    kind: 'failed',
+    error: 'bad-address',
+    ambiguous: false,
+  });
+});
+
+test('a Retry-After is handed on', () => {
+  const result = resultOf({ kind: 'replied', status: 503, body: Buffer.alloc(0), rttMs: 1, retryAfterMs: 7 });
+  assert.equal(result.kind === 'failed' && result.retryAfterMs, 7);
+});
+
+async function attemptAt(rawAddress: string) {
+  const requests: PeerRequest[] = [];
+  const [ip, localUuid, epoch] = [
+    parseIp('203.0.113.7'),
+    parseUuid('1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b'),
+    parseEpoch(42),
+  ];
+  assert.ok(ip && localUuid && epoch);
+  const claimed = { uuid: 'u', rawAddress, token: 't', epoch, claimedAt: 1, attempts: 0, firstAt: 1 };
+  const { signal } = new AbortController();
+  const result = await attempt(claimed, ip, {
+    policy: createAddressPolicy({ defaultPort: 80, allow: [] }),
+    localUuid,
+    timeoutMs: 5_000,
+    signal,
+    post: async (request) => {
+      requests.push(request);
+      return replied(200);
+    },
+  });
+  return { result, requests };
+}
+
+test('one attempt is one POST /ip with uuid, ip and epoch', async () => {
+  const { result, requests } = await attemptAt('8.8.8.8');
+  assert.deepEqual(result, { kind: 'acknowledged', status: 200 });
+  assert.equal(requests.length, 1);
+  const [request] = requests;
+  assert.equal(request?.address.key, '8.8.8.8:80');
+  assert.equal(request?.path, '/ip');
+  assert.equal(request?.body, '{"uuid":"1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b","ip":"203.0.113.7"}');
+  assert.deepEqual(request?.headers, { 'X-IP-Epoch': '42' });
+  assert.equal(request?.timeoutMs, 5_000);
+});
+
+test('a bad or forbidden address fails without a request', async () => {
+  for (const raw of ['', 'example.org', '127.0.0.1', '169.254.169.254', '8.8.8.8:0']) {
+    const { result, requests } = await attemptAt(raw);
+    assert.deepEqual(result, { kind: 'failed', error: 'bad-address', ambiguous: false });
+    assert.equal(requests.length, 0);
+  }
+});
