@@ -3,5 +3,5 @@ import { createHandler } from '../lib/handler.ts';
 /** EventBridge Scheduler, or `sync` itself for a shard of a large round → one round, or one shard of it. */
 export const handler = createHandler({
   run: (app, event, invocation) => app.sync(event, invocation),
-  metrics: () => ({}),
+  metrics: ({ probes, states }) => ({ Probes: probes, Alive: states.alive, Dead: states.dead }),
 });

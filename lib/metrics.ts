@@ -6,9 +6,9 @@ import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
  */
 export const METRIC_NAMES = [
   'Failed',
-  'Probed',
+  'Probes',
   'Alive',
-  'ProbesFailed',
+  'Dead',
   'IpChanged',
   'IpUnknown',
   'Delivered',

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { Metrics } from '@aws-lambda-powertools/metrics';
 import { createPublishMetrics, METRIC_NAMES } from '../../lib/metrics.ts';
@@ -36,5 +37,14 @@ test('a value that is not known is left out', () => {
   assert.deepEqual(
     metrics.written[0]?._aws.CloudWatchMetrics[0]?.Metrics.map(({ Name }) => Name),
     ['Failed'],
+  );
+});
+
+test('each metric is in the documentation, where alarms are set up from', async () => {
+  const docs = await readFile(new URL('../../docs/DEPLOYING.md', import.meta.url), 'utf8');
+
+  assert.deepEqual(
+    METRIC_NAMES.filter((name) => !docs.includes(`\`${name}\``)),
+    [],
   );
 });
