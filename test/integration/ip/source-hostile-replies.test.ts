@@ -5,7 +5,7 @@ import { createSources } from '../../../lib/ip/sources.ts';
 import type { VoteError } from '../../../lib/ip/vote.ts';
 import { cidr } from '../../../lib/peers/ip-space.ts';
 import type { Verdict } from '../../support/hostile-server.ts';
-import { describeHostileReplies, HOSTILE_DEADLINE_MS } from '../../support/hostile-suite.ts';
+import { describeHostileReplies } from '../../support/hostile-suite.ts';
 
 /** A source tells less about a failure than a call to a peer does. */
 const VERDICTS: Partial<Record<VoteError, readonly Verdict[]>> = {
@@ -19,14 +19,14 @@ const VERDICTS: Partial<Record<VoteError, readonly Verdict[]>> = {
 
 describeHostileReplies('a question to a hostile IP source', {
   maxBytes: MAX_HEADER_BYTES + 2 * 1_024,
-  call: async (port, expected) => {
+  call: async (port, timeoutMs, expected) => {
     const spec = parseSource(`http://127.0.0.1:${port}/`);
     assert.ok('kind' in spec);
     const [source] = createSources([spec], {
       family: 4,
       allow: [cidr('0.0.0.0/0')],
       version: '0.0.0',
-      timeoutMs: HOSTILE_DEADLINE_MS,
+      timeoutMs,
     });
     const vote = await source?.ask();
     assert.ok(vote?.kind === 'unknown', 'nothing that it says is believed');

@@ -111,7 +111,11 @@ test('a request may have arrived once connected, whatever follows', async (t) =>
   assert.equal(reset.error, 'reset');
   assert.equal(reset.mayHaveArrived, true);
   peer.respond(() => 'hang');
-  const timeout = await post(request(peer.address, { timeoutMs: 50 }));
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const call = post(request(peer.address, { timeoutMs: 60_000 }));
+  await peer.received(2);
+  t.mock.timers.tick(60_000);
+  const timeout = await call;
   assert.ok(timeout.kind === 'failed');
   assert.equal(timeout.error, 'timeout');
   assert.equal(timeout.mayHaveArrived, true);
