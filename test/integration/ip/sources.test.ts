@@ -125,6 +125,14 @@ test('with IP_FAMILY 6 only a public v6 address counts, in canonical spelling', 
   }
 });
 
+test('a name is dialled in the family of the host alone', async (t) => {
+  const onV4 = await startPeer(t, { body: '8.8.8.8' });
+  const entry = `http://localhost:${onV4.port}`;
+  assert.equal(ip(await source(entry, { family: 4 }).ask()), '8.8.8.8');
+  assert.equal(ip(await source(entry, { family: 6 }).ask()), 'network');
+  assert.equal(onV4.requests.length, 1);
+});
+
 test('any status but 200 is no answer', async (t) => {
   const service = await startPeer(t);
   const { ask } = source(`http://${service.address}`);
