@@ -18,7 +18,7 @@ export function opening(stack: Stack): string {
     ...block('Redis', redis),
     ...(kind === 'demo' ? world() : block('Peers', ['yours, as Redis has them'])),
     ...block('Functions', ['serverless offline, with the schedules of serverless.yml']),
-    ...block('Log', [`${logFile} (all that the functions say; warnings also here)`]),
+    ...block('Log', [logFile, 'has all that the functions say; warnings are shown here too']),
     ...(kind === 'demo' ? block('Your own', ['copy .env.example to .env and start again']) : []),
     '',
   ].join('\n');

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import { type Config, loadConfig } from '../lib/config.ts';
 import { ConfigError } from '../lib/errors.ts';
@@ -41,17 +41,19 @@ export const LOCAL_DEFAULTS = {
   LOCAL_REST_PORT: '8079',
   LOCAL_WORLD_PORT: '8100',
   LOCAL_LOG: 'local-stack.log',
+  LOCAL_ENV_FILE: '.env',
 } as const;
 
 /**
  * Decides between the demo and the user's own Redis: a `.env` in `folder`, or an exported `REDIS_URL` (or
- * `UPSTASH_REDIS_REST_URL`), means *own*. Exported variables win over those of `.env`.
+ * `UPSTASH_REDIS_REST_URL`), means *own*. Exported variables win over those of `.env`. An exported `LOCAL_ENV_FILE` names
+ * another file; if it is empty, none is read.
  *
- * @throws StartError for a bad port, ConfigError for what the functions could not run with.
+ * @throws StartError for a bad port or a file that is not there, ConfigError for what the functions could not run with.
  */
 export function readStack(folder: string, exported: NodeJS.ProcessEnv): Stack {
-  const file = join(folder, '.env');
-  const hasFile = existsSync(file);
+  const file = findEnvFile(folder, exported.LOCAL_ENV_FILE);
+  const hasFile = file !== undefined;
   const given: NodeJS.ProcessEnv = { ...(hasFile ? parseEnv(readFileSync(file, 'utf8')) : {}), ...exported };
   const ports = readPorts(given);
   const own = hasFile || Boolean(given.REDIS_URL) || Boolean(given.UPSTASH_REDIS_REST_URL);
@@ -63,6 +65,14 @@ export function readStack(folder: string, exported: NodeJS.ProcessEnv): Stack {
     ports,
     logFile: given.LOCAL_LOG || LOCAL_DEFAULTS.LOCAL_LOG,
   };
+}
+
+function findEnvFile(folder: string, named: string | undefined): string | undefined {
+  if (named === '') return undefined;
+  const file = resolve(folder, named ?? LOCAL_DEFAULTS.LOCAL_ENV_FILE);
+  if (existsSync(file)) return file;
+  if (named === undefined) return undefined;
+  throw new StartError(`LOCAL_ENV_FILE names ${named}, which is not there.`);
 }
 
 function loadOwnConfig(env: NodeJS.ProcessEnv, hasFile: boolean): Config {
@@ -109,7 +119,7 @@ function localAws(lambdaPort: number): NodeJS.ProcessEnv {
 
 function readPorts(env: NodeJS.ProcessEnv): LocalPorts {
   const faults: string[] = [];
-  const read = (name: Exclude<keyof typeof LOCAL_DEFAULTS, 'LOCAL_LOG'>, max = 65_535) => {
+  const read = (name: `LOCAL_${string}_PORT` & keyof typeof LOCAL_DEFAULTS, max = 65_535) => {
     const text = env[name] || LOCAL_DEFAULTS[name];
     if (/^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= max) return Number(text);
     faults.push(`  - ${name} must be a port from 1 to ${max}`);

@@ -40,7 +40,7 @@ export function narrate(event: StackEvent, names: Names): Line {
     case 'ip-unknown':
       return {
         tag: 'ip',
-        text: `not enough sources answered (${event.checks} times in a row): the address stays as it is`,
+        text: `the sources do not settle what the address is (${event.checks === '1' ? 'once' : `${event.checks} checks in a row`}): it stays as it is`,
         tone: 'bad',
       };
     case 'told':

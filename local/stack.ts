@@ -46,8 +46,18 @@ export async function runStack(stack: Stack, parts: StackParts): Promise<void> {
   const say = (text: string) => tell({ tag: 'stack', text });
   const called = countCalled();
   let invoke = async (_name: FunctionKey): Promise<void> => undefined;
+  // A producer is called before Redis was looked at, but the change that caused it is to be told first.
+  const calls: StackEvent[] = [];
+  const tellCalls = () => {
+    for (const call of calls.splice(0)) tell(narrate(call, NAMES));
+  };
   const onEvent = (event: StackEvent) => {
     called.onEvent(event);
+    if (event.kind === 'producer-called') {
+      calls.push(event);
+      return;
+    }
+    if (event.kind === 'not-told' || event.kind === 'all-told') tellCalls();
     // In the demo the producers themselves tell that they were called.
     if (!(event.kind === 'told' && stack.kind === 'demo')) tell(narrate(event, NAMES));
     if (event.kind === 'public-ip-set') void invoke('ip-check');
@@ -58,6 +68,7 @@ export async function runStack(stack: Stack, parts: StackParts): Promise<void> {
     redis,
     prefix: stack.config.redis.prefix,
     onEvent,
+    onLooked: tellCalls,
     pauseMs: stack.kind === 'demo' ? DEMO_PAUSE_MS : OWN_PAUSE_MS,
     always: stack.kind === 'demo',
   });
@@ -80,7 +91,7 @@ export async function runStack(stack: Stack, parts: StackParts): Promise<void> {
   invoke = async (name) => {
     // A run that fails says so in the log, and one that was cut off belongs to a stack that ends.
     await invokeLocal(stack.ports.lambda, name, { source: 'schedule' }, { signal }).catch(() => undefined);
-    watcher.poke();
+    await watcher.poke();
   };
   await Promise.race([died, firstRuns()]);
   await Promise.race([died, aborted(signal)]);
@@ -110,7 +121,7 @@ function openLog(file: string, onEvent: (event: StackEvent) => void, watcher: Wa
     log.write(`${line}\n`);
     const event = readLogLine(line);
     if (event !== undefined) onEvent(event);
-    watcher.poke();
+    void watcher.poke();
   };
 }
 

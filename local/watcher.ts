@@ -6,8 +6,8 @@ import type { RedisEvent } from './events.ts';
 import { readEnds, readSnapshot, type Snapshot } from './snapshot.ts';
 
 export interface Watcher {
-  /** Looks again soon; several calls within the pause are one look. */
-  poke(): void;
+  /** Looks again soon; several calls within the pause are one look. Resolves after a look that began later. */
+  poke(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -15,6 +15,8 @@ export interface WatcherOptions {
   readonly redis: Redis;
   readonly prefix: string;
   readonly onEvent: (event: RedisEvent) => void;
+  /** Called after each look, when all that it saw was told. */
+  readonly onLooked: () => void;
   /** Pause before each look. */
   readonly pauseMs: number;
   /** Look again without being poked. Each look is 5 to 10 Redis commands, so not on a database billed by command. */
@@ -27,10 +29,11 @@ export interface WatcherOptions {
  * @throws RedisUnavailableError if it does not answer now.
  */
 export async function startWatcher(options: WatcherOptions): Promise<Watcher> {
-  const { redis, onEvent, pauseMs, always } = options;
+  const { redis, onEvent, onLooked, pauseMs, always } = options;
   const keys = createKeys(options.prefix);
   const ending = new AbortController();
   let poked = Promise.withResolvers<void>();
+  let looked = Promise.withResolvers<void>();
   let ends = await readEnds(redis, keys, ending.signal);
   let seen: Snapshot | undefined;
   let lost = false;
@@ -46,6 +49,8 @@ export async function startWatcher(options: WatcherOptions): Promise<Watcher> {
   };
   const run = async () => {
     while (!ending.signal.aborted) {
+      const waiting = looked;
+      looked = Promise.withResolvers();
       try {
         await look();
         if (lost) onEvent({ kind: 'redis-back' });
@@ -54,6 +59,8 @@ export async function startWatcher(options: WatcherOptions): Promise<Watcher> {
         if (!lost && !ending.signal.aborted) onEvent({ kind: 'redis-lost' });
         lost = true;
       }
+      onLooked();
+      waiting.resolve();
       if (!always) await poked.promise;
       poked = Promise.withResolvers();
       await delay(pauseMs, undefined, { signal: ending.signal }).catch(() => undefined);
@@ -62,11 +69,15 @@ export async function startWatcher(options: WatcherOptions): Promise<Watcher> {
   const running = run();
 
   return {
-    poke: () => poked.resolve(),
+    poke() {
+      poked.resolve();
+      return looked.promise;
+    },
     async stop() {
       ending.abort();
       poked.resolve();
       await running;
+      looked.resolve();
     },
   };
 }

@@ -41,13 +41,10 @@ export const SLOW_MS = 1_200;
 export interface SimulatedProducer {
   readonly name: string;
   readonly uuid: string;
-  /** How many calls it refuses (503, come back in 5 s) before it works. */
+  /** How many calls it refuses (503) before it works. */
   readonly refusals: number;
   readonly description: string;
 }
-
-/** What a refusing producer puts into Retry-After, in seconds. */
-export const RETRY_AFTER_S = 5;
 
 export const PRODUCERS: readonly SimulatedProducer[] = [
   producer('north', 1, 0, 'healthy'),

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { parseUuid } from '../../lib/peers/uuid.ts';
-import { PRODUCERS, RETRY_AFTER_S } from './cast.ts';
+import { PRODUCERS } from './cast.ts';
 import { jsonFields, serve, type WorldServer } from './server.ts';
 
 /** A producer was called: the address it was given and what it answered. */
@@ -28,7 +28,7 @@ export async function startProducers(
         const refuses = refused < refusals;
         if (refuses) refused += 1;
         onEvent({ kind: 'producer-called', name, ip, status: refuses ? 503 : 200 });
-        return refuses ? { status: 503, headers: { 'retry-after': String(RETRY_AFTER_S) } } : { status: 200 };
+        return { status: refuses ? 503 : 200 };
       });
     }),
   );
