@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import fc from 'fast-check';
+import type { Redis } from '../../lib/redis/redis.ts';
+import { startTestRedis } from '../support/redis.ts';
+import { type Mistake, withMistakes } from '../support/tampered-redis.ts';
+import { courses } from './commands.ts';
+import { createWorld } from './world.ts';
+
+/** `MODEL_RUNS=20000 MODEL_SEED=1 npm test` for more, or for the same again. */
+const RUNS = Number(process.env.MODEL_RUNS ?? 150);
+const SEED = process.env.MODEL_SEED === undefined ? undefined : Number(process.env.MODEL_SEED);
+/** Of these many courses one at least has to show a planted mistake. */
+const RUNS_TO_FIND = Math.max(RUNS, 3_000);
+
+const server = await startTestRedis({ after });
+
+function survive(
+  redis: Redis,
+  { strict, runs, quick = false }: { strict: boolean; runs: number; quick?: boolean },
+) {
+  return fc.check(
+    fc.asyncProperty(courses(60), async (steps) => {
+      await server.command('FLUSHALL');
+      const world = await createWorld(redis, { strict });
+      await fc.asyncModelRun(() => ({ model: world, real: world }), steps);
+      await world.heal();
+    }),
+    { numRuns: runs, endOnFailure: quick, ...(SEED !== undefined && { seed: SEED }) },
+  );
+}
+
+describe('whatever happens to checks, claims, settles and producers, the promises are kept', () => {
+  for (const strict of [true, false]) {
+    test(
+      strict ? 'while requests die in time' : 'while requests may take effect a minute late',
+      async (t) => {
+        const result = await survive(server.redis, { strict, runs: RUNS });
+        t.diagnostic(`${result.numRuns} courses, seed ${result.seed}`);
+        if (result.failed) {
+          throw new Error(fc.defaultReportMessage(result) ?? 'failed', { cause: result.errorInstance });
+        }
+      },
+    );
+  }
+});
+
+describe('the model finds a planted mistake', () => {
+  const planted: (readonly [string, { strict: boolean }, ...Mistake[]])[] = [
+    [
+      'success removes an ambiguous delivery',
+      { strict: false },
+      {
+        script: 'notify-settle',
+        from: 'if record.ambiguousAt and (record.ambiguousEpoch or 0) < epoch then',
+        to: 'if false then',
+      },
+    ],
+    [
+      'a lease that ended unsettled is taken over without a trace',
+      { strict: false },
+      { script: 'notify-claim', from: /note_ambiguous\(record, record.leaseEpoch or 0, ends\)/, to: '' },
+    ],
+    [
+      'a commit steals a lease',
+      { strict: true },
+      ...['record-check', 'commit-manual'].map((script) => ({
+        script,
+        from: 'found.leased[uuid] = true',
+        to: `local stolen = decode(text)
+          stolen.lease = nil
+          redis.call('HSET', keys.deliveries, uuid, cjson.encode(stolen))`,
+      })),
+    ],
+    [
+      'a missing producer is dropped',
+      { strict: true },
+      {
+        script: 'notify-claim',
+        from: 'record.missingSince = record.missingSince or now',
+        to: `redis.call('ZREM', due, uuid)
+          if true then return end`,
+      },
+    ],
+    [
+      'settle ignores the address',
+      { strict: true },
+      { script: 'notify-settle', from: "if holds ~= called then return 'moved', now end", to: '' },
+    ],
+    [
+      'the register is written before the due set',
+      { strict: true },
+      ...['record-check', 'commit-manual'].map((script) => ({
+        script,
+        from: 'local due, leased = make_due(',
+        to: `redis.call('HSET', keys.ip, 'current', change.to, 'epoch', epoch)
+          local due, leased = make_due(`,
+      })),
+    ],
+    [
+      'success for an older epoch removes the delivery',
+      { strict: true },
+      { script: 'notify-settle', from: "if epoch ~= current then return 'older', now end", to: '' },
+    ],
+    [
+      'a delivery leaves the due set while it is leased',
+      { strict: true },
+      {
+        script: 'notify-claim',
+        from: "variadic('ZADD', due, scores, 2)",
+        to: "if taken > 1 then redis.call('ZREM', due, scores[2]) end",
+      },
+    ],
+  ];
+
+  for (const [name, { strict }, ...mistakes] of planted) {
+    test(name, async (t) => {
+      const result = await survive(withMistakes(server.redis, mistakes), {
+        strict,
+        runs: RUNS_TO_FIND,
+        quick: true,
+      });
+      assert.ok(result.failed, `${result.numRuns} courses did not show it, seed ${result.seed}`);
+      const { message } = result.errorInstance instanceof Error ? result.errorInstance : { message: '' };
+      t.diagnostic(`after ${result.numRuns} courses, seed ${result.seed}: ${message.split('\n')[0]}`);
+    });
+  }
+});

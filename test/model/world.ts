@@ -1,0 +1,511 @@
+import assert from 'node:assert/strict';
+import { RedisReplyError } from '../../lib/errors.ts';
+import type { Host } from '../../lib/invocation.ts';
+import type { Verdict } from '../../lib/ip/decide.ts';
+import { commitOperatorsWord } from '../../lib/ip/operators-word.ts';
+import { recordCheck } from '../../lib/ip/record.ts';
+import type { Register } from '../../lib/ip/register.ts';
+import { takeTicket } from '../../lib/ip/ticket.ts';
+import { claimCall, readClaimReply } from '../../lib/notify/claim.lua.ts';
+import { type Claimed, leaseMs, type Result, START_MARGIN_MS } from '../../lib/notify/delivery.ts';
+import { type Ended, readSettleReply, settleCall } from '../../lib/notify/settle.lua.ts';
+import { type Ip, parseIp } from '../../lib/peers/ip-space.ts';
+import { parseUuid, type Uuid } from '../../lib/peers/uuid.ts';
+import { createRedisClock } from '../../lib/redis/clock.ts';
+import { createKeys } from '../../lib/redis/keys.ts';
+import type { Redis, Reply } from '../../lib/redis/redis.ts';
+import { dyingAfter } from '../support/tampered-redis.ts';
+
+/** Everything that happens, happens to this world: the real scripts on a real Redis, all around them simulated. */
+
+export const TIMEOUT_MS = 5_000;
+export const PRODUCERS = 2;
+export const DRAINS = ['drain-a', 'drain-b'] as const;
+export const IPS: readonly Ip[] = ['203.0.113.1', '203.0.113.2'].map((text) => known(parseIp(text)));
+
+const DAY_MS = 86_400_000;
+const LATE_MS = 60_000;
+const START_MS = 1_800_000_000_000;
+const LOCAL_UUID = uuid(0xfff);
+
+/** How a message to or from Redis may fare. A script that dies has made only its first so many writes. */
+export type Fate = 'arrives' | 'request-lost' | 'reply-lost' | 'twice' | { readonly diesAfter: number };
+
+/** What an attempt comes to, as its drain sees it. */
+export type Ending = 'answered' | 'answer-lost' | 'refused' | 'timeout' | 'error-500' | 'error-504';
+
+interface Attempt {
+  readonly delivery: Claimed;
+  readonly drain: string;
+  /** The address that the claim read together with the producer's. */
+  readonly ip: string;
+  readonly leaseEnd: number;
+  startedAt?: number;
+  arrived: boolean;
+  /** Until when the request may take effect. Set when it starts; brought forward when it ends. */
+  livesUntil: number;
+  /** Its drain lost sight of it: nobody will settle it. */
+  orphaned: boolean;
+}
+
+interface Producer {
+  readonly uuid: Uuid;
+  /** Where it lives, and what `producers` holds whenever it holds it: a stranger answers 200 at all its former places. */
+  home: string;
+  moves: number;
+  listed: boolean;
+  missingSince: number | undefined;
+  /** It has been promised the newest address. */
+  owed: boolean;
+  /** It may be called. */
+  pending: boolean;
+  readonly received: { epoch: number; ip: string; at: number }[];
+}
+
+export interface World {
+  /** Requests die in time: at the latest when their drain gives up or the lease ends. Else up to 60 s later. */
+  readonly strict: boolean;
+  checks: { register: Register; beganMs: number; ip: Ip }[];
+  attempts: Attempt[];
+  ended: (Ended & { drain: string })[];
+  advance(ms: number): Promise<void>;
+  changeIp(ip: Ip): void;
+  list(index: number): Promise<void>;
+  unlist(index: number): Promise<void>;
+  move(index: number): Promise<void>;
+  /** Moves one whose call has started and not ended. */
+  moveCalled(pick: number): Promise<void>;
+  rewrite(index: number): Promise<void>;
+  beginCheck(): Promise<void>;
+  recordCheck(pick: number, fate: Fate): Promise<void>;
+  word(ip: Ip, id: string, fate: Fate): Promise<void>;
+  claim(drain: string, places: number, fate: Fate): Promise<void>;
+  start(pick: number): void;
+  arrive(pick: number): void;
+  end(pick: number, ending: Ending): void;
+  settle(drain: string, count: number, fate: Fate): Promise<void>;
+  crash(drain: string): void;
+  flushScripts(): Promise<void>;
+  /** Lets everything that is late happen, heals all, drains until nothing is due, and checks the promise. */
+  heal(): Promise<void>;
+}
+
+function uuid(n: number): Uuid {
+  return known(parseUuid(`00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`));
+}
+
+/** `redis` is empty, and may carry planted mistakes. */
+export async function createWorld(redis: Redis, { strict }: { strict: boolean }): Promise<World> {
+  const keys = createKeys('{model}:');
+  let now = START_MS;
+  let truth = known(IPS[0]);
+  let drainLeaseEnd = 0;
+  let tokens = 0;
+  const producers: Producer[] = Array.from({ length: PRODUCERS }, (_, i) => ({
+    uuid: uuid(i + 1),
+    home: `203.0.113.${10 * (i + 1)}`,
+    moves: 0,
+    listed: false,
+    missingSince: START_MS,
+    owed: false,
+    pending: false,
+    received: [],
+  }));
+  const host: Pick<Host, 'monotonicMs' | 'wallMs'> = { monotonicMs: () => now, wallMs: () => now };
+  const never = new AbortController().signal;
+
+  const command = async (...args: [string, ...(string | number)[]]): Promise<Reply> => {
+    const [reply] = await redis.send([args], { repeatable: false });
+    if (reply instanceof RedisReplyError) throw reply;
+    return reply ?? null;
+  };
+
+  /** A Redis that knows the virtual time, over a network that does as told. */
+  const network = (fate: Fate): Redis => {
+    const target = typeof fate === 'object' ? dyingAfter(redis, fate.diesAfter) : redis;
+    return {
+      async send(requests, options) {
+        if (fate === 'request-lost') throw new Lost();
+        if (fate === 'twice') await target.send(requests, options);
+        const replies = await target.send(requests, options);
+        if (fate === 'reply-lost') throw new Lost();
+        return replies.map((reply, i) => {
+          const request = requests[i];
+          if (reply instanceof RedisReplyError && reply.message.includes('the script died')) throw new Lost();
+          return Array.isArray(request) && request[0] === 'TIME' ? virtualTime(now) : reply;
+        });
+      },
+      close: async () => {},
+    };
+  };
+
+  /** After something that may have committed: who became due, seen in Redis and held against who had to. */
+  const noteCommits = async (before: string | undefined, fate: Fate) => {
+    const epoch = await storedEpoch();
+    const due = await dueMembers();
+    const committed = epoch !== before;
+    for (const producer of producers) {
+      if (committed && producer.listed) {
+        assert.ok(due.has(producer.uuid), 'a producer that was known at a change has a delivery');
+        producer.owed = true;
+      }
+      // A commit that died half-way may have made some due already.
+      if ((committed || typeof fate === 'object') && due.has(producer.uuid) && producer.listed)
+        producer.pending = true;
+      const dropped = producer.missingSince !== undefined && now - producer.missingSince > DAY_MS;
+      if (committed && !producer.listed && dropped && !due.has(producer.uuid))
+        producer.owed = producer.pending = false;
+    }
+    if (committed && before !== undefined) assert.ok(Number(epoch) > Number(before), 'the epoch only grows');
+  };
+
+  const storedEpoch = async () => {
+    const reply = await command('HGET', keys.ip, 'epoch');
+    return reply === null ? undefined : String(reply);
+  };
+  const dueMembers = async () => new Set((await list('ZRANGE', keys.due, 0, -1)).map(String));
+  const list = async (...args: [string, ...(string | number)[]]) => {
+    const reply = await command(...args);
+    return Array.isArray(reply) ? reply : [];
+  };
+
+  const holder = async () => {
+    const token = await command('GET', keys.lease('notify'));
+    return token === null ? null : String(token);
+  };
+  const noteDrainLease = async (drain: string) => {
+    if ((await holder()) === drain) drainLeaseEnd = now + leaseMs(TIMEOUT_MS);
+  };
+
+  const checkLeases = async () => {
+    const due = await dueMembers();
+    const flat = await list('HGETALL', keys.deliveries);
+    for (let i = 0; i < flat.length; i += 2) {
+      const record: unknown = JSON.parse(String(flat[i + 1]));
+      if (typeof record === 'object' && record !== null && 'lease' in record) {
+        assert.ok(due.has(String(flat[i])), 'every record with a lease is in deliveries:due');
+      }
+    }
+  };
+
+  const effect = (attempt: Attempt) => {
+    attempt.arrived = true;
+    const producer = producers.find(({ uuid }) => uuid === attempt.delivery.uuid);
+    if (producer === undefined || producer.home !== attempt.delivery.rawAddress) return;
+    const last = producer.received.at(-1);
+    if (strict && last !== undefined) {
+      assert.ok(last.epoch <= attempt.delivery.epoch, 'a producer gets no older address after a newer one');
+    }
+    producer.received.push({ epoch: attempt.delivery.epoch, ip: attempt.ip, at: now });
+  };
+
+  const retire = (attempt: Attempt, ending: Ending) => {
+    const endedAt = now;
+    attempt.livesUntil = strict || isAnswer(ending) || ending === 'refused' ? now : now + LATE_MS;
+    world.ended.push({ delivery: attempt.delivery, result: resultOf(ending), endedAt, drain: attempt.drain });
+    if (attempt.livesUntil <= now || attempt.arrived) remove(world.attempts, attempt);
+    else attempt.orphaned = true;
+  };
+
+  const world: World = {
+    strict,
+    checks: [],
+    attempts: [],
+    ended: [],
+
+    async advance(ms) {
+      const until = now + ms;
+      // A request has an absolute deadline: its drain gives it up on the way.
+      for (;;) {
+        const next = world.attempts
+          .filter(({ startedAt, orphaned }) => startedAt !== undefined && !orphaned)
+          .map((attempt) => ({ attempt, at: (attempt.startedAt ?? 0) + TIMEOUT_MS }))
+          .filter(({ at }) => at <= until)
+          .sort((a, b) => a.at - b.at)[0];
+        if (next === undefined) break;
+        now = Math.max(now, next.at);
+        retire(next.attempt, 'timeout');
+      }
+      now = until;
+      world.attempts = world.attempts.filter(
+        ({ livesUntil, startedAt, leaseEnd }) => (startedAt === undefined ? leaseEnd : livesUntil) > now,
+      );
+      if (now > drainLeaseEnd) await command('DEL', keys.lease('notify'));
+    },
+
+    changeIp(ip) {
+      truth = ip;
+    },
+
+    async list(index) {
+      const producer = at(producers, index);
+      producer.listed = true;
+      producer.missingSince = undefined;
+      await command('HSET', keys.producers, producer.uuid, producer.home);
+    },
+    async unlist(index) {
+      const producer = at(producers, index);
+      if (producer.listed) producer.missingSince = now;
+      producer.listed = false;
+      await command('HDEL', keys.producers, producer.uuid);
+    },
+    async move(index) {
+      const producer = at(producers, index);
+      // It lives at its new place only from now on: what it got before, it got.
+      // Never back: that a stranger's 200 at a former place is not counted is promised only while it is a former place.
+      producer.moves += 1;
+      producer.home = `203.0.113.${10 * (producers.indexOf(producer) + 1)}:${8_000 + producer.moves}`;
+      if (producer.listed) await command('HSET', keys.producers, producer.uuid, producer.home);
+    },
+    async moveCalled(pick) {
+      const called = at(
+        world.attempts.filter(({ startedAt, orphaned }) => startedAt !== undefined && !orphaned),
+        pick,
+      );
+      await world.move(producers.findIndex(({ uuid }) => uuid === called.delivery.uuid));
+    },
+    async rewrite(index) {
+      // The hash is gone for a moment, in which anything may look at it; `list` brings its members back.
+      for (const producer of producers.slice(index % PRODUCERS)) {
+        if (producer.listed) producer.missingSince = now;
+        producer.listed = false;
+        await command('HDEL', keys.producers, producer.uuid);
+      }
+    },
+
+    async beginCheck() {
+      const { register } = await takeTicket({
+        redis: network('arrives'),
+        keys,
+        localUuid: LOCAL_UUID,
+        clock: createRedisClock(host),
+        signal: never,
+      });
+      world.checks.push({ register, beganMs: now, ip: truth });
+    },
+
+    async recordCheck(pick, fate) {
+      const check = at(world.checks, pick);
+      remove(world.checks, check);
+      const before = await storedEpoch();
+      const verdict: Verdict =
+        check.register.current === check.ip ? { kind: 'voice' } : { kind: 'change', ip: check.ip };
+      await orLost(
+        recordCheck(
+          { redis: network(fate), keys, periodMs: 60_000, signal: never },
+          {
+            register: check.register,
+            verdict,
+            votes: [],
+            beganMs: check.beganMs,
+            nowMs: now,
+            dnsDisagrees: false,
+          },
+        ),
+      );
+      await noteCommits(before, fate);
+    },
+
+    async word(ip, id, fate) {
+      const before = await storedEpoch();
+      await orLost(commitOperatorsWord({ redis: network(fate), keys }, { ip, id, nowMs: now }));
+      await noteCommits(before, fate);
+    },
+
+    async claim(drain, places, fate) {
+      const request = {
+        nowMs: now,
+        drainToken: drain,
+        claimToken: `claim-${++tokens}`,
+        places,
+        notifyTimeoutMs: TIMEOUT_MS,
+        inFlight: world.attempts.some((attempt) => attempt.drain === drain && !attempt.orphaned),
+      };
+      // A claim is sent once: a duplicate would be a bug of the client, which its own tests exclude.
+      const [reply] =
+        (await orLost(
+          network(fate === 'twice' ? 'arrives' : fate).send([claimCall(keys, request)], {
+            repeatable: false,
+          }),
+        )) ?? [];
+      await noteDrainLease(drain);
+      await checkLeases();
+      if (reply === undefined) return;
+      assert.ok(!(reply instanceof Error), `the claim failed: ${reply}`);
+      const claimed = readClaimReply(reply, request);
+      for (const delivery of claimed.deliveries) {
+        const producer = producers.find((one) => one.uuid === delivery.uuid);
+        assert.ok(producer?.pending, 'a producer without a delivery is never called');
+        const leaseEnd = now + leaseMs(TIMEOUT_MS);
+        world.attempts.push({
+          delivery,
+          drain,
+          ip: known(claimed.ip),
+          leaseEnd,
+          arrived: false,
+          livesUntil: leaseEnd,
+          orphaned: false,
+        });
+      }
+    },
+
+    start(pick) {
+      const attempt = at(
+        world.attempts.filter(({ startedAt, orphaned }) => startedAt === undefined && !orphaned),
+        pick,
+      );
+      if (now + TIMEOUT_MS + START_MARGIN_MS > attempt.leaseEnd) {
+        remove(world.attempts, attempt);
+        world.ended.push({ ...attempt, result: { kind: 'released' }, endedAt: now });
+        return;
+      }
+      attempt.startedAt = now;
+    },
+    arrive(pick) {
+      effect(
+        at(
+          world.attempts.filter(({ startedAt, arrived }) => startedAt !== undefined && !arrived),
+          pick,
+        ),
+      );
+    },
+    end(pick, ending) {
+      const attempt = at(
+        world.attempts.filter(({ startedAt, orphaned }) => startedAt !== undefined && !orphaned),
+        pick,
+      );
+      const needsArrival = isAnswer(ending) || ending === 'answer-lost';
+      if (needsArrival && !attempt.arrived) effect(attempt);
+      retire(attempt, ending === 'refused' && attempt.arrived ? 'timeout' : ending);
+    },
+
+    async settle(drain, count, fate) {
+      const ended = world.ended.filter((one) => one.drain === drain).slice(0, count);
+      const call = settleCall(keys, {
+        nowMs: now,
+        drainToken: drain,
+        notifyTimeoutMs: TIMEOUT_MS,
+        ends: false,
+        ended,
+        random: () => 0.5,
+      });
+      const replies = await orLost(network(fate).send([call], { repeatable: true }));
+      await noteDrainLease(drain);
+      await checkLeases();
+      // Without a reply it is sent again, later or never.
+      if (replies === undefined) return;
+      for (const one of ended) remove(world.ended, one);
+      const [reply] = replies;
+      assert.ok(reply !== undefined && !(reply instanceof Error), `the settle failed: ${reply}`);
+      const { settled } = readSettleReply(reply);
+      for (const [i, { delivery }] of ended.entries()) {
+        const producer = producers.find(({ uuid }) => uuid === delivery.uuid);
+        if (settled[i] === 'told' && producer !== undefined) producer.pending = false;
+      }
+    },
+
+    crash(drain) {
+      world.ended = world.ended.filter((one) => one.drain !== drain);
+      world.attempts = world.attempts.filter((one) => one.drain !== drain || one.startedAt !== undefined);
+      for (const attempt of world.attempts) {
+        if (attempt.drain !== drain || attempt.orphaned) continue;
+        attempt.orphaned = true;
+        attempt.livesUntil = strict ? attempt.leaseEnd : attempt.leaseEnd + LATE_MS;
+      }
+      world.attempts = world.attempts.filter(({ arrived, orphaned }) => !(arrived && orphaned));
+    },
+
+    async flushScripts() {
+      await command('SCRIPT', 'FLUSH');
+    },
+
+    async heal() {
+      for (const drain of DRAINS) world.crash(drain);
+      const worst = Math.max(now, ...world.attempts.map(({ livesUntil }) => livesUntil - 1));
+      await world.beginCheck();
+      await world.recordCheck(world.checks.length - 1, 'arrives');
+      const drain = 'healer';
+      for (let round = 0; round < 60; round++) {
+        // The worst case: what is late takes effect at the last moment.
+        for (const late of world.attempts.filter((one) => one.orphaned && now >= one.livesUntil - 1)) {
+          if (!late.arrived) effect(late);
+          remove(world.attempts, late);
+        }
+        await world.claim(drain, 10, 'arrives');
+        while (world.attempts.some((one) => one.drain === drain && one.startedAt === undefined))
+          world.start(0);
+        for (const attempt of world.attempts.filter((one) => one.drain === drain && !one.orphaned)) {
+          if (!attempt.arrived) effect(attempt);
+          retire(attempt, 'answered');
+        }
+        await world.settle(drain, 10, 'arrives');
+        const [, score] = await list('ZRANGE', keys.due, 0, 0, 'WITHSCORES');
+        if (score === undefined && now > worst) break;
+        const held = ![null, drain].includes(await holder());
+        const soonest = [
+          ...(held ? [drainLeaseEnd + 1] : score === undefined ? [] : [Number(score)]),
+          ...world.attempts.map(({ livesUntil }) => livesUntil - 1),
+          now + 3_600_000,
+        ];
+        await world.advance(Math.max(1, Math.min(...soonest) - now));
+      }
+
+      assert.equal(await command('HGET', keys.ip, 'current'), truth, 'the register holds the true address');
+      for (const { uuid, listed, owed, received } of producers) {
+        if (!listed || !owed) continue;
+        assert.equal(received.at(-1)?.ip, truth, `${uuid} was left with an older address, or with none`);
+      }
+    },
+  };
+  return world;
+}
+
+/** A message that did not get through. */
+class Lost extends Error {}
+
+async function orLost<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof Lost) return undefined;
+    throw error;
+  }
+}
+
+function isAnswer(ending: Ending): boolean {
+  return ending === 'answered' || ending === 'error-500';
+}
+
+function resultOf(ending: Ending): Result {
+  switch (ending) {
+    case 'answered':
+      return { kind: 'acknowledged', status: 200 };
+    case 'refused':
+      return { kind: 'failed', error: 'refused', ambiguous: false };
+    case 'error-500':
+      return { kind: 'failed', error: 'status', status: 500, ambiguous: false };
+    case 'error-504':
+      return { kind: 'failed', error: 'status', status: 504, ambiguous: true };
+    case 'timeout':
+    case 'answer-lost':
+      return { kind: 'failed', error: 'timeout', ambiguous: true };
+  }
+}
+
+function virtualTime(ms: number): Reply {
+  return [String(Math.floor(ms / 1_000)), String((ms % 1_000) * 1_000)];
+}
+
+function at<T>(items: readonly T[], pick: number): T {
+  return known(items[pick % items.length]);
+}
+
+function known<T>(value: T | undefined): T {
+  assert.ok(value !== undefined);
+  return value;
+}
+
+function remove<T>(items: T[], item: T): void {
+  const index = items.indexOf(item);
+  if (index >= 0) items.splice(index, 1);
+}
