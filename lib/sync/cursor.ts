@@ -10,14 +10,14 @@ export interface Position {
   readonly passAt: number;
 }
 
-/** What is stored in `sync:cursor`. `0` stands for nothing to go on with. */
-export function encodePosition({ cursor, passAt }: Position): string {
-  return cursor === '0' ? '0' : `${cursor}@${passAt}`;
+/** What is stored in `sync:cursor`; `0` stands for a pass that has ended, and leaves nothing to go on with. */
+export function encodePosition(position: Position | 'end'): string {
+  return position === 'end' ? '0' : `${position.cursor}@${position.passAt}`;
 }
 
-/** Reads what Redis holds, which may be anything; what cannot be read, or lies in the future, is a start at `at`. */
+/** Reads what Redis holds, which may be anything; what cannot be read, or lies in the future, is a new pass at `at`. */
 export function decodePosition(stored: unknown, at: number): Position {
   const [, cursor, passAt] = /^([^@]{1,64})@(\d{1,15})$/.exec(typeof stored === 'string' ? stored : '') ?? [];
-  if (cursor === undefined || cursor === '0' || Number(passAt) > at) return { cursor: '0', passAt: at };
+  if (cursor === undefined || Number(passAt) > at) return { cursor: '0', passAt: at };
   return { cursor, passAt: Number(passAt) };
 }

@@ -32,6 +32,7 @@ export type Answer =
   | { readonly kind: 'failed'; readonly error: HealthError }
   | { readonly kind: 'unprobed' };
 
+const NOTHING_SAID: SyncReply = { heard: [], skipped: 0 };
 const BUSY_STATUSES: readonly number[] = [429, 503];
 
 /** Reads one call to `/sync`: 2xx is alive, 429 and 503 are alive and busy, everything else is a failure. */
@@ -47,7 +48,8 @@ export function readAnswer(outcome: CallOutcome, policy: AddressPolicy): Answer 
     result: busy
       ? { kind: 'busy', rttMs, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
       : { kind: 'alive', rttMs },
-    reply: parseSyncReply(body, policy),
+    // Most peers send none, and an attempt to parse nothing costs more than the rest of this.
+    reply: body.length === 0 ? NOTHING_SAID : parseSyncReply(body, policy),
   };
 }
 

@@ -30,8 +30,8 @@ export interface Page {
   /** Where it begins, and where the next one does; `0` after the last. Opaque. */
   readonly cursor: string;
   readonly next: string;
-  /** By the monotonic clock. */
-  readonly beganMs: number;
+  /** When its first probe started, by the monotonic clock; when it was read, until then. */
+  readonly began: { ms: number };
   readonly entries: readonly Entry[];
   /** Those with a due entry, the longest unprobed first. */
   readonly due: readonly AddressGroup[];
@@ -50,7 +50,6 @@ export async function readPage(
   { cursor, passAt, open }: { cursor: string; passAt: number; open: readonly Page[] },
 ): Promise<Page | 'rejected'> {
   const { redis, keys, host, clock, part, time } = context;
-  const beganMs = host.monotonicMs();
   const [scan] = await redis.send([['HSCAN', keys.consumers, cursor, 'COUNT', PAGE_SIZE * part.of]], {
     repeatable: true,
   });
@@ -72,7 +71,7 @@ export async function readPage(
   return {
     cursor,
     next,
-    beganMs,
+    began: { ms: host.monotonicMs() },
     entries,
     due: groupByAddress(entries).filter((group) => group.entries.some(({ due }) => due)),
     uuids: new Set(records.map(({ uuid }) => uuid)),

@@ -21,7 +21,9 @@ export function createPool(limit: number, gate: () => boolean | Promise<boolean>
       if (next === waiting.length) waiting.length = next = 0;
       const { job, settle } = entry;
       await (async () => {
-        const open = await gate();
+        const answer = gate();
+        // No await where none is needed: what the gate said has to be true when the job starts.
+        const open = typeof answer === 'boolean' ? answer : await answer;
         if (open) await job();
         return open;
       })().then(settle, (error: unknown) => settle(Promise.reject(error)));

@@ -17,10 +17,13 @@ export interface PageProbes {
  */
 export async function probePage(page: Page, context: RoundContext): Promise<PageProbes> {
   const counts = { succeeded: 0, failed: 0 };
+  let started = false;
   const probed = await Promise.all(
     page.due.map(async (group) => {
       let answer: Answer = { kind: 'unprobed' };
       await context.pool.run(async () => {
+        if (!started) page.began.ms = context.host.monotonicMs();
+        started = true;
         context.tally.probes += 1;
         answer = readAnswer(await context.probe(group.address), context.policy);
         if (answer.kind === 'unprobed') return;

@@ -15,12 +15,15 @@ const LENGTH = RECENT_OUTCOMES / PER_CHARACTER;
  * there yet is 0, so that an empty history is all `A`. As a number it is shifted by one place for each outcome.
  */
 export function pushOutcome(recent: string, outcome: RecentOutcome): string {
-  const codes = [...unpack(recent).slice(1), OUTCOMES.indexOf(outcome)];
-  let text = '';
-  for (let i = 0; i < codes.length; i += PER_CHARACTER) {
-    text += DIGITS[((codes[i] ?? 0) << 4) | ((codes[i + 1] ?? 0) << BITS) | (codes[i + 2] ?? 0)];
-  }
-  return text;
+  const digits = Array.from(isRecent(recent) ? recent : NO_OUTCOMES, (character) =>
+    DIGITS.indexOf(character),
+  );
+  return digits
+    .map((digit, i) => {
+      const carried = (digits[i + 1] ?? OUTCOMES.indexOf(outcome) << 4) >> 4;
+      return DIGITS[((digit << BITS) & 63) | carried];
+    })
+    .join('');
 }
 
 /** The outcomes of `pushOutcome`, the oldest first. Anything that is none of its texts has none. */

@@ -83,7 +83,7 @@ export async function runSync(
 
   const context = createContext(opened, { invocation, redis, clock, tally }, parts);
   const { hold, progress, part } = context;
-  const resumed = opened.start.cursor !== '0';
+  const resumed = opened.start.passAt < part.at;
   const summarizeEnd = ({ complete }: { complete: boolean }) => {
     const { stopped, inconclusive } = progress;
     return summarize(
@@ -103,8 +103,9 @@ export async function runSync(
     }
     await starting;
     const end = await walkPages(opened.start, context, (walked) => summarizeEnd(walked));
-    if (Object.keys(tally.skipped).length > 0) {
-      log.warn('Records were skipped', { key: parts.keys.consumers, skipped: tally.skipped });
+    const { self: _, repeated: __, ...unusable } = tally.skipped;
+    if (Object.keys(unusable).length > 0) {
+      log.warn('Entries that cannot be used were skipped', { key: parts.keys.consumers, reasons: unusable });
     }
     if (progress.stopped === 'error') throw failure ?? end.failure;
     return summarizeEnd(end);

@@ -19,7 +19,8 @@ export interface WalkEnd {
 
 interface OpenPage {
   readonly page: Page;
-  readonly beforeLastBeganMs: number;
+  /** When the page before the last one began. */
+  readonly beforeLast: { readonly ms: number };
   /** Never rejects. */
   readonly probing: Promise<PageProbes | { readonly failure: unknown }>;
 }
@@ -39,7 +40,8 @@ export async function walkPages(
   const { progress, tally, hold, host } = context;
   const open: OpenPage[] = [];
   let { cursor, passAt } = start;
-  let beganMs = [host.monotonicMs(), host.monotonicMs()] as const;
+  const roundBegan = { ms: host.monotonicMs() };
+  let began: readonly { readonly ms: number }[] = [roundBegan, roundBegan];
   let readAll = false;
   let rejected = false;
   let restarted = false;
@@ -66,8 +68,8 @@ export async function walkPages(
     }
     tally.pages += 1;
     const probing = probePage(page, context).catch((error: unknown) => ({ failure: error }));
-    open.push({ page, beforeLastBeganMs: beganMs[0], probing });
-    beganMs = [beganMs[1], page.beganMs];
+    open.push({ page, beforeLast: began[0] ?? roundBegan, probing });
+    began = [...began.slice(1), page.began];
     cursor = page.next;
     readAll = page.next === '0';
   };
@@ -80,9 +82,7 @@ export async function walkPages(
     await writeRound(
       {
         health: page?.counts ? healthOf(page.page) : [],
-        ...(page === undefined && unfinished === undefined
-          ? {}
-          : { position: unfinished ?? { cursor: page?.page.next ?? cursor, passAt } }),
+        ...(page === undefined ? {} : { position: unfinished ?? behind(page.page, passAt) }),
         ...(last ? { summary: summarize(end()) } : {}),
       },
       context,
@@ -99,11 +99,12 @@ export async function walkPages(
     }
   };
 
-  const finish = async ({ page, beforeLastBeganMs, probing }: OpenPage) => {
+  const finish = async ({ page, beforeLast, probing }: OpenPage) => {
     const probes = await probing;
     if ('failure' in probes) fail(probes.failure);
     if ('failure' in probes || !probes.finished) unfinished ??= { cursor: page.cursor, passAt };
-    const suspicious = !('failure' in probes) && isSuspicious({ ...probes, ...progress, beforeLastBeganMs });
+    const suspicious =
+      !('failure' in probes) && isSuspicious({ ...probes, ...progress, beforeLastBeganMs: beforeLast.ms });
     const counts = !suspicious || !(await context.outage.isOurs(context.invocation.signal));
     if (!counts) {
       progress.inconclusive = true;
@@ -137,6 +138,10 @@ export async function walkPages(
       return end();
     }
   }
+}
+
+function behind({ next }: Page, passAt: number): Position | 'end' {
+  return next === '0' ? 'end' : { cursor: next, passAt };
 }
 
 function healthOf({ entries }: Page): string[] {

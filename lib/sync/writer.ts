@@ -12,8 +12,8 @@ import { WRITE_ROUND } from './write.lua.ts';
 export interface RoundWrite {
   /** Field and JSON in turn. */
   readonly health: readonly string[];
-  /** Absent: the stored one stays. */
-  readonly position?: Position;
+  /** Where the next round goes on. Absent: the stored one stays. */
+  readonly position?: Position | 'end';
   /** The round's summary; with it the lease goes. Then nothing may be written any more. */
   readonly summary?: RoundSummary;
 }

@@ -1,0 +1,228 @@
+import type { TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Config, loadConfig } from '../../../lib/config.ts';
+import type { Invocation, LogFields } from '../../../lib/invocation.ts';
+import type { Source, Vote } from '../../../lib/ip/vote.ts';
+import { createAddressPolicy } from '../../../lib/peers/address.ts';
+import {
+  type CallError,
+  type CallOutcome,
+  createPostToPeer,
+  type PeerRequest,
+  type PostToPeer,
+} from '../../../lib/peers/post.ts';
+import { createKeys } from '../../../lib/redis/keys.ts';
+import type { Redis, Reply } from '../../../lib/redis/redis.ts';
+import type { ShardEvent } from '../../../lib/sync/event.ts';
+import { type RoundSummary, runSync } from '../../../lib/sync/round.ts';
+import { type CountingRedis, countingRedis } from '../../support/counting-redis.ts';
+import { startTestRedis, type TestRedis, type TestRedisOptions } from '../../support/redis.ts';
+
+export const LOCAL_UUID = '00000000-0000-4000-8000-000000000001';
+export const INTERVAL_MS = 300_000;
+export const KEYS = createKeys('{p2p}:');
+
+/** The `n`-th uuid of a test. */
+export function uuidOf(n: number): string {
+  return `10000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
+}
+
+/** An address of a test that is never really dialled. */
+export function fakeAddress(n: number): string {
+  return `10.${(n >> 16) & 255}.${(n >> 8) & 255}.${n & 255}:7000`;
+}
+
+export interface World {
+  readonly test: TestRedis;
+  readonly redis: CountingRedis;
+  readonly config: Config;
+  readonly logs: { level: string; message: string; fields?: LogFields | undefined }[];
+  /** Payloads that were invoked asynchronously. */
+  readonly invoked: ShardEvent[];
+  /** Moves all clocks, Redis's too. */
+  advance(ms: number): void;
+  /** Moves all clocks but the monotonic one, as when a container is frozen for a while. */
+  freeze(ms: number): void;
+  setConsumers(consumers: Readonly<Record<string, string>>): Promise<void>;
+  consumers(): Promise<Record<string, string>>;
+  health(uuid: string): Promise<Record<string, unknown>>;
+  hash(key: string): Promise<Record<string, string>>;
+  round(options?: RoundOptions): Promise<RoundSummary>;
+}
+
+export interface RoundOptions {
+  readonly event?: unknown;
+  readonly post?: PostToPeer;
+  readonly sources?: readonly Source[];
+  readonly remainingMs?: () => number;
+  readonly signal?: AbortSignal;
+  readonly redis?: Redis;
+  readonly requestId?: string;
+  readonly invoke?: (name: string, payload: unknown) => Promise<void>;
+  readonly random?: () => number;
+}
+
+/** A Redis, a clock that can be moved, real calls to peers, and everything else that a round is given. */
+export async function startWorld(
+  t: TestContext,
+  env: Readonly<Record<string, string>> = {},
+  redisOptions: TestRedisOptions = {},
+): Promise<World> {
+  const test = await startTestRedis(t, redisOptions);
+  const config = loadConfig({
+    LOCAL_UUID,
+    REDIS_URL: test.url,
+    REDIS_TOKEN: test.token,
+    PEER_ALLOW_CIDRS: '127.0.0.0/8,10.0.0.0/8',
+    SYNC_TIMEOUT_MS: '1000',
+    SYNC_FUNCTION: 'sync',
+    ...env,
+  });
+  const policy = createAddressPolicy({ defaultPort: config.peers.port, allow: config.peers.allowCidrs });
+  let offsetMs = 0;
+  let frozenMs = 0;
+  const redis = countingRedis(shiftTime(test.redis, () => offsetMs + frozenMs));
+  const post = createPostToPeer({ policy, version: '0.0.0' });
+  const logs: World['logs'] = [];
+  const logAs = (level: string) => (message: string, fields?: LogFields) =>
+    logs.push({ level, message, fields });
+  const log = { debug: logAs('debug'), info: logAs('info'), warn: logAs('warn'), error: logAs('error') };
+  const invoked: ShardEvent[] = [];
+  let rounds = 0;
+
+  const hash = async (key: string) => {
+    const flat = await test.command('HGETALL', key);
+    const values = Array.isArray(flat) ? flat.map(String) : [];
+    return Object.fromEntries(
+      values.flatMap((value, i) => (i % 2 === 0 ? [[value, values[i + 1] ?? ''] as const] : [])),
+    );
+  };
+
+  return {
+    test,
+    redis,
+    config,
+    logs,
+    invoked,
+    advance(ms) {
+      offsetMs += ms;
+    },
+    freeze(ms) {
+      frozenMs += ms;
+    },
+    async setConsumers(consumers) {
+      const flat = Object.entries(consumers).flat();
+      for (let i = 0; i < flat.length; i += 10_000) {
+        await test.command('HSET', KEYS.consumers, ...flat.slice(i, i + 10_000));
+      }
+    },
+    consumers: () => hash(KEYS.consumers),
+    async health(uuid) {
+      const json = await test.command('HGET', KEYS.health, uuid);
+      return json === null ? {} : JSON.parse(String(json));
+    },
+    hash,
+    async round(options = {}) {
+      rounds += 1;
+      const invocation: Invocation = {
+        requestId: options.requestId ?? `round-${rounds}`,
+        signal: options.signal ?? new AbortController().signal,
+        remainingMs: options.remainingMs ?? (() => 240_000),
+      };
+      return runSync('event' in options ? options.event : { source: 'schedule' }, invocation, {
+        config,
+        redis: options.redis ?? redis,
+        keys: KEYS,
+        policy,
+        post: options.post ?? post,
+        sources: options.sources ?? [answeringSource()],
+        invoke:
+          options.invoke ??
+          (async (_, payload) => {
+            invoked.push(payload as ShardEvent);
+          }),
+        host: {
+          monotonicMs: () => performance.now() + offsetMs,
+          wallMs: () => Date.now() + offsetMs + frozenMs,
+          random: options.random ?? (() => 0.5),
+          sleep: async (ms, signal) => {
+            await delay(ms, undefined, signal === undefined ? {} : { signal }).catch(() => {});
+          },
+        },
+        log,
+      });
+    },
+  };
+}
+
+/** Redis whose TIME is moved, as if it had a clock of its own that a test can turn. */
+function shiftTime(redis: Redis, offsetMs: () => number): Redis {
+  const shift = (reply: Reply): Reply => {
+    if (!Array.isArray(reply)) return reply;
+    const ms = Number(reply[0]) * 1_000 + Math.floor(Number(reply[1]) / 1_000) + offsetMs();
+    return [String(Math.floor(ms / 1_000)), String((ms % 1_000) * 1_000)];
+  };
+  return {
+    async send(requests, options) {
+      const replies = await redis.send(requests, options);
+      return replies.map((reply, i) => {
+        const request = requests[i];
+        const isTime = request !== undefined && !('script' in request) && request[0] === 'TIME';
+        return isTime && !(reply instanceof Error) ? shift(reply) : reply;
+      });
+    },
+    close: () => redis.close(),
+  };
+}
+
+/** An IP source that answers, and one that does not; `asked` counts. */
+export function answeringSource(): Source & { asked: number } {
+  return fakeSource({ kind: 'ip', ip: '8.8.8.8' } as Partial<Vote>);
+}
+
+export function silentSource(): Source & { asked: number } {
+  return fakeSource({ kind: 'unknown', error: 'timeout' } as Partial<Vote>);
+}
+
+function fakeSource(vote: Partial<Vote>): Source & { asked: number } {
+  const names = { id: 'https://source.test', operator: 'source.test' };
+  return {
+    ...names,
+    kind: 'http',
+    asked: 0,
+    async ask() {
+      this.asked += 1;
+      return { source: names.id, operator: names.operator, ...vote } as Vote;
+    },
+  };
+}
+
+/** Answers calls without a network: `answer` sees the address and how many calls came before. */
+export function fakePost(
+  answer: (address: string, before: number) => CallOutcome | Promise<CallOutcome> = () => reply(),
+): PostToPeer & { readonly calls: string[] } {
+  const calls: string[] = [];
+  return Object.assign(
+    async ({ address }: PeerRequest) => {
+      calls.push(address.key);
+      return answer(address.key, calls.length - 1);
+    },
+    { calls },
+  );
+}
+
+export function reply(body: unknown = undefined, status = 200): CallOutcome {
+  const text = body === undefined ? '' : JSON.stringify(body);
+  return { kind: 'replied', status, body: Buffer.from(text), rttMs: 1 };
+}
+
+export function failure(error: CallError = 'timeout'): CallOutcome {
+  return { kind: 'failed', error, mayHaveArrived: true, rttMs: 1 };
+}
+
+/** `count` consumers, each at an address of its own. */
+export function manyConsumers(count: number, from = 0): Record<string, string> {
+  return Object.fromEntries(
+    Array.from({ length: count }, (_, i) => [uuidOf(from + i), fakeAddress(from + i)] as const),
+  );
+}

@@ -1,0 +1,256 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { RedisUnavailableError } from '../../../lib/errors.ts';
+import type { Redis } from '../../../lib/redis/redis.ts';
+import { failure, fakePost, KEYS, manyConsumers, reply, startWorld, uuidOf, type World } from './harness.ts';
+
+/** A post that leaves time for `budget` probes. */
+function limited(budget: number) {
+  const post = fakePost();
+  return { post, remainingMs: () => (post.calls.length < budget ? 240_000 : 0) };
+}
+
+test('rounds that are far too short reach everyone in turn, nobody twice', async (t) => {
+  const world = await startWorld(t, { SYNC_CONCURRENCY: '16' });
+  await world.setConsumers(manyConsumers(10_000));
+  const reached = new Map<string, number>();
+  let rounds = 0;
+  for (let complete = false; !complete; rounds++) {
+    const { post, remainingMs } = limited(300);
+    const summary = await world.round({ post, remainingMs });
+    assert.ok(post.calls.length <= 300);
+    assert.equal(summary.stopped, summary.complete ? undefined : 'time');
+    assert.equal(summary.resumed, rounds > 0);
+    for (const address of post.calls) reached.set(address, (reached.get(address) ?? 0) + 1);
+    complete = summary.complete;
+    assert.ok(rounds < 40, 'it does not get on');
+    world.advance(300_000);
+  }
+  assert.equal(reached.size, 10_000);
+  assert.equal(Math.max(...reached.values()), 1);
+  assert.ok(rounds <= Math.ceil(10_000 / 300) + 1, `${rounds} rounds`);
+  assert.equal(await world.test.command('HLEN', KEYS.health), 10_000);
+  assert.equal(await world.test.command('HEXISTS', KEYS.cursor, '0/1'), 0);
+});
+
+test('a round that stops finishes the probes it began and writes them', async (t) => {
+  const world = await startWorld(t, { SYNC_CONCURRENCY: '5' });
+  await world.setConsumers(manyConsumers(20));
+  const { post, remainingMs } = limited(7);
+  const summary = await world.round({ post, remainingMs });
+  assert.equal(summary.stopped, 'time');
+  assert.equal(summary.complete, false);
+  assert.equal(summary.probes, 7);
+  assert.equal(summary.states.alive, 7);
+  assert.equal(summary.states.new, 13);
+  assert.equal(await world.test.command('HLEN', KEYS.health), 7);
+});
+
+test('within a page those probed longest ago go first', async (t) => {
+  const world = await startWorld(t, { SYNC_CONCURRENCY: '1' });
+  await world.setConsumers(manyConsumers(3));
+  await world.round({ post: fakePost() });
+  world.advance(300_000);
+  await world.setConsumers(manyConsumers(6));
+  const second = limited(4);
+  await world.round(second);
+  world.advance(300_000);
+  assert.equal(
+    second.post.calls.slice(0, 3).every((address) => /10\.0\.0\.[345]:/.test(address)),
+    true,
+  );
+  const third = fakePost();
+  await world.round({ post: third });
+  assert.deepEqual(
+    new Set(third.calls),
+    new Set(
+      [...Array(6).keys()].map((n) => `10.0.0.${n}:7000`).filter((a) => !second.post.calls.includes(a)),
+    ),
+  );
+});
+
+test('a round without time does nothing but says so', async (t) => {
+  const world = await startWorld(t);
+  await world.setConsumers(manyConsumers(3));
+  const summary = await world.round({ post: fakePost(), remainingMs: () => 6_999 });
+  assert.equal(summary.stopped, 'time');
+  assert.equal(summary.probes, 0);
+  assert.equal(await world.test.command('EXISTS', KEYS.lease('sync:0')), 0);
+});
+
+test('when the invocation ends, what hangs is given up unjudged, and the rest is written', async (t) => {
+  const world = await startWorld(t);
+  await world.setConsumers(manyConsumers(3));
+  const ending = new AbortController();
+  const post = fakePost(async (address) => {
+    if (address === '10.0.0.0:7000') return reply();
+    await new Promise((resolve) => setImmediate(resolve));
+    ending.abort();
+    return failure('aborted');
+  });
+  const summary = await world.round({ post, signal: ending.signal });
+  assert.equal(summary.complete, false);
+  assert.deepEqual(summary.states, { new: 2, alive: 1, suspect: 0, dead: 0 });
+  assert.deepEqual(Object.keys(await world.hash(KEYS.health)), [uuidOf(0)]);
+});
+
+test('a cursor that Redis rejects means the first page', async (t) => {
+  const world = await startWorld(t);
+  await world.setConsumers(manyConsumers(10));
+  await world.test.command('HSET', KEYS.cursor, '0/1', 'rubbish@1764000000000');
+  const summary = await world.round({ post: fakePost() });
+  assert.equal(summary.states.alive, 10);
+  assert.equal(summary.complete, true);
+  assert.deepEqual(await world.hash(KEYS.cursor), {});
+});
+
+test('while another round holds the lease nothing is done', async (t) => {
+  const world = await startWorld(t);
+  await world.setConsumers(manyConsumers(3));
+  await world.test.command('SET', KEYS.lease('sync:0'), 'another', 'PX', 30_000);
+  const post = fakePost();
+  const summary = await world.round({ post });
+  assert.equal(summary.stopped, 'held');
+  assert.deepEqual(post.calls, []);
+  assert.equal(await world.test.command('GET', KEYS.lease('sync:0')), 'another');
+  assert.equal(await world.test.command('EXISTS', KEYS.health), 0);
+});
+
+test('two rounds at once: one works, the other does nothing', async (t) => {
+  const world = await startWorld(t);
+  await world.setConsumers(manyConsumers(100));
+  const post = fakePost();
+  const summaries = await Promise.all([world.round({ post }), world.round({ post })]);
+  assert.deepEqual(summaries.map(({ stopped }) => stopped ?? 'done').sort(), ['done', 'held']);
+  assert.equal(post.calls.length, 100);
+});
+
+test('a round whose lease was taken stops, and writes nothing', async (t) => {
+  const world = await startWorld(t);
+  await world.setConsumers(manyConsumers(5_000));
+  const post = fakePost(async (_, before) => {
+    if (before === 1) await world.test.command('SET', KEYS.lease('sync:0'), 'another', 'PX', 30_000);
+    return reply();
+  });
+  const summary = await world.round({ post });
+  assert.equal(summary.stopped, 'lease');
+  assert.equal(summary.complete, false);
+  assert.ok(post.calls.length < 5_000);
+  assert.equal(await world.test.command('EXISTS', KEYS.health, KEYS.cursor, KEYS.rounds), 0);
+  assert.equal(await world.test.command('GET', KEYS.lease('sync:0')), 'another');
+});
+
+test('a page that outlasts the lease renews it before the next probe', async (t) => {
+  const world = await startWorld(t, { SYNC_CONCURRENCY: '1' });
+  await world.setConsumers(manyConsumers(4));
+  const post = fakePost((_, before) => {
+    if (before === 1) world.advance(30_001);
+    return reply();
+  });
+  const summary = await world.round({ post });
+  assert.equal(summary.states.alive, 4);
+  assert.equal(world.redis.sent.filter((name) => name === 'lease-renew').length, 1);
+});
+
+test('after a freeze the time is read anew, and a lease that is gone starts no request', async (t) => {
+  for (const gone of [false, true]) {
+    const world = await startWorld(t, { SYNC_CONCURRENCY: '1' });
+    await world.setConsumers(manyConsumers(4));
+    const post = fakePost(async (_, before) => {
+      if (before === 1) {
+        world.freeze(60_000);
+        if (gone) await world.test.command('DEL', KEYS.lease('sync:0'));
+      }
+      return reply();
+    });
+    const summary = await world.round({ post });
+    assert.equal(post.calls.length, gone ? 2 : 4);
+    assert.equal(summary.stopped, gone ? 'lease' : undefined);
+    assert.equal(world.redis.sent.filter((name) => name === 'TIME').length, 2);
+    await world.test.stop();
+  }
+});
+
+/** Redis that fails the `n`-th request of this name: before it is sent, or after it was carried out. */
+function failing(world: World, name: string, n: number, when: 'before' | 'after'): Redis {
+  let seen = 0;
+  return {
+    async send(requests, options) {
+      const hit = requests.some(
+        (request) => ('script' in request ? request.script.name : request[0]) === name,
+      );
+      seen += hit ? 1 : 0;
+      const fails = hit && seen === n;
+      if (!fails || when === 'after') {
+        const replies = await world.redis.send(requests, options);
+        if (!fails) return replies;
+      }
+      throw new RedisUnavailableError('gone', { mayHaveRun: when === 'after' });
+    },
+    close: async () => {},
+  };
+}
+
+test('a page that cannot be read fails the round after what was probed is written', async (t) => {
+  const world = await startWorld(t);
+  await world.setConsumers(manyConsumers(3_000));
+  const post = fakePost();
+  await assert.rejects(
+    () => world.round({ post, redis: failing(world, 'HSCAN', 2, 'before') }),
+    RedisUnavailableError,
+  );
+  assert.equal(await world.test.command('HLEN', KEYS.health), post.calls.length);
+  assert.ok(post.calls.length < 3_000);
+  assert.equal(await world.test.command('EXISTS', KEYS.lease('sync:0')), 0, 'the lease was released');
+
+  const next = fakePost();
+  const summary = await world.round({ post: next });
+  assert.equal(summary.resumed, true);
+  assert.equal(next.calls.length, 3_000 - post.calls.length);
+  assert.equal(await world.test.command('HLEN', KEYS.health), 3_000);
+});
+
+test('a page that cannot be written fails the round, and the next one does it again', async (t) => {
+  const world = await startWorld(t);
+  await world.setConsumers(manyConsumers(3_000));
+  await assert.rejects(
+    () => world.round({ post: fakePost(), redis: failing(world, 'write-round', 2, 'before') }),
+    RedisUnavailableError,
+  );
+  const first = Number(await world.test.command('HLEN', KEYS.health));
+  assert.ok(first > 0 && first < 3_000);
+  await world.test.command('DEL', KEYS.lease('sync:0'));
+
+  const next = fakePost();
+  await world.round({ post: next });
+  assert.equal(next.calls.length, 3_000 - first);
+  assert.equal(await world.test.command('HLEN', KEYS.health), 3_000);
+});
+
+test('a page whose reply is lost was written: the next round goes on behind it', async (t) => {
+  const world = await startWorld(t);
+  await world.setConsumers(manyConsumers(3_000));
+  await assert.rejects(
+    () => world.round({ post: fakePost(), redis: failing(world, 'write-round', 1, 'after') }),
+    RedisUnavailableError,
+  );
+  const first = Number(await world.test.command('HLEN', KEYS.health));
+  await world.test.command('DEL', KEYS.lease('sync:0'));
+  const next = fakePost();
+  const summary = await world.round({ post: next });
+  assert.equal(next.calls.length, 3_000 - first);
+  assert.equal(summary.complete, true);
+});
+
+test('candidates that cannot be written fail the round, and its end is still written', async (t) => {
+  const world = await startWorld(t);
+  await world.setConsumers(manyConsumers(1));
+  const consumers = [{ uuid: uuidOf(9), ip: '10.9.9.9' }];
+  await world.round({ post: fakePost(() => reply({ consumers })) });
+  await assert.rejects(
+    () => world.round({ post: fakePost(), redis: failing(world, 'settle-candidates', 1, 'before') }),
+    RedisUnavailableError,
+  );
+  assert.equal(await world.test.command('EXISTS', KEYS.lease('sync:0')), 0);
+  assert.equal(await world.test.command('XLEN', KEYS.rounds), 2);
+});

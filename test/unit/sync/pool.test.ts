@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createPool } from '../../../lib/sync/pool.ts';
+
+test('jobs start in order, at most so many at a time, and all of them run', async () => {
+  const pool = createPool(3, () => true);
+  const started: number[] = [];
+  let running = 0;
+  let most = 0;
+  const runs = Array.from({ length: 50 }, (_, i) =>
+    pool.run(async () => {
+      started.push(i);
+      running += 1;
+      most = Math.max(most, running);
+      await new Promise((resolve) => setImmediate(resolve));
+      running -= 1;
+    }),
+  );
+  assert.deepEqual(
+    await Promise.all(runs),
+    Array.from({ length: 50 }, () => true),
+  );
+  assert.deepEqual(
+    started,
+    Array.from({ length: 50 }, (_, i) => i),
+  );
+  assert.equal(most, 3);
+  assert.equal(running, 0);
+});
+
+test('what comes while others run, and after all have ended, runs too', async () => {
+  const pool = createPool(1, () => true);
+  let inner: Promise<boolean> | undefined;
+  await pool.run(async () => {
+    inner = pool.run(async () => {});
+  });
+  assert.equal(await inner, true);
+  assert.equal(await pool.run(async () => {}), true);
+});
+
+test('a closed gate lets nothing start, and what runs ends', async () => {
+  let open = true;
+  const pool = createPool(1, async () => open);
+  let ended = false;
+  const first = pool.run(async () => {
+    open = false;
+    await new Promise((resolve) => setImmediate(resolve));
+    ended = true;
+  });
+  const second = pool.run(async () => assert.fail('it must not start'));
+  assert.deepEqual(await Promise.all([first, second]), [true, false]);
+  assert.equal(ended, true);
+});
+
+test('a job that throws rejects its own run only', async () => {
+  const pool = createPool(1, () => true);
+  const bad = pool.run(async () => {
+    throw new Error('boom');
+  });
+  const good = pool.run(async () => {});
+  await assert.rejects(bad, /boom/);
+  assert.equal(await good, true);
+});
