@@ -1,4 +1,4 @@
-import { type Contestant, startContestant } from './contestant.ts';
+import { startContestant } from './contestant.ts';
 import { type Peers, startPeers } from './peers.ts';
 import { type BenchRedis, startBenchRedis } from './redis.ts';
 
@@ -6,8 +6,8 @@ import { type BenchRedis, startBenchRedis } from './redis.ts';
 export interface Lab {
   peers(): Promise<Peers>;
   redis(): Promise<BenchRedis>;
-  /** Starts a contestant: see `Prepare`. */
-  contestant<Params>(module: URL, params: Params): Promise<Contestant>;
+  /** As `startContestant`. */
+  contestant: typeof startContestant;
   /** Ends something else with the row, in reverse order of registering. */
   defer(end: () => Promise<unknown>): void;
   /** Says what is going on, on stderr. */
@@ -31,7 +31,7 @@ export function createLab(say: (text: string) => void): Lab {
   return {
     peers: () => keep(startPeers()),
     redis: () => keep(startBenchRedis()),
-    contestant: (module, params) => keep(startContestant(module, params)),
+    contestant: (module, params, options) => keep(startContestant(module, params, options)),
     defer(end) {
       if (ended) void end();
       else ends.push(end);

@@ -7,6 +7,8 @@ export interface Run {
   readonly cpuMs?: number;
   /** The largest resident set of the contestant's process since it started. */
   readonly peakMb?: number;
+  /** The most memory that was still in use right after a garbage collection; where the contestant samples it. */
+  readonly liveMb?: number;
   /** What the contestant itself has to say about the run. */
   readonly facts: Readonly<Record<string, number>>;
 }

@@ -45,7 +45,7 @@ async function main(chosen: Options): Promise<number> {
     lab = createLab((text) => say(`  ${text}`));
     const outcome = await measure(row, lab);
     results.push({ row, outcome });
-    if (!chosen.json) process.stdout.write(`\n${formatRow(row, outcome)}\n\n`);
+    if (!chosen.json) process.stdout.write(`${formatRow(row, outcome)}\n\n`);
   }
   if (chosen.json) process.stdout.write(`${JSON.stringify(asJson(results), null, 2)}\n`);
   else

@@ -4,7 +4,8 @@ import { type Figure, isMet, isShown, type Row, type RowOutcome, type Target } f
 export const WIDTH = 96;
 
 const NAME_WIDTH = 44;
-const VALUE_WIDTH = 13;
+const VALUE_WIDTH = 8;
+const UNIT_WIDTH = 2;
 const SPREAD_WIDTH = 17;
 
 /** A row's outcome as lines for a terminal: the claim, one line a figure, the notes. */
@@ -44,15 +45,14 @@ export function formatList(rows: readonly Pick<Row, 'name' | 'title' | 'targets'
 }
 
 function formatFigure(figure: Figure): string {
-  const value = `${round(figure.value)}${figure.unit === '' ? '' : ` ${figure.unit}`}`;
-  const spread = figure.spread === undefined ? '' : `(${figure.spread.map(round).join('-')})`;
-  const target =
-    figure.target === undefined ? '' : `${inSigns(figure.target)} ${isMet(figure) ? 'met' : 'MISSED'}`;
+  const [low, high] = figure.spread ?? [0, 0];
   return [
-    `  ${figure.name.padEnd(NAME_WIDTH)}`,
-    value.padStart(VALUE_WIDTH),
-    ` ${spread.padEnd(SPREAD_WIDTH)}`,
-    target,
+    ' ',
+    figure.name.padEnd(NAME_WIDTH),
+    round(figure.value).padStart(VALUE_WIDTH),
+    figure.unit.padEnd(UNIT_WIDTH),
+    (low === high ? '' : `(${round(low)}-${round(high)})`).padEnd(SPREAD_WIDTH),
+    figure.target === undefined ? '' : `${inSigns(figure.target)} ${isMet(figure) ? 'met' : 'MISSED'}`,
   ]
     .join(' ')
     .trimEnd();

@@ -11,7 +11,9 @@ export const prepare: Prepare<AppParams> = async (params) => {
   return {
     async run() {
       takeCounts();
-      await app.producerNotify({ ip: `203.0.113.${10 + (runs++ % 200)}` }, invocation(290_000));
+      const event = { ip: `203.0.113.${10 + (runs++ % 200)}` };
+      const { outcome } = await app.producerNotify(event, invocation(290_000));
+      if (outcome !== 'idle') throw new Error(`the run ended ${outcome}, with producers left`);
       return takeCounts();
     },
   };

@@ -7,8 +7,9 @@ export const prepare: Prepare<AppParams> = async (params) => {
   return {
     async run() {
       takeCounts();
-      await app.sync({ source: 'schedule' }, invocation());
-      return takeCounts();
+      const { complete, stopped, probes, states } = await app.sync({ source: 'schedule' }, invocation());
+      if (!complete) throw new Error(`the round ended before its time: ${stopped}`);
+      return { ...takeCounts(), probes, alive: states.alive };
     },
   };
 };
