@@ -1,23 +1,95 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import packageJson from '../package.json' with { type: 'json' };
 import type { Config } from './config.ts';
 import type { Host, Invocation, Invoke, Log } from './invocation.ts';
+import { type IpCheckSummary, runIpCheck } from './ip/check.ts';
+import { createSources } from './ip/sources.ts';
 import type { Source } from './ip/vote.ts';
-import type { PostToPeer } from './peers/post.ts';
+import { type NotifySummary, runProducerNotify } from './notify/notify.ts';
+import { type AddressPolicy, createAddressPolicy } from './peers/address.ts';
+import { createPostToPeer, type PostToPeer } from './peers/post.ts';
+import { createRedis } from './redis/client.ts';
+import { createKeys, type Keys } from './redis/keys.ts';
 import type { Redis } from './redis/redis.ts';
+import { type RoundSummary, runSync } from './sync/round.ts';
 
-/** What an app is made of. Lambda, tests, benchmarks and any other host bring their own. */
-export interface AppParts {
+/** What an app is made of. Only the first three have no default: a host knows them, this module cannot. */
+export interface AppOptions {
   readonly config: Config;
-  readonly redis: Redis;
-  readonly post: PostToPeer;
-  readonly sources: readonly Source[];
-  readonly invoke: Invoke;
-  readonly host: Host;
   readonly log: Log;
+  readonly invoke: Invoke;
+  readonly redis?: Redis;
+  readonly post?: PostToPeer;
+  readonly sources?: readonly Source[];
+  readonly host?: Host;
 }
 
-/** The three jobs. Each takes the raw event, answers a JSON summary, and throws only what the operator has to see. */
-export interface App {
-  sync(event: unknown, invocation: Invocation): Promise<Record<string, unknown>>;
-  ipCheck(event: unknown, invocation: Invocation): Promise<Record<string, unknown>>;
-  producerNotify(event: unknown, invocation: Invocation): Promise<Record<string, unknown>>;
+/** What a job may use. Each takes the part that it needs. */
+export interface AppParts extends Required<AppOptions> {
+  readonly keys: Keys;
+  readonly policy: AddressPolicy;
 }
+
+/**
+ * The three jobs. Each takes the raw event and answers a JSON summary.
+ *
+ * @throws EventError for an event that matches no schema, IdentityError for another consumer's Redis,
+ * RedisUnavailableError and RedisReplyError where Redis failed the run. The next run goes on where this one ended.
+ */
+export interface App {
+  /** One round of synchronization, or one shard of it. */
+  sync(event: unknown, invocation: Invocation): Promise<RoundSummary>;
+  /** One look at our public IP; commits a change and starts its delivery. */
+  ipCheck(event: unknown, invocation: Invocation): Promise<IpCheckSummary>;
+  /** Delivers what is due to producers, after an operator's word if the event holds one. */
+  producerNotify(event: unknown, invocation: Invocation): Promise<NotifySummary>;
+  /** Closes the connections to Redis. */
+  close(): Promise<void>;
+}
+
+/** Puts the scheduler together. Lambda, the local stack, tests and benchmarks are all users of this one function. */
+export function createApp(options: AppOptions): App {
+  const parts = createParts(options);
+  return {
+    sync: (event, invocation) => runSync(event, invocation, parts),
+    ipCheck: (event, invocation) => runIpCheck(event, invocation, parts),
+    producerNotify: (event, invocation) => runProducerNotify(event, invocation, parts),
+    close: () => parts.redis.close(),
+  };
+}
+
+function createParts(options: AppOptions): AppParts {
+  const { config } = options;
+  const policy = createAddressPolicy({
+    defaultPort: config.peers.port,
+    allow: config.peers.allowCidrs,
+    runtimeApi: config.peers.runtimeApi,
+  });
+  return {
+    config,
+    log: options.log,
+    invoke: options.invoke,
+    redis: options.redis ?? createRedis(config.redis),
+    post: options.post ?? createPostToPeer({ policy, version: packageJson.version }),
+    sources:
+      options.sources ??
+      createSources(config.ip.sources, {
+        family: config.ip.family,
+        allow: config.ip.allowCidrs,
+        version: packageJson.version,
+      }),
+    host: options.host ?? systemHost,
+    keys: createKeys(config.redis.prefix),
+    policy,
+  };
+}
+
+/** The machine's own clocks and randomness. */
+export const systemHost: Host = {
+  monotonicMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  random: Math.random,
+  sleep: async (ms, signal) => {
+    await delay(ms, undefined, { signal }).catch(() => undefined);
+  },
+};
