@@ -433,6 +433,10 @@ describe('the package', () => {
     }
   });
 
+  test('is all that packaging leaves behind', () => {
+    assert.deepEqual(plain.leftovers, [], 'serverless leaves a folder in the temporary directory');
+  });
+
   test('leaves the SDK to the runtime', () => {
     for (const key of KEYS) {
       const code = String(plain.code.get(`functions/${key}.cjs`));

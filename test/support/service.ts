@@ -30,6 +30,8 @@ export interface PackagedService {
   readonly everything: ReadonlyMap<string, Buffer>;
   /** Where the archive is unpacked: as in `/var/task`, no `node_modules` is above it. */
   readonly folder: string;
+  /** What packaging left in the temporary directory and in the build folder. */
+  readonly leftovers: readonly string[];
 }
 
 interface Owner {
@@ -78,7 +80,9 @@ export async function packageService(
   env: Readonly<Record<string, string>> = {},
 ): Promise<PackagedService> {
   const service = await copyService(t);
-  const { code: exit, output } = await runPackage(service, ['--stage', stage], env);
+  const temp = path.join(service, 'tmp');
+  await mkdir(temp);
+  const { code: exit, output } = await runPackage(service, ['--stage', stage], { ...env, TMPDIR: temp });
   if (exit !== 0) throw new Error(`Packaging failed with exit code ${exit}:\n${output}`);
 
   const written = path.join(service, '.serverless');
@@ -94,7 +98,8 @@ export async function packageService(
     await writeFile(path.join(folder, name), content);
   }
   const template = JSON.parse(String(fileOf(everything, 'cloudformation-template-update-stack.json')));
-  return { template, code, everything, folder };
+  const leftovers = [...(await readdir(temp)), ...(await readdir(path.join(service, '.esbuild')))];
+  return { template, code, everything, folder, leftovers };
 }
 
 function fileOf(files: ReadonlyMap<string, Buffer>, name: string): Buffer {
