@@ -17,6 +17,8 @@ const resp = new Resp2Server({
 
 process.on('disconnect', () => process.exit(0));
 resp.server.on('error', (error) => process.send?.({ error: error.message }));
+// It writes each reply of a pipeline by itself: with Nagle's algorithm the second one waits 40 ms for the first one's ACK.
+resp.server.on('connection', (socket) => socket.setNoDelay(true));
 // Not `resp.listen`, which binds to every interface.
 resp.server.listen({ port: Number(process.argv[2] ?? 0), host: '127.0.0.1', exclusive: true }, () => {
   process.send?.({ port: resp.getPort() });

@@ -48,7 +48,7 @@ export function needsRealRedis(): { skip?: string } {
 
 /**
  * Starts a real redis-server without a test around it (benchmarks, chaos runs): the caller has to `stop` it. Should the
- * caller die first, it is killed.
+ * caller die first, it is killed and its folder removed.
  *
  * @throws Error if there is none, or it does not start.
  */
@@ -120,23 +120,27 @@ async function launch(dir: string, port: number, { aof = false, args = [] }: Red
   });
   await ready;
   const pid = server.pid ?? -1;
-  const watcher = killWithUs(pid);
+  const watcher = cleanUpAfterUs(pid, dir);
   return {
     pid,
     async kill() {
       server.kill('SIGKILL');
       await exited;
-      watcher.stdin?.end('stand down\n');
+      if (watcher.stdin?.writable) watcher.stdin.end('stand down\n');
     },
   };
 }
 
-/** A shell that waits for the end of its input, which our death is, and then kills the process. */
-function killWithUs(pid: number): ChildProcess {
-  const watcher = spawn('sh', ['-c', `read -r word || kill -9 ${pid}`], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-  });
+/** A shell that waits for the end of its input, which our death is, and then kills the process and removes its folder. */
+function cleanUpAfterUs(pid: number, dir: string): ChildProcess {
+  const watcher = spawn(
+    'sh',
+    ['-c', 'read -r word || { kill -9 "$1"; rm -rf "$2"; }', 'sh', String(pid), dir],
+    {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+    },
+  );
   watcher.unref();
   return watcher;
 }
