@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { loadConfig } from '../../../lib/config.ts';
 import { type RedisReplyError, RedisUnavailableError } from '../../../lib/errors.ts';
@@ -23,6 +24,8 @@ export interface Wire extends Redis {
   readonly sent: string[];
   /** The next request that holds this script is carried out, and its reply is lost. */
   loseReplyOf: string | undefined;
+  /** The next request that holds this script does not reach Redis, as far as anybody can tell. */
+  loseRequestOf: string | undefined;
   /** Called when the reply to a request that holds this script has come, before anybody sees it. */
   onReplyOf: Readonly<Record<string, () => void | Promise<void>>>;
 }
@@ -32,11 +35,18 @@ function createWire(redis: Redis): Wire {
     aheadMs: 0,
     sent: [],
     loseReplyOf: undefined,
+    loseRequestOf: undefined,
     onReplyOf: {},
     close: redis.close,
     async send(requests, options) {
       const names = requests.map((request) => ('script' in request ? request.script.name : request[0]));
       this.sent.push(...names);
+      // Whoever repeats a claim leases deliveries to nobody.
+      if (names.includes('notify-claim')) assert.equal(options.repeatable, false);
+      if (this.loseRequestOf !== undefined && names.includes(this.loseRequestOf)) {
+        this.loseRequestOf = undefined;
+        throw new RedisUnavailableError('The connection broke.', { mayHaveRun: true });
+      }
       const replies = await redis.send(requests, options);
       for (const name of names) await this.onReplyOf[name]?.();
       if (this.loseReplyOf !== undefined && names.includes(this.loseReplyOf)) {

@@ -119,10 +119,15 @@ test('each way of failing leaves its own record, and the others are told', { tim
   for (const [i, { address }] of Object.values(answers).entries()) await world.produce(uuidOf(i), address);
   await world.produce(uuidOf(100), 'not-an-address');
   await world.produce(uuidOf(101), '169.254.169.254');
-  const epoch = await world.commit(IP_1, await stage.now());
+  const begun = await stage.now();
+  const epoch = await world.commit(IP_1, begun);
 
   const summary = await stage.run();
 
+  const ambiguousAt = (await world.record(uuidOf(names.indexOf('hangs')))).ambiguousAt ?? 0;
+  assert.ok(ambiguousAt >= begun && ambiguousAt <= (await stage.now()), 'its end is when it gave up');
+  const claims = stage.wire.sent.filter((name) => name === 'notify-claim');
+  assert.ok(claims.length <= 20, `waiting for answers cost ${claims.length} claims`);
   const look = async (name: string) => {
     const uuid = uuidOf(names.indexOf(name));
     const { lastStatus, ambiguousEpoch, attempts, lease } = await world.record(uuid);
@@ -380,6 +385,7 @@ test('when the reply of a settle is lost, it is settled again without harm', asy
   await assert.rejects(stage.run(), RedisUnavailableError);
   assert.equal((await stage.world.record(uuidOf(0))).ackedEpoch, epoch);
   assert.equal(await stage.world.score(uuidOf(0)), undefined);
+  assert.equal(await stage.world.command('EXISTS', stage.world.keys.lease('notify')), 0);
   assert.equal((await stage.run()).claimed, 0);
   assert.equal(peer.requests.length, 1);
 });
@@ -410,6 +416,34 @@ test(
     for (let i = 0; i < 40; i++) assert.equal((await stage.world.record(uuidOf(i))).ackedEpoch, epoch);
   },
 );
+
+test('a settle that did not reach Redis is sent again', async (t) => {
+  const stage = await setStage(t);
+  const peer = await startPeer(t);
+  await stage.world.produce(uuidOf(0), peer.address);
+  const epoch = await stage.world.commit(IP_1, await stage.now());
+  stage.wire.loseRequestOf = 'notify-settle';
+  await assert.rejects(stage.run(), RedisUnavailableError);
+  assert.equal((await stage.world.record(uuidOf(0))).ackedEpoch, epoch);
+  assert.equal(await stage.world.score(uuidOf(0)), undefined);
+  assert.equal(await stage.world.command('EXISTS', stage.world.keys.lease('notify')), 0);
+});
+
+test('while Redis is too slow to tell the time, nothing is leased and nobody is called', async (t) => {
+  const stage = await setStage(t);
+  const peer = await startPeer(t);
+  await stage.world.produce(uuidOf(0), peer.address);
+  await stage.world.commit(IP_1, await stage.now());
+  stage.wire.onReplyOf = {
+    TIME: () => {
+      stage.host.wallAheadMs += 2_100;
+    },
+  };
+  const summary = await stage.run();
+  assert.equal(summary.outcome, 'slow-redis');
+  assert.equal(peer.requests.length, 0);
+  assert.deepEqual(await stage.world.record(uuidOf(0)), {});
+});
 
 test('a key of the wrong type fails the run by name', async (t) => {
   const stage = await setStage(t);
