@@ -1,8 +1,9 @@
 import { createHandler } from '../lib/handler.ts';
+import { runIpCheck } from '../lib/ip/check.ts';
 
 /** EventBridge Scheduler → one look at the public IP. A change is committed, and `producer-notify` is started. */
 export const handler = createHandler({
-  run: (app, event, invocation) => app.ipCheck(event, invocation),
+  run: runIpCheck,
   metrics: ({ outcome, due }) => ({
     IpChanged: Number(outcome === 'changed'),
     IpUnknown: Number(outcome === 'unknown'),

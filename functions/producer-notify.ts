@@ -1,8 +1,9 @@
 import { createHandler } from '../lib/handler.ts';
+import { runProducerNotify } from '../lib/notify/notify.ts';
 
 /** `ip-check`, or an operator with `{"ip": …}` → tells every producer that is due the current IP. */
 export const handler = createHandler({
-  run: (app, event, invocation) => app.producerNotify(event, invocation),
+  run: runProducerNotify,
   metrics: ({ acknowledged, failed }) => ({
     Delivered: acknowledged,
     DeliveriesFailed: Object.values(failed).reduce((sum, count) => sum + count, 0),

@@ -13,7 +13,7 @@ import { createKeys, type Keys } from './redis/keys.ts';
 import type { Redis } from './redis/redis.ts';
 import { type RoundSummary, runSync } from './sync/round.ts';
 
-/** What an app is made of. Only the first three have no default: a host knows them, this module cannot. */
+/** What the jobs are made of. Only the first three have no default: a host knows them, this module cannot. */
 export interface AppOptions {
   readonly config: Config;
   readonly log: Log;
@@ -47,7 +47,7 @@ export interface App {
   close(): Promise<void>;
 }
 
-/** Puts the scheduler together. Lambda, the local stack, tests and benchmarks are all users of this one function. */
+/** Puts the scheduler together, all three jobs: for a host that runs them in one process, and for benchmarks. */
 export function createApp(options: AppOptions): App {
   const parts = createParts(options);
   return {
@@ -58,7 +58,8 @@ export function createApp(options: AppOptions): App {
   };
 }
 
-function createParts(options: AppOptions): AppParts {
+/** Makes what the options leave open. A function of its own so that the bundle of one job does not carry the others. */
+export function createParts(options: AppOptions): AppParts {
   const { config } = options;
   const policy = createAddressPolicy({
     defaultPort: config.peers.port,

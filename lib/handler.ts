@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@aws-lambda-powertools/logger';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
-import { type App, createApp } from './app.ts';
+import { type AppParts, createParts } from './app.ts';
 import { loadConfig } from './config.ts';
 import { EventError } from './errors.ts';
 import type { Invocation, Log } from './invocation.ts';
@@ -17,7 +17,7 @@ export type Handler<Summary> = (event: unknown, context: Context) => Promise<Ans
 
 /** One job as a Lambda function. */
 export interface Job<Summary> {
-  run(app: App, event: unknown, invocation: Invocation): Promise<Summary>;
+  run(event: unknown, invocation: Invocation, parts: AppParts): Promise<Summary>;
   /** What of a run's summary is a metric. */
   metrics(summary: Summary): MetricValues;
 }
@@ -25,7 +25,7 @@ export interface Job<Summary> {
 /** What the handlers of a container need; tests bring their own. */
 export interface Container {
   /** Called by the first run, and again by each next one until it has succeeded. Secrets that it learns go to `hide`. */
-  openApp(log: Log, hide: (secrets: readonly string[]) => void): App;
+  openParts(log: Log, hide: (secrets: readonly string[]) => void): AppParts;
   readonly logger: Pick<Logger, 'addContext' | 'debug' | 'info' | 'warn' | 'error'>;
   readonly publish: PublishMetrics;
 }
@@ -36,7 +36,7 @@ const ABORT_BEFORE_END_MS = 2_000;
 const GRACE_MS = 1_000;
 
 /**
- * Wraps a job for Lambda. The app is made once a container, by the first run: a faulty configuration is then a clear
+ * Wraps a job for Lambda. Its parts are made once a container, by the first run: a faulty configuration is then a clear
  * error of each run, not a crash while loading.
  *
  * An event that matches no schema is *refused*: logged, counted and answered as `{ refused }`. The run counts as done,
@@ -47,18 +47,18 @@ export function createHandler<Summary extends object>(
   job: Job<Summary>,
   container: Container = createContainer(),
 ): Handler<Summary> {
-  const { openApp, logger, publish } = container;
+  const { openParts, logger, publish } = container;
   const secrets = new Set<string>();
   const scrub = createScrub(secrets);
   const log = createLog(logger, scrub);
-  let app: App | undefined;
+  let parts: AppParts | undefined;
 
   return middy<unknown, Answer<Summary>>(
     async (event: unknown, context: Context, { signal }: { signal: AbortSignal }) => {
-      app ??= openApp(log, (found) => {
+      parts ??= openParts(log, (found) => {
         for (const secret of found) secrets.add(secret);
       });
-      const summary = await job.run(app, event, invocationOf(context, signal));
+      const summary = await job.run(event, invocationOf(context, signal), parts);
       publish({ Failed: 0, ...job.metrics(summary) });
       return summary;
     },
@@ -88,10 +88,10 @@ export function createHandler<Summary extends object>(
 
 function createContainer(): Container {
   return {
-    openApp: (log, hide) => {
+    openParts: (log, hide) => {
       const config = loadConfig();
       hide(secretsOf(config));
-      return createApp({ config, log, invoke: createInvoke() });
+      return createParts({ config, log, invoke: createInvoke() });
     },
     logger: createLogger(),
     publish: createPublishMetrics(),

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, test } from 'node:test';
 import type { Context } from 'aws-lambda';
-import type { App } from '../../lib/app.ts';
+import { createParts } from '../../lib/app.ts';
+import { loadConfig } from '../../lib/config.ts';
 import { ConfigError, EventError, RedisUnavailableError } from '../../lib/errors.ts';
 import { type Container, createHandler, type Handler, type Job } from '../../lib/handler.ts';
 import type { Log } from '../../lib/invocation.ts';
@@ -14,15 +15,17 @@ interface Line {
   readonly fields: unknown;
 }
 
-/** The jobs under test do not touch the app: a handler only hands it on. */
-const APP: App = {
-  sync: async () => assert.fail('not asked for'),
-  ipCheck: async () => assert.fail('not asked for'),
-  producerNotify: async () => assert.fail('not asked for'),
-  close: async () => undefined,
-};
+/** The jobs under test do not touch them: a handler only hands them on. */
+const PARTS = createParts({
+  config: loadConfig({
+    LOCAL_UUID: '1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b',
+    REDIS_URL: 'redis://127.0.0.1:1',
+  }),
+  log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+  invoke: async () => assert.fail('not asked for'),
+});
 
-function createRecorder(openApp: Container['openApp'] = () => APP) {
+function createRecorder(openParts: Container['openParts'] = () => PARTS) {
   const lines: Line[] = [];
   const published: MetricValues[] = [];
   const contexts: unknown[] = [];
@@ -32,7 +35,7 @@ function createRecorder(openApp: Container['openApp'] = () => APP) {
       lines.push({ level, message: String(message), fields });
     };
   const container: Container = {
-    openApp,
+    openParts,
     logger: {
       addContext: (context) => contexts.push(context),
       debug: at('debug'),
@@ -77,10 +80,10 @@ async function rejection(handler: Handler<object>, context = contextOf()): Promi
 }
 
 describe('a handler', () => {
-  test('hands event and app to the job and answers its summary', async () => {
+  test('hands event and parts to the job and answers its summary', async () => {
     const { container, contexts } = createRecorder();
     const handler = createHandler(
-      jobOf(async (app, event, { requestId }) => ({ same: app === APP, event, requestId })),
+      jobOf(async (event, { requestId }, parts) => ({ same: parts === PARTS, event, requestId })),
       container,
     );
     const context = contextOf();
@@ -105,7 +108,7 @@ describe('a handler', () => {
   test('tells the job less time than Lambda has, so that something is left for log and metrics', async () => {
     const { container } = createRecorder();
     const handler = createHandler(
-      jobOf(async (_app, _event, { remainingMs }) => ({ remainingMs: remainingMs() })),
+      jobOf(async (_event, { remainingMs }) => ({ remainingMs: remainingMs() })),
       container,
     );
 
@@ -125,11 +128,11 @@ describe('a handler', () => {
     );
   });
 
-  test('opens the app once for all runs of its container', async () => {
+  test('makes the parts once for all runs of its container', async () => {
     let opened = 0;
     const { container } = createRecorder(() => {
       opened += 1;
-      return APP;
+      return PARTS;
     });
     const handler = createHandler(
       jobOf(async () => ({})),
@@ -142,7 +145,7 @@ describe('a handler', () => {
     assert.equal(opened, 1);
   });
 
-  test('does not open the app while it is loaded', () => {
+  test('does not make the parts while it is loaded', () => {
     const { container } = createRecorder(() => assert.fail('opened by loading'));
 
     createHandler(
@@ -156,7 +159,7 @@ describe('a handler', () => {
     const { container, lines } = createRecorder(() => {
       const found = faults.shift() ?? [];
       if (found.length > 0) throw new ConfigError(found);
-      return APP;
+      return PARTS;
     });
     const handler = createHandler(
       jobOf(async () => ({ done: true })),
@@ -212,7 +215,7 @@ describe('an unexpected error', () => {
     });
   const open = (_log: Log, hide: (secrets: readonly string[]) => void) => {
     hide([SECRET]);
-    return APP;
+    return PARTS;
   };
 
   test('is thrown with its class and message, so that retries and the failure queue do their work', async () => {
@@ -268,7 +271,7 @@ describe('the end of a run', () => {
   test('aborts the signal early enough for the job to hand back what it began', async () => {
     const { container } = createRecorder();
     const handler = createHandler(
-      jobOf(async (_app, _event, { signal }) => {
+      jobOf(async (_event, { signal }) => {
         await once(signal, 'abort');
         return { handedBack: true };
       }),
