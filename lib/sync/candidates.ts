@@ -72,7 +72,7 @@ export async function probeCandidates(flat: readonly Reply[], context: RoundCont
 /** Parts those that are worth a probe from those about a consumer that is known there, or not dead where it is. */
 async function sortOut(
   chosen: readonly Candidate[],
-  { redis, keys, policy, clock }: RoundContext,
+  { redis, keys, policy, nowMs: now }: RoundContext,
 ): Promise<{ wanted: Probed[]; superfluous: Candidate[] }> {
   if (chosen.length === 0) return { wanted: [], superfluous: [] };
   // The API may spell a UUID in capitals.
@@ -87,7 +87,7 @@ async function sortOut(
   if (consumers instanceof RedisReplyError) throw consumers;
   if (healths instanceof RedisReplyError) throw healths;
 
-  const nowMs = clock.nowMs();
+  const nowMs = now();
   const wanted: Probed[] = [];
   const superfluous: Candidate[] = [];
   for (const [index, candidate] of chosen.entries()) {
@@ -163,9 +163,9 @@ async function settle(
   tally.states.alive += promoted + moved;
 }
 
-function fateArgs(candidate: Probed, fate: Fate, { clock, host, time }: RoundContext): string[] {
+function fateArgs(candidate: Probed, fate: Fate, { nowMs: now, host, time }: RoundContext): string[] {
   const { uuid, json, address, record } = candidate;
-  const nowMs = clock.nowMs();
+  const nowMs = now();
   const healthAfter = (result: ProbeResult) =>
     encodeHealth(
       nextHealth(undefined, result, {

@@ -31,6 +31,8 @@ export interface RoundContext {
   readonly host: Host;
   readonly log: Log;
   readonly clock: RedisClock;
+  /** By Redis's clock, and never before the round began: what it probes is known to belong to it. */
+  nowMs(): number;
   readonly invocation: Invocation;
   readonly part: Part;
   readonly time: RoundTime;

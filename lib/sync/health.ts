@@ -40,7 +40,7 @@ const MOST_FAILURES = 9_999;
 /** Larger than any record of ours: not worth parsing. */
 const LONGEST_JSON = 1_000;
 /** By how much another invocation's reading of the same clock may be ahead of ours. */
-const CLOCK_SLACK_MS = 60_000;
+export const CLOCK_SLACK_MS = 60_000;
 
 /** When a round began, by Redis's clock, and how often there is one. */
 export interface RoundTime {

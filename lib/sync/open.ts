@@ -10,6 +10,7 @@ import type { Redis, Reply, ScriptCall } from '../redis/redis.ts';
 import type { Part } from './context.ts';
 import { decodePosition, type Position } from './cursor.ts';
 import type { SyncEvent } from './event.ts';
+import { CLOCK_SLACK_MS } from './health.ts';
 import { LEASE_MS } from './hold.ts';
 import { OPEN_ROUND } from './open.lua.ts';
 import { shardCount } from './shard.ts';
@@ -63,9 +64,11 @@ export async function openRound(
   }
   const token = newLeaseToken();
   const maxShards = config.sync.functionName === undefined ? 1 : config.sync.maxShards;
-  const shards = Array.from({ length: event.kind === 'shard' ? 1 : maxShards }, (_, i) => i + 1);
+  const ofs = Array.from({ length: maxShards }, (_, i) => i + 1);
   const fields =
-    event.kind === 'shard' ? [cursorField(event)] : shards.map((of) => cursorField({ shard: 0, of }));
+    event.kind === 'shard'
+      ? [cursorField(event)]
+      : [LAST_PROBED, ...ofs.map((of) => cursorField({ shard: 0, of }))];
   const call: ScriptCall = {
     script: OPEN_ROUND,
     keys: [
@@ -99,8 +102,9 @@ export async function openRound(
     ({ takenMs, reply } = await send());
   }
   const [kind, consumers, ownIps, cursors, candidates, unusable] = reply;
+  const stored = new Map(fields.map((field, i) => [field, list(cursors)[i]]));
   const part = partOf(event, requestId, {
-    at: clock.nowMs(),
+    at: afterLastProbe(stored.get(LAST_PROBED), clock.nowMs()),
     of: shardCount(Number(consumers ?? 0), { ...config.sync, maxShards }),
   });
   if (kind !== 'ok') return { kind: 'skipped', reason: 'held', part };
@@ -109,11 +113,23 @@ export async function openRound(
     part,
     token,
     takenMs,
-    start: decodePosition(list(cursors)[fields.indexOf(cursorField(part))], part.at),
+    start: decodePosition(stored.get(cursorField(part)), part.at),
     ownIps: list(ownIps),
     candidates: list(candidates),
     unusable: list(unusable),
   };
+}
+
+/** The field of `sync:cursor` that says when the last probes were written. */
+const LAST_PROBED = 'probed';
+
+/**
+ * When a round begins: now, but after the probes of the last one, even if that one read its time by a slower reply and is
+ * ahead of us. Else a round right after another takes the other's probes for its own. What lies far ahead is no time.
+ */
+function afterLastProbe(lastProbed: Reply | undefined, nowMs: number): number {
+  const last = Number(lastProbed ?? 0);
+  return last >= nowMs && last < nowMs + CLOCK_SLACK_MS ? last + 1 : nowMs;
 }
 
 /** The field of `sync:cursor` that belongs to a part. */

@@ -49,7 +49,7 @@ export async function readPage(
   context: RoundContext,
   { cursor, passAt, open }: { cursor: string; passAt: number; open: readonly Page[] },
 ): Promise<Page | 'rejected'> {
-  const { redis, keys, host, clock, part, time } = context;
+  const { redis, keys, host, part, time } = context;
   const [scan] = await redis.send([['HSCAN', keys.consumers, cursor, 'COUNT', PAGE_SIZE * part.of]], {
     repeatable: true,
   });
@@ -61,7 +61,7 @@ export async function readPage(
   const records = selectRecords(fields, open, context);
   const healths = await readHealth(records, context);
 
-  const nowMs = clock.nowMs();
+  const nowMs = context.nowMs();
   const entries: Entry[] = [];
   for (const [index, record] of records.entries()) {
     const health = decodeHealth(healths[index], nowMs);

@@ -43,7 +43,7 @@ function applyAnswer(
   { address, entries }: AddressGroup,
   context: RoundContext,
 ): boolean {
-  const { clock, host, time } = context;
+  const { host, time } = context;
   const names = answer.kind === 'answered' ? answer.reply.names : undefined;
   let succeeded = false;
   for (const entry of entries) {
@@ -52,7 +52,7 @@ function applyAnswer(
     succeeded ||= result.kind !== 'failed';
     entry.next = nextHealth(entry.health, result, {
       address: address.key,
-      nowMs: clock.nowMs(),
+      nowMs: context.nowMs(),
       intervalMs: time.intervalMs,
       random: host.random(),
     });

@@ -126,6 +126,7 @@ function createContext(
   const gate = createGate({ invocation, hold, progress, timeoutMs: sync.timeoutMs });
   return {
     ...run,
+    nowMs: () => Math.max(clock.nowMs(), part.at),
     config,
     keys,
     policy,

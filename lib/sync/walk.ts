@@ -20,9 +20,30 @@ export interface WalkEnd {
 interface OpenPage {
   readonly page: Page;
   /** When the page before the last one began. */
-  readonly beforeLast: { readonly ms: number };
+  readonly beforeLast: Page['began'];
   /** Never rejects. */
   readonly probing: Promise<PageProbes | { readonly failure: unknown }>;
+}
+
+interface Walk {
+  readonly context: RoundContext;
+  readonly summarize: (end: WalkEnd) => RoundSummary;
+  readonly open: OpenPage[];
+  /** The next page to read. */
+  position: Position;
+  /** When the last two pages began; before the first one, when the walk did. */
+  began: readonly [beforeLast: Page['began'], last: Page['began']];
+  readAll: boolean;
+  /** Redis did not take the cursor: once the open pages are written, the walk starts over. */
+  rejected: boolean;
+  restarted: boolean;
+  /** The oldest page that was not finished. From then on the cursor stays there. */
+  unfinished: Position | undefined;
+  failure: unknown;
+  /** After a failed write nothing is written any more: not behind it, and not page by page while Redis is away. */
+  mayWrite: boolean;
+  /** The end of the round is written. */
+  closed: boolean;
 }
 
 /**
@@ -37,107 +58,114 @@ export async function walkPages(
   context: RoundContext,
   summarize: (end: WalkEnd) => RoundSummary,
 ): Promise<WalkEnd> {
-  const { progress, tally, hold, host } = context;
-  const open: OpenPage[] = [];
-  let { cursor, passAt } = start;
-  const roundBegan = { ms: host.monotonicMs() };
-  let began: readonly { readonly ms: number }[] = [roundBegan, roundBegan];
-  let readAll = false;
-  let rejected = false;
-  let restarted = false;
-  let unfinished: Position | undefined;
-  let failure: unknown;
-  let mayWrite = true;
-  let closed = false;
-
-  const fail = (error: unknown) => {
-    failure ??= error;
-    progress.stop('error');
+  const walkBegan = { ms: context.host.monotonicMs() };
+  const walk: Walk = {
+    context,
+    summarize,
+    open: [],
+    position: start,
+    began: [walkBegan, walkBegan],
+    readAll: false,
+    rejected: false,
+    restarted: false,
+    unfinished: undefined,
+    failure: undefined,
+    mayWrite: true,
+    closed: false,
   };
-  const end = (): WalkEnd => ({
-    complete: readAll && unfinished === undefined && failure === undefined,
-    ...(failure === undefined ? {} : { failure }),
-  });
+  for (;;) {
+    const mayRead = !walk.readAll && !walk.rejected && walk.open.length < MOST_OPEN_PAGES;
+    if (mayRead && (await context.gate())) {
+      await readNext(walk);
+      continue;
+    }
+    const oldest = walk.open.shift();
+    if (oldest !== undefined) {
+      await finish(oldest, walk);
+    } else if (walk.rejected && context.progress.stopped === undefined) {
+      walk.position = { cursor: '0', passAt: context.part.at };
+      walk.rejected = false;
+      walk.restarted = true;
+    } else {
+      if (!walk.closed) await write(undefined, walk);
+      return endOf(walk);
+    }
+  }
+}
 
-  const readNext = async () => {
-    const page = await readPage(context, { cursor, passAt, open: open.map((each) => each.page) });
+/** Reads the next page and starts its probes. */
+async function readNext(walk: Walk): Promise<void> {
+  const { context, open, position, began } = walk;
+  try {
+    const page = await readPage(context, { ...position, open: open.map((each) => each.page) });
     if (page === 'rejected') {
-      if (restarted) throw new RedisReplyError('ERR a cursor of this very walk was rejected');
-      rejected = true;
+      if (walk.restarted) throw new RedisReplyError('ERR a cursor of this very walk was rejected');
+      walk.rejected = true;
       return;
     }
-    tally.pages += 1;
-    const probing = probePage(page, context).catch((error: unknown) => ({ failure: error }));
-    open.push({ page, beforeLast: began[0] ?? roundBegan, probing });
-    began = [...began.slice(1), page.began];
-    cursor = page.next;
-    readAll = page.next === '0';
-  };
+    context.tally.pages += 1;
+    const probing = probePage(page, context).catch((failure: unknown) => ({ failure }));
+    open.push({ page, beforeLast: began[0], probing });
+    walk.began = [began[1], page.began];
+    walk.position = { ...position, cursor: page.next };
+    walk.readAll = page.next === '0';
+  } catch (error) {
+    fail(error, walk);
+  }
+}
 
-  const write = async (page?: { page: Page; counts: boolean }) => {
-    const last = open.length === 0 && !rejected && (readAll || progress.stopped !== undefined);
-    if (hold.lost) progress.stop('lease');
-    if (hold.lost || !mayWrite) return;
-    await learnHeard(context, { all: last });
+/** Waits for a page's probes, judges them as a whole, and writes the page. */
+async function finish({ page, beforeLast, probing }: OpenPage, walk: Walk): Promise<void> {
+  const { context } = walk;
+  const { progress, outage, invocation } = context;
+  const probes = await probing;
+  if ('failure' in probes) fail(probes.failure, walk);
+  if ('failure' in probes || !probes.finished) {
+    walk.unfinished ??= { ...walk.position, cursor: page.cursor };
+  }
+  const suspicious =
+    !('failure' in probes) && isSuspicious({ ...probes, ...progress, beforeLastBeganMs: beforeLast.ms });
+  const counts = !suspicious || !(await outage.isOurs(invocation.signal));
+  if (!counts) {
+    progress.inconclusive = true;
+    progress.stop('outage');
+  }
+  count(page, counts, context);
+  await write({ page, counts }, walk);
+}
+
+/** Writes a page that was judged, and the end of the round if there is nothing after it. */
+async function write(judged: { page: Page; counts: boolean } | undefined, walk: Walk): Promise<void> {
+  const { context, open, position, unfinished } = walk;
+  const { progress, hold } = context;
+  if (hold.lost) progress.stop('lease');
+  if (hold.lost || !walk.mayWrite) return;
+  const more = open.length > 0 || ((walk.rejected || !walk.readAll) && progress.stopped === undefined);
+  await learnHeard(context, { all: !more });
+  try {
     await writeRound(
       {
-        health: page?.counts ? healthOf(page.page) : [],
-        ...(page === undefined ? {} : { position: unfinished ?? behind(page.page, passAt) }),
-        ...(last ? { summary: summarize(end()) } : {}),
+        health: judged?.counts ? healthOf(judged.page) : [],
+        ...(judged === undefined ? {} : { position: unfinished ?? behind(judged.page, position.passAt) }),
+        ...(more ? {} : { summary: walk.summarize(endOf(walk)) }),
       },
       context,
     );
-    closed = last;
-  };
-
-  const attempt = async (step: () => Promise<void>, onError: () => void = () => {}) => {
-    try {
-      await step();
-    } catch (error) {
-      onError();
-      fail(error);
-    }
-  };
-
-  const finish = async ({ page, beforeLast, probing }: OpenPage) => {
-    const probes = await probing;
-    if ('failure' in probes) fail(probes.failure);
-    if ('failure' in probes || !probes.finished) unfinished ??= { cursor: page.cursor, passAt };
-    const suspicious =
-      !('failure' in probes) && isSuspicious({ ...probes, ...progress, beforeLastBeganMs: beforeLast.ms });
-    const counts = !suspicious || !(await context.outage.isOurs(context.invocation.signal));
-    if (!counts) {
-      progress.inconclusive = true;
-      progress.stop('outage');
-    }
-    count(page, counts, context);
-    await attempt(
-      () => write({ page, counts }),
-      () => {
-        // Its cursor must stay, and Redis is not asked page by page whether it is back.
-        mayWrite = false;
-      },
-    );
-  };
-
-  for (;;) {
-    const mayRead = !readAll && !rejected && open.length < MOST_OPEN_PAGES && (await context.gate());
-    const oldest = mayRead ? undefined : open.shift();
-    if (mayRead) {
-      await attempt(readNext);
-    } else if (oldest !== undefined) {
-      await finish(oldest);
-    } else if (rejected && progress.stopped === undefined) {
-      cursor = '0';
-      passAt = context.part.at;
-      rejected = false;
-      restarted = true;
-    } else {
-      rejected = false;
-      if (!closed) await attempt(write);
-      return end();
-    }
+    walk.closed = !more;
+  } catch (error) {
+    walk.mayWrite = false;
+    fail(error, walk);
   }
+}
+
+function fail(error: unknown, walk: Walk): void {
+  walk.failure ??= error;
+  walk.context.progress.stop('error');
+}
+
+function endOf({ readAll, unfinished, failure }: Walk): WalkEnd {
+  const complete = readAll && unfinished === undefined && failure === undefined;
+  return { complete, ...(failure === undefined ? {} : { failure }) };
 }
 
 function behind({ next }: Page, passAt: number): Position | 'end' {

@@ -7,8 +7,8 @@ import { defineScript, LUA_PRELUDE } from '../redis/script.ts';
  * release. Repeatable, except for the end: that releases the lease.
  *
  * KEYS: lease, health, cursor, consumers, rounds.
- * ARGV: token, the lease's length in ms, field of the cursor, its value (empty: leave it; `0`: from the start), what to
- * do (`renew`, `end`, `end-and-clean`), the number of the following values, field and JSON in turn, then the fields and
+ * ARGV: token, the lease's length in ms, field of the cursor, its value (empty: leave it; `0`: from the start), now, what
+ * to do (`renew`, `end`, `end-and-clean`), the number of the following values, field and JSON in turn, then the fields and
  * values of the summary.
  * Answers `{0}` and has written nothing if the lease is not ours, else `{1, health records removed, names of keys that hold
  * a wrong type}`.
@@ -22,7 +22,7 @@ local wrong = expect_types({KEYS[1], 'string', KEYS[2], 'hash', KEYS[3], 'hash',
 if wrong then return wrong end
 if not holds(KEYS[1], ARGV[1]) then return {0, 0, {}} end
 
-local first, last = 7, 6 + tonumber(ARGV[6])
+local first, last = 8, 7 + tonumber(ARGV[7])
 for from = first, last, 2000 do
   redis.call('HSET', KEYS[2], unpack(ARGV, from, math.min(from + 1999, last)))
 end
@@ -30,14 +30,15 @@ local function keep_cursor(field, cursor)
   if cursor == '0' then redis.call('HDEL', KEYS[3], field) else redis.call('HSET', KEYS[3], field, cursor) end
 end
 if ARGV[4] ~= '' then keep_cursor(ARGV[3], ARGV[4]) end
-if ARGV[5] == 'renew' then
+redis.call('HSET', KEYS[3], 'probed', ARGV[5])
+if ARGV[6] == 'renew' then
   renew(KEYS[1], ARGV[1], ARGV[2])
   return {1, 0, {}}
 end
 
 local function scan(cursor) return redis.pcall('HSCAN', KEYS[2], cursor, 'COUNT', 1000) end
 local removed = {}
-if ARGV[5] == 'end-and-clean' then
+if ARGV[6] == 'end-and-clean' then
   local page = scan(redis.call('HGET', KEYS[3], 'health') or '0')
   if page.err then page = scan('0') end
   local fields = {}

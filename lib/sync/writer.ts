@@ -26,7 +26,7 @@ export interface RoundWrite {
  */
 export async function writeRound(
   { health, position, summary }: RoundWrite,
-  { hold, keys, part, progress, tally, log }: RoundContext,
+  { hold, keys, part, progress, tally, log, nowMs }: RoundContext,
 ): Promise<void> {
   const act = summary === undefined ? 'renew' : part.shard === 0 ? 'end-and-clean' : 'end';
   const reply = await hold.send(
@@ -38,6 +38,7 @@ export async function writeRound(
         LEASE_MS,
         cursorField(part),
         position === undefined ? '' : encodePosition(position),
+        nowMs(),
         act,
         health.length,
         ...health,
@@ -66,20 +67,19 @@ function at(reply: Reply, index: number): Reply | undefined {
 }
 
 /**
- * Hands what was heard to Redis, if it is enough to be worth a command, or `all` of it. Where the key of the candidates
- * holds something else, nothing is learned, and the round goes on.
- *
- * @throws RedisUnavailableError
+ * Hands what was heard to Redis, if it is enough to be worth a command, or `all` of it. Never throws: what cannot be
+ * learned now will be told again.
  */
 export async function learnHeard(
-  { heard, redis, keys, clock, tally, log }: RoundContext,
+  { heard, redis, keys, nowMs, tally, log }: RoundContext,
   { all }: { all: boolean },
 ): Promise<void> {
   if (heard.size === 0 || (heard.size < ENOUGH_HEARD && !all)) return;
-  const [reply] = await redis.send([learnCall(heard.take(), keys, clock.nowMs())], { repeatable: true });
-  if (reply instanceof RedisReplyError) {
-    log.warn('What consumers told could not be learned', { code: reply.code });
-  } else {
-    tally.learned += Number(reply);
+  try {
+    const [reply] = await redis.send([learnCall(heard.take(), keys, nowMs())], { repeatable: true });
+    if (reply instanceof RedisReplyError) throw reply;
+    tally.learned += Number(reply ?? 0);
+  } catch (error) {
+    log.warn('What consumers told could not be learned; they will tell it again', { error });
   }
 }

@@ -155,6 +155,7 @@ for (const engine of ['real', 'embedded'] as const) {
         30_000,
         '0/1',
         over.cursor ?? '',
+        NOW,
         over.act ?? 'renew',
         over.health?.length ?? 0,
         ...(over.health ?? []),
@@ -179,6 +180,7 @@ for (const engine of ['real', 'embedded'] as const) {
     assert.equal(await redis.command('HLEN', KEYS.health), 3_000);
     assert.equal(await redis.command('HGET', KEYS.health, uuidOf(2_999)), '{"n":2999}');
     assert.equal(await redis.command('HGET', KEYS.cursor, '0/1'), '7@1');
+    assert.equal(await redis.command('HGET', KEYS.cursor, 'probed'), String(NOW));
     assert.ok(Number(await redis.command('PTTL', LEASE)) > 1_000);
     await write(redis, { cursor: '0' });
     assert.equal(await redis.command('HEXISTS', KEYS.cursor, '0/1'), 0);
@@ -196,7 +198,8 @@ for (const engine of ['real', 'embedded'] as const) {
       assert.deepEqual(await write(redis, { act: 'end-and-clean' }), [1, 2, []]);
       assert.deepEqual(await redis.command('HKEYS', KEYS.health), ['a']);
       assert.equal(await redis.command('XLEN', KEYS.rounds), 1);
-      assert.equal(await redis.command('EXISTS', LEASE, KEYS.cursor), 0);
+      assert.equal(await redis.command('EXISTS', LEASE), 0);
+      assert.equal(await redis.command('HEXISTS', KEYS.cursor, 'health'), 0);
     },
   );
 

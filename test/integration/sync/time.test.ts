@@ -101,7 +101,22 @@ test('a cursor that Redis rejects means the first page', async (t) => {
   const summary = await world.round({ post: fakePost() });
   assert.equal(summary.states.alive, 10);
   assert.equal(summary.complete, true);
-  assert.deepEqual(await world.hash(KEYS.cursor), {});
+  assert.equal(await world.test.command('HEXISTS', KEYS.cursor, '0/1'), 0);
+});
+
+test('a round right after another probes everyone, although the clock of the other was ahead', async (t) => {
+  const world = await startWorld(t);
+  await world.setConsumers(manyConsumers(3));
+  world.advance(2_000);
+  await world.round({ post: fakePost() });
+  world.advance(-2_000);
+  const post = fakePost();
+  const summary = await world.round({ post });
+  assert.equal(post.calls.length, 3);
+  assert.deepEqual(summary.skipped, {});
+  await world.test.command('HSET', KEYS.cursor, 'probed', '9999999999999');
+  world.advance(5_000);
+  assert.ok((await world.round({ post })).at < 9_999_999_999_999);
 });
 
 test('while another round holds the lease nothing is done', async (t) => {
