@@ -14,7 +14,11 @@ if ('fault' in options) {
   process.stderr.write(`${options.fault}\n\n${HELP}\n`);
   process.exitCode = 2;
 } else {
-  process.exitCode = await main(options);
+  // A stack would say where the benchmark is, not what is wrong.
+  process.exitCode = await main(options).catch((error: unknown) => {
+    process.stderr.write(`BROKEN: ${error instanceof Error ? error.message : error}\n`);
+    return 1;
+  });
 }
 
 async function main(chosen: Options): Promise<number> {
