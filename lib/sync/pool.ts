@@ -11,22 +11,21 @@ interface Waiting {
 
 /** `gate` is asked right before each job starts; what it refuses is not started later either. */
 export function createPool(limit: number, gate: () => boolean | Promise<boolean>): Pool {
-  const waiting: Waiting[] = [];
-  let next = 0;
+  const waiting = createQueue<Waiting>();
   let workers = 0;
 
+  const runOne = async (job: () => Promise<void>): Promise<boolean> => {
+    const answer = gate();
+    // No await where none is needed: what the gate said has to be true when the job starts.
+    const open = typeof answer === 'boolean' ? answer : await answer;
+    if (open) await job();
+    return open;
+  };
+
   const work = async () => {
-    for (let entry = waiting[next]; entry !== undefined; entry = waiting[next]) {
-      next += 1;
-      if (next === waiting.length) waiting.length = next = 0;
+    for (let entry = waiting.take(); entry !== undefined; entry = waiting.take()) {
       const { job, settle } = entry;
-      await (async () => {
-        const answer = gate();
-        // No await where none is needed: what the gate said has to be true when the job starts.
-        const open = typeof answer === 'boolean' ? answer : await answer;
-        if (open) await job();
-        return open;
-      })().then(settle, (error: unknown) => settle(Promise.reject(error)));
+      await runOne(job).then(settle, (error: unknown) => settle(Promise.reject(error)));
     }
     workers -= 1;
   };
@@ -34,10 +33,28 @@ export function createPool(limit: number, gate: () => boolean | Promise<boolean>
   return {
     run: (job) =>
       new Promise((settle) => {
-        waiting.push({ job, settle });
+        waiting.add({ job, settle });
         if (workers >= limit) return;
         workers += 1;
         void work();
       }),
+  };
+}
+
+/** First in, first out. What was taken is let go even if the queue is never empty; `shift` of a long array is slow. */
+function createQueue<Item>() {
+  let adding: Item[] = [];
+  let taking: Item[] = [];
+  return {
+    add(item: Item): void {
+      adding.push(item);
+    },
+    take(): Item | undefined {
+      if (taking.length === 0) {
+        taking = adding.reverse();
+        adding = [];
+      }
+      return taking.pop();
+    },
   };
 }

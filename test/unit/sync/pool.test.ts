@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { createPool } from '../../../lib/sync/pool.ts';
 
 test('jobs start in order, at most so many at a time, and all of them run', async () => {
@@ -60,4 +62,32 @@ test('a job that throws rejects its own run only', async () => {
   const good = pool.run(async () => {});
   await assert.rejects(bad, /boom/);
   assert.equal(await good, true);
+});
+
+test('a job that has run is let go, although the pool is never idle', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect: () => void = runInNewContext('gc');
+  const pool = createPool(1, () => true);
+  const runs: Promise<boolean>[] = [];
+  const refs: WeakRef<object>[] = [];
+  let collected: boolean[] | undefined;
+  const addJob = (left: number) => {
+    const burden = { page: new Array(100).fill(left) };
+    refs.push(new WeakRef(burden));
+    runs.push(
+      pool.run(async () => {
+        if (left > 0) addJob(left - 1);
+        await new Promise((resolve) => setImmediate(resolve));
+        burden.page.fill(0);
+        if (left > 0 || collected !== undefined) return;
+        collect();
+        collected = refs.slice(0, 10).map((ref) => ref.deref() === undefined);
+      }),
+    );
+  };
+  addJob(20);
+  addJob(20);
+  for (let done = 0; done < runs.length; done++) await runs[done];
+  // A stack frame may still hold on to the first one.
+  assert.deepEqual(collected?.slice(1), Array(9).fill(true));
 });
