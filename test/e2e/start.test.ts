@@ -132,7 +132,7 @@ test(
       await start.line(expected);
     }
 
-    const demo = spawn(process.execPath, ['local/demo-ip.ts', '203.0.113.77'], { cwd: ROOT, env: start.env });
+    const demo = spawn('npm', ['run', 'demo:ip', '--', '203.0.113.77'], { cwd: ROOT, env: start.env });
     assert.deepEqual(await once(demo, 'close'), [0, null]);
     await start.line(/the public IP changed from 203\.0\.113\.10 to 203\.0\.113\.77/);
     for (const producer of ['north', 'south', 'west']) {

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Resolves when no process has this id any more (a zombie that waits for its parent counts as gone). */
@@ -14,12 +15,35 @@ export function descendants(pid: number): number[] {
   return below(pid);
 }
 
-function listProcesses(): { pid: number; ppid: number }[] {
-  const table = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,state='], { encoding: 'utf8' });
+interface ProcessEntry {
+  readonly pid: number;
+  readonly ppid: number;
+}
+
+/** All processes that run. From /proc, since slim images have no `ps`; by `ps` on macOS, which has no /proc. */
+function listProcesses(): ProcessEntry[] {
+  if (!existsSync('/proc/self/stat')) {
+    return parseRows(execFileSync('ps', ['-A', '-o', 'state=,ppid=,pid='], { encoding: 'utf8' }));
+  }
+  const rows = readdirSync('/proc').flatMap((entry) => {
+    if (!/^\d+$/.test(entry)) return [];
+    try {
+      const [state, ppid] = readFileSync(`/proc/${entry}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ');
+      return [`${state} ${ppid} ${entry}`];
+    } catch {
+      return [];
+    }
+  });
+  return parseRows(rows.join('\n'));
+}
+
+function parseRows(table: string): ProcessEntry[] {
   return table
     .trim()
     .split('\n')
     .map((row) => row.trim().split(/\s+/))
-    .filter(([, , state]) => !state?.startsWith('Z'))
-    .map(([pid, ppid]) => ({ pid: Number(pid), ppid: Number(ppid) }));
+    .filter(([state]) => !state?.startsWith('Z'))
+    .map(([, ppid, pid]) => ({ pid: Number(pid), ppid: Number(ppid) }));
 }
