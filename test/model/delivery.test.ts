@@ -10,14 +10,20 @@ import { createWorld } from './world.ts';
 /** `MODEL_RUNS=20000 MODEL_SEED=1 npm test` for more, or for the same again. */
 const RUNS = Number(process.env.MODEL_RUNS ?? 150);
 const SEED = process.env.MODEL_SEED === undefined ? undefined : Number(process.env.MODEL_SEED);
-/** Of these many courses one at least has to show a planted mistake. */
-const RUNS_TO_FIND = Math.max(RUNS, 3_000);
+/** Of these many courses one at least has to show a planted mistake; always the same ones, so that none is missed by chance. */
+const RUNS_TO_FIND = 3_000;
+const SEED_TO_FIND = 1;
 
 const server = await startTestRedis({ after });
 
 function survive(
   redis: Redis,
-  { strict, runs, quick = false }: { strict: boolean; runs: number; quick?: boolean },
+  {
+    strict,
+    runs,
+    seed,
+    quick = false,
+  }: { strict: boolean; runs: number; seed?: number | undefined; quick?: boolean },
 ) {
   return fc.check(
     fc.asyncProperty(courses(60), async (steps) => {
@@ -26,7 +32,7 @@ function survive(
       await fc.asyncModelRun(() => ({ model: world, real: world }), steps);
       await world.heal();
     }),
-    { numRuns: runs, endOnFailure: quick, ...(SEED !== undefined && { seed: SEED }) },
+    { numRuns: runs, endOnFailure: quick, ...(seed !== undefined && { seed }) },
   );
 }
 
@@ -35,7 +41,7 @@ describe('whatever happens to checks, claims, settles and producers, the promise
     test(
       strict ? 'while requests die in time' : 'while requests may take effect a minute late',
       async (t) => {
-        const result = await survive(server.redis, { strict, runs: RUNS });
+        const result = await survive(server.redis, { strict, runs: RUNS, seed: SEED });
         t.diagnostic(`${result.numRuns} courses, seed ${result.seed}`);
         if (result.failed) {
           throw new Error(fc.defaultReportMessage(result) ?? 'failed', { cause: result.errorInstance });
