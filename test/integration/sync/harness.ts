@@ -52,7 +52,7 @@ export interface World {
 
 export interface RoundOptions {
   readonly event?: unknown;
-  readonly post?: PostToPeer;
+  readonly post?: PostToPeer | undefined;
   readonly sources?: readonly Source[];
   readonly remainingMs?: () => number;
   readonly signal?: AbortSignal;

@@ -238,11 +238,24 @@ for (const engine of ['real', 'embedded'] as const) {
       'j',
       'u5',
       'j',
+      'u7',
+      'j',
       'u6',
       'other',
     );
-    await redis.command('HSET', KEYS.consumers, 'u2', 'by the API', 'u3', 'raw', 'u4', 'changed');
-    await redis.command('HSET', KEYS.health, 'u3', 'dead', 'u4', 'dead');
+    await redis.command(
+      'HSET',
+      KEYS.consumers,
+      'u2',
+      'by the API',
+      'u3',
+      'raw',
+      'u4',
+      'changed',
+      'u7',
+      'raw',
+    );
+    await redis.command('HSET', KEYS.health, 'u3', 'dead', 'u4', 'dead', 'u7', 'alive');
     assert.deepEqual(
       await settle(
         redis,
@@ -251,6 +264,7 @@ for (const engine of ['real', 'embedded'] as const) {
         ['move', 'u3', 'j', 'a3', 'h3', 'u3', 'raw', 'dead'],
         ['move', 'u4', 'j', 'a4', 'h4', 'u4', 'raw', 'dead'],
         ['keep', 'u5', 'j', 'j+1'],
+        ['move', 'u7', 'j', 'a7', 'h7', 'u7', 'raw', 'dead'],
         ['drop', 'u6', 'j'],
       ),
       [1, ['u1'], ['u3']],
@@ -259,8 +273,14 @@ for (const engine of ['real', 'embedded'] as const) {
       const flat = ((await redis.command('HGETALL', key)) as string[]) ?? [];
       return Object.fromEntries(flat.flatMap((each, i) => (i % 2 ? [] : [[each, flat[i + 1]]])));
     };
-    assert.deepEqual(await all(KEYS.consumers), { u1: 'a1', u2: 'by the API', u3: 'a3', u4: 'changed' });
-    assert.deepEqual(await all(KEYS.health), { u1: 'h1', u3: 'h3', u4: 'dead' });
+    assert.deepEqual(await all(KEYS.consumers), {
+      u1: 'a1',
+      u2: 'by the API',
+      u3: 'a3',
+      u4: 'changed',
+      u7: 'raw',
+    });
+    assert.deepEqual(await all(KEYS.health), { u1: 'h1', u3: 'h3', u4: 'dead', u7: 'alive' });
     assert.deepEqual(await all(KEYS.candidates), { u5: 'j+1', u6: 'other' });
   });
 

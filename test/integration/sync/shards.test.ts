@@ -9,20 +9,26 @@ const SPLIT = { SYNC_SHARD_ABOVE: '1000', SYNC_MAX_SHARDS: '4' };
 test('a round above the threshold runs in shards that probe every address once between them', async (t) => {
   const world = await startWorld(t, SPLIT);
   await world.setConsumers({ ...manyConsumers(3_500), 'no-uuid': 'x' });
-  const post = fakePost();
+  const posts = [0, 1, 2, 3].map(() => fakePost());
 
-  const first = await world.round({ post, requestId: 'the-round' });
+  const first = await world.round({ post: posts[0], requestId: 'the-round' });
   assert.equal(first.of, 4);
   assert.equal(first.shardsStarted, 3);
   assert.deepEqual(
     world.invoked,
     [1, 2, 3].map((shard) => ({ round: 'the-round', at: first.at, shard, of: 4, depth: 1 })),
   );
-  const others = await Promise.all(world.invoked.map((event) => world.round({ post, event })));
+  const others = await Promise.all(
+    world.invoked.map((event) => world.round({ post: posts[event.shard], event })),
+  );
 
+  for (const [shard, { calls }] of posts.entries()) {
+    assert.ok(calls.length > 0 && calls.every((address) => shardOf(address, 4) === shard));
+  }
   const all: RoundSummary[] = [first, ...others];
-  assert.equal(post.calls.length, 3_500);
-  assert.equal(new Set(post.calls).size, 3_500);
+  const calls = posts.flatMap((post) => post.calls);
+  assert.equal(calls.length, 3_500);
+  assert.equal(new Set(calls).size, 3_500);
   assert.equal(
     all.reduce((sum, { states }) => sum + states.alive, 0),
     3_500,
