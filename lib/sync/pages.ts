@@ -6,7 +6,7 @@ import type { Reply } from '../redis/redis.ts';
 import type { RoundContext } from './context.ts';
 import { decodeHealth, type HealthRecord, isDue, probedAt } from './health.ts';
 import { shardOf } from './shard.ts';
-import { increment } from './summary.ts';
+import { increment, type SkipReason } from './summary.ts';
 
 /** How many consumers a page of one shard has, more or less. */
 const PAGE_SIZE = 1_000;
@@ -93,7 +93,7 @@ function selectRecords(
 ): PeerRecord[] {
   const records = new Map<Uuid, PeerRecord>();
   // Each shard reads every page; what belongs to none of them is counted by the first.
-  const skip = (reason: Parameters<typeof increment<keyof typeof tally.skipped>>[1]) => {
+  const skip = (reason: SkipReason) => {
     if (part.shard === 0) increment(tally.skipped, reason);
   };
   for (let i = 0; i + 1 < fields.length; i += 2) {
