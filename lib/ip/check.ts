@@ -1,58 +1,26 @@
 import type { AppParts } from '../app.ts';
 import { EventError, RedisUnavailableError } from '../errors.ts';
 import type { Invocation, Log } from '../invocation.ts';
-import type { Ip } from '../peers/ip-space.ts';
 import { createRedisClock } from '../redis/clock.ts';
 import { dnsDisagreement, type Observation, observe } from './observe.ts';
-import { type CommitCounts, compactVotes, type Recorded, recordCheck } from './record.ts';
-import type { Epoch } from './register.ts';
+import { compactVotes, type Recorded, recordCheck } from './record.ts';
+import { type IpCheckSummary, report, summarize } from './summary.ts';
 import { takeTicket } from './ticket.ts';
 
 /** Votes that took longer than this to get recorded were given before a pause of the machine, and are none. */
 const MAX_VOTE_AGE_MS = 60_000;
-/** Of checks in a row that find nothing out, the first is logged as a warning, and then each so many-th. */
-const UNKNOWN_LOG_EVERY = 60;
+
+export type { IpCheckSummary } from './summary.ts';
 
 export type CheckParts = Pick<AppParts, 'config' | 'redis' | 'keys' | 'sources' | 'invoke' | 'host' | 'log'>;
 
 /**
- * What a check came to. A type and not an interface, so that it is a plain JSON record.
+ * Finds out whether this host's public address has changed, and commits the change: every producer is due to be told
+ * then, and `producer-notify` is invoked. It is also invoked if anything else is due and nobody is delivering: a
+ * lost invocation costs the time until the next check, not a change.
  *
- * `outcome`: `confirmed` (the address is as it was), `changed` (a new one was committed), `counted` or `waiting` (a contested new
- * address: this check is one of the three, or came too soon after the last), `unknown` (the sources did not settle it: the
- * address stays), `stale` (another check or the operator was faster: nothing was recorded), `aborted` (the invocation ended first).
- *
- * `notify`: `invoked`, `running` (somebody is delivering already), `not-needed`, or `failed`: then what is due waits for
- * the next check.
- */
-export type IpCheckSummary = {
-  readonly outcome: Recorded['outcome']['kind'] | 'aborted';
-  /** Why it is `stale`. */
-  readonly reason?: string;
-  readonly ticket: number;
-  /** The current address and its epoch after the check. */
-  readonly ip?: Ip;
-  readonly epoch?: Epoch;
-  /** How often a source was asked. */
-  readonly asked: number;
-  /** Checks that have counted for the contested address. */
-  readonly checks?: number;
-  /** Checks in a row that found nothing out. */
-  readonly unknownChecks?: number;
-  /** What a commit did. */
-  readonly commit?: CommitCounts;
-  /** Deliveries that are due. */
-  readonly due?: number;
-  readonly notify: 'invoked' | 'running' | 'not-needed' | 'failed';
-};
-
-/**
- * Finds out whether this host's public address has changed, and commits the change: every producer is due to be told then,
- * and `producer-notify` is invoked. It is also invoked if anything else is due and nobody is delivering: a lost invocation
- * costs the time until the next check, not a change.
- *
- * A failing invoke does not fail the check: it is logged as an error, and the next check repeats it. What a failure queue
- * would keep is this check's event, which says nothing and helps nobody.
+ * A failing invoke does not fail the check: it is logged as an error, and the next check repeats it. What a failure
+ * queue would keep is this check's event, which says nothing and helps nobody.
  *
  * @throws EventError for an event that is not meant for this function.
  * @throws IdentityError for another consumer's Redis.
@@ -121,7 +89,10 @@ export async function runIpCheck(
   return summarize(recorded, { ticket, asked: observation.asked, notify });
 }
 
-/** An address or epoch sent here was meant for `producer-notify`; whoever sent it has to know that nothing came of it. */
+/**
+ * An address or epoch sent here was meant for `producer-notify`; whoever sent it has to know that nothing came of
+ * it.
+ */
 function refuseForeignFields(event: unknown): void {
   if (event === undefined || event === null) return;
   if (typeof event !== 'object' || Array.isArray(event)) {
@@ -145,8 +116,8 @@ function freshOnly(
 }
 
 /**
- * Invokes `producer-notify` after a commit, and whenever anything is due and nobody delivers. Without a current address
- * nothing could be claimed: then it is left alone.
+ * Invokes `producer-notify` after a commit, and whenever anything is due and nobody delivers. Without a current
+ * address nothing could be claimed: then it is left alone.
  */
 async function startNotify(
   { outcome, current: ip, epoch, due, draining }: Recorded,
@@ -167,61 +138,4 @@ async function startNotify(
     log.error('producer-notify could not be invoked; the next check tries again', { due, ip, epoch, error });
     return 'failed';
   }
-}
-
-function report(
-  { outcome, current: ip, epoch, unknownChecks, due }: Recorded,
-  { ticket, before, votes }: { ticket: number; before: Ip | undefined; votes: string },
-  log: Log,
-): void {
-  switch (outcome.kind) {
-    case 'confirmed':
-      log.debug('The address is confirmed', { ticket, ip, due });
-      break;
-    case 'changed':
-      log.info('The address has changed', { ticket, from: before, ip, epoch, votes, ...outcome.counts });
-      if (outcome.counts.skipped > 0) {
-        log.warn('Producers whose uuid is none are not told', { skipped: outcome.counts.skipped });
-      }
-      break;
-    case 'counted':
-    case 'waiting':
-      log.info('A new address is contested, or the previous one is back; three checks decide', {
-        ticket,
-        ip,
-        votes,
-        checks: outcome.checks,
-        counts: outcome.kind === 'counted',
-      });
-      break;
-    case 'unknown': {
-      const level = unknownChecks % UNKNOWN_LOG_EVERY === 1 ? 'warn' : 'debug';
-      log[level]('The sources did not settle what the address is; it stays as it was', {
-        ticket,
-        ip,
-        votes,
-        unknownChecks,
-      });
-      break;
-    }
-    case 'stale':
-      log.info('The check was not recorded', { ticket, ip, epoch, reason: outcome.reason });
-  }
-}
-
-function summarize(
-  { outcome, current, epoch, due, unknownChecks }: Recorded,
-  rest: Pick<IpCheckSummary, 'ticket' | 'asked' | 'notify'>,
-): IpCheckSummary {
-  return {
-    outcome: outcome.kind,
-    ...(outcome.kind === 'stale' ? { reason: outcome.reason } : {}),
-    ...(current === undefined ? {} : { ip: current }),
-    ...(epoch === undefined ? {} : { epoch }),
-    ...('checks' in outcome ? { checks: outcome.checks } : {}),
-    ...(outcome.kind === 'changed' ? { commit: outcome.counts } : {}),
-    unknownChecks,
-    due,
-    ...rest,
-  };
 }

@@ -5,21 +5,22 @@
  * - `literal(text)`: `text` if it is made of an IP literal's characters, else ''.
  * - `read_register(key)`: the hash as a table of strings. `epoch_of(register)`: its epoch, 0 if there is none.
  * - `clear(key, register, names)`: deletes those of the fields that are there.
- * - `commit(keys, register, change)`: `keys` = {ip, history, producers, deliveries, due}; `change` = {to, now, due_at, source,
- *   votes, fields, stale}: `now` and `due_at` in ms, `votes` as JSON, `fields` a flat list of further fields that are
- *   written with the register, `stale` names of fields that go with the old address. Answers the new epoch, and a list: producers
- *   that became due, deliveries left alone under a lease, producers skipped for a bad uuid, missing producers dropped,
- *   records removed.
+ * - `commit(keys, register, change)`: `keys` = {ip, history, producers, deliveries, due}; `change` = {to, now,
+ *   due_at, source, votes, fields, stale}: `now` and `due_at` in ms, `votes` as JSON, `fields` a flat list of
+ *   further fields that are written with the register, `stale` names of fields that go with the old address. Answers
+ *   the new epoch, and a list: producers that became due, deliveries left alone under a lease, producers skipped for
+ *   a bad uuid, missing producers dropped, records removed.
  *
- * The caller checks the types of all keys first. Then, in this order, so that a script that dies half-way has promised too
- * much rather than too little and the next check can simply repeat it: who is due, clean-up, history, register. Every
- * collection is written with as few variadic commands as `unpack` allows: the embedded engine copies it each time.
+ * The caller checks the types of all keys first. Then, in this order, so that a script that dies half-way has
+ * promised too much rather than too little and the next check can simply repeat it: who is due, clean-up, history,
+ * register. Every collection is written with as few variadic commands as `unpack` allows: the embedded engine copies
+ * it each time.
  *
- * Who is due: every producer, also those whose address is unusable (the delivery then settles as such). `due_at` may be
- * earlier than `now`, whose clock may run ahead by as long as a reply took: who is due must be due at once for a reader whose clock
- * does not. A delivery that has a lease, expired or not, keeps its score: the claim under that lease, or the one that
- * finds it expired, sees that the epoch has changed. It is a member of the due set already; NX only mends a set that lost it.
- * Records are read, for their leases, and never rewritten.
+ * Who is due: every producer, also those whose address is unusable (the delivery then settles as such). `due_at` may
+ * be earlier than `now`, whose clock may run ahead by as long as a reply took: who is due must be due at once for a
+ * reader whose clock does not. A delivery that has a lease, expired or not, keeps its score: the claim under that
+ * lease, or the one that finds it expired, sees that the epoch has changed. It is a member of the due set already;
+ * NX only mends a set that lost it. Records are read, for their leases, and never rewritten.
  *
  * Clean-up: a producer that is missing for over a day (`missingSince`) and has no lease loses its delivery; a record
  * without producer, lease and delivery goes, unless an attempt of its may have been under way less than 60 s ago.
@@ -56,6 +57,22 @@ local function has_lease(record)
   return type(record.lease) == 'string'
 end
 
+local function clean_up(due, gone, found, now)
+  if #gone == 0 then return end
+  local uuids = {}
+  for i = 1, #gone do uuids[i] = gone[i][1] end
+  local scores = redis.call('ZMSCORE', due, unpack(uuids))
+  for i = 1, #gone do
+    local uuid, record, delivery = gone[i][1], gone[i][2], scores[i]
+    if delivery and type(record.missingSince) == 'number' and now - record.missingSince > DAY then
+      found.dropped[#found.dropped + 1] = uuid
+      delivery = false
+    end
+    local ambiguous = type(record.ambiguousAt) == 'number' and now - record.ambiguousAt <= MINUTE
+    if not delivery and not ambiguous then found.removed[#found.removed + 1] = uuid end
+  end
+end
+
 local function survey(keys, now)
   local found = { members = {}, skipped = 0, leased = {}, dropped = {}, removed = {} }
   local known = {}
@@ -66,23 +83,17 @@ local function survey(keys, now)
   local records = redis.call('HKEYS', keys.deliveries)
   for from = 1, #records, CHUNK do
     local texts = redis.call('HMGET', keys.deliveries, unpack(records, from, math.min(from + CHUNK - 1, #records)))
+    local gone = {}
     for i = 1, #texts do
       local uuid, text = records[from + i - 1], texts[i]
       if not known[uuid] then
         local record = decode(text)
-        if not has_lease(record) then
-          local delivery = redis.call('ZSCORE', keys.due, uuid)
-          if delivery and type(record.missingSince) == 'number' and now - record.missingSince > DAY then
-            found.dropped[#found.dropped + 1] = uuid
-            delivery = false
-          end
-          local ambiguous = type(record.ambiguousAt) == 'number' and now - record.ambiguousAt <= MINUTE
-          if not delivery and not ambiguous then found.removed[#found.removed + 1] = uuid end
-        end
+        if not has_lease(record) then gone[#gone + 1] = {uuid, record} end
       elseif text and string.find(text, '"lease"', 1, true) and has_lease(decode(text)) then
         found.leased[uuid] = true
       end
     end
+    clean_up(keys.due, gone, found, now)
   end
   return found
 end

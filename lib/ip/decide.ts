@@ -2,7 +2,9 @@ import type { Ip } from '../peers/ip-space.ts';
 import type { Register } from './register.ts';
 import type { Vote } from './vote.ts';
 
-/** A return to the previous address within so long of the last change is as doubtful as a contested one: 10 minutes. */
+/**
+ * A return to the previous address within so long of the last change is as doubtful as a contested one: 10 minutes.
+ */
 export const RETURN_WINDOW_MS = 600_000;
 
 /** What is known when votes are judged. */
@@ -13,8 +15,8 @@ export type Known = Pick<Register, 'current' | 'previous' | 'since'>;
  *
  * - `voice`: the answers keep the current address, but too few of them to speak for more than themselves.
  * - `quorum`: enough operators, and a strict majority of the answers, report the current address.
- * - `new`: enough operators, and a strict majority, report another one. It is `contested` if an operator still reports
- *   the current one, `returning` if it is the previous one within `RETURN_WINDOW_MS` of the last change.
+ * - `new`: enough operators, and a strict majority, report another one. It is `contested` if an operator still
+ *   reports the current one, `returning` if it is the previous one within `RETURN_WINDOW_MS` of the last change.
  * - `unknown`: everything else. Failing to find out is never a change.
  */
 export type Look = { readonly kind: 'voice' | 'quorum' | 'unknown' } | NewAddress;
@@ -27,17 +29,17 @@ export interface NewAddress {
 }
 
 /**
- * What one check came to. `counts` is one of the three checks that a contested or returning address needs; how many there
- * were is in Redis, and only the script that records the check may go by it: another check may have been recorded since
- * this one read the register.
+ * What one check came to. `counts` is one of the three checks that a contested or returning address needs; how many
+ * there were is in Redis, and only the script that records the check may go by it: another check may have been
+ * recorded since this one read the register.
  */
 export type Verdict =
   | { readonly kind: 'voice' | 'quorum' | 'unknown' }
   | { readonly kind: 'counts' | 'change'; readonly ip: Ip };
 
 /**
- * What each operator says. Several services of one operator are one vote; one whose services contradict each other, or
- * of which none answered, is not in the result: it is unknown.
+ * What each operator says. Several services of one operator are one vote; one whose services contradict each other,
+ * or of which none answered, is not in the result: it is unknown.
  */
 export function tally(votes: readonly Vote[]): ReadonlyMap<string, Ip> {
   const answers = new Map<string, Ip>();
@@ -78,7 +80,10 @@ export function judge(votes: readonly Vote[], known: Known, quorum: number, nowM
   };
 }
 
-/** Whether a new address is to be seen a second time, 3 s later, and believed then: nobody contests it, and it does not return. */
+/**
+ * Whether a new address is to be seen a second time, 3 s later, and believed then: nobody contests it, and it does
+ * not return.
+ */
 export function needsSecondLook({ contested, returning }: NewAddress): boolean {
   return !contested && !returning;
 }
@@ -90,8 +95,9 @@ export function verdictOf(look: Look): Verdict {
 }
 
 /**
- * The verdict of a check that looked twice. Only the very same new address, again with quorum and majority, is a change;
- * if somebody contests it by now, the check is one of three. Two looks that contradict each other are unknown.
+ * The verdict of a check that looked twice. Only the very same new address, again with quorum and majority, is a
+ * change; if somebody contests it by now, the check is one of three. Two looks that contradict each other are
+ * unknown.
  */
 export function verdictOfTwo(first: NewAddress, second: Look): Verdict {
   if (second.kind !== 'new' || second.ip !== first.ip) return { kind: 'unknown' };

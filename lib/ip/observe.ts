@@ -34,9 +34,10 @@ export interface ObserveParts {
 }
 
 /**
- * Asks the sources: one, whose turn the ticket says it is, and if that does not settle it, all (the one that has just
- * answered keeps its vote); a new address that nobody contests is looked at once more, 3 s later, by asking all again.
- * When `signal` aborts it ends early, and what it answers is unknown or rests on complete votes. Never throws.
+ * Asks the sources: one, whose turn the ticket says it is, and if that does not settle it, all (the one that has
+ * just answered keeps its vote); a new address that nobody contests is looked at once more, 3 s later, by asking all
+ * again. When `signal` aborts it ends early, and what it answers is unknown or rests on complete votes. Never
+ * throws.
  */
 export async function observe(
   register: Register,

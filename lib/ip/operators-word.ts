@@ -12,10 +12,10 @@ export type OperatorsWord =
   | { readonly kind: 'repeated'; readonly epoch?: Epoch };
 
 /**
- * Commits an address because the operator says so: always a new change, also for the address that is current, once per
- * `id` (`awsRequestId`, or an id that the host makes once per command; the last 20 are known). `nowMs` is Redis's time.
- * The sources win afterwards. It may be carried out twice, so it is retried: a commit whose reply was lost is `repeated`
- * then, and has to be drained all the same.
+ * Commits an address because the operator says so: always a new change, also for the address that is current, once
+ * per `id` (`awsRequestId`, or an id that the host makes once per command; the last 20 are known). `nowMs` is
+ * Redis's time. The sources win afterwards. It may be carried out twice, so it is retried: a commit whose reply was
+ * lost is `repeated` then, and has to be drained all the same.
  *
  * @throws RedisUnavailableError if no answer arrived. With `mayHaveRun` it may be committed; the same id finds out.
  * @throws RedisReplyError if a key holds the wrong type: nothing was written.

@@ -4,11 +4,11 @@ import { LUA_COMMIT } from './commit.lua.ts';
 /**
  * Trip 1 of a check, behind TIME: who this Redis belongs to, a new ticket, the register.
  *
- * A script instead of GET, HINCRBY, HGETALL, because nothing may be written into another consumer's Redis, and because a
- * ticket that is no number, or is behind `recorded`, would otherwise stop the checks for ever.
+ * A script instead of GET, HINCRBY, HGETALL, because nothing may be written into another consumer's Redis, and
+ * because a ticket that is no number, or is behind `recorded`, would otherwise stop the checks for ever.
  *
- * KEYS: `uuid`, `ip`. ARGV: our uuid. Answers {uuid or '', {field, value, …}}, of another consumer's Redis only {uuid}.
- * Running it twice costs a ticket and nothing else.
+ * KEYS: `uuid`, `ip`. ARGV: our uuid. Answers {uuid or '', {field, value, …}}, of another consumer's Redis only
+ * {uuid}. Running it twice costs a ticket and nothing else.
  */
 export const TAKE_TICKET = defineScript(
   'take-ticket',
@@ -28,26 +28,29 @@ return {uuid or '', redis.call('HGETALL', KEYS[2])}
  * Trip 2 of a check: what it found is recorded, if it still matters, and perhaps committed.
  *
  * Tickets order the checks, no clock does. Nothing changes if the ticket is not above `recorded` (a newer check was
- * recorded, or this very one: its reply was lost), if it is above the ticket stored (Redis lost data since), or if the
- * epoch is no longer the one read (the verdict is about an address that is no longer current). So the script may be repeated.
+ * recorded, or this very one: its reply was lost), if it is above the ticket stored (Redis lost data since), or if
+ * the epoch is no longer the one read (the verdict is about an address that is no longer current). So the script may
+ * be repeated.
  *
- * Whatever depends on the candidate depends on the one stored now: another check may have been recorded since this one
- * read the register.
+ * Whatever depends on the candidate depends on the one stored now: another check may have been recorded since this
+ * one read the register.
  *
  * - `voice` confirms unless a candidate is set, and never resets one; `quorum` confirms and clears it.
  * - `unknown` neither counts nor resets.
- * - `counts`: the third check that counts for the same address commits it. One counts only if it began 20 s or more after
- *   the last one that counted was recorded, so that no two rest on the same moment; if that is too long ago, or the
- *   candidate is another, or cannot be used (a time in the future, a count that never occurs), it is the first.
+ * - `counts`: the third check that counts for the same address commits it. One counts only if it began 20 s or more
+ *   after the last one that counted was recorded, so that no two rest on the same moment; if that is too long ago,
+ *   or the candidate is another, or cannot be used (a time in the future, a count that never occurs), it is the
+ *   first.
  * - `change` commits.
  *
  * KEYS: `ip`, `ip:history`, `producers`, `deliveries`, `deliveries:due`, `lease:notify`.
- * ARGV: 1 ticket, 2 epoch read (0: none), 3 when the check began, 4 now, 5 verdict, 6 address of `counts` and `change`,
- * 7 votes as JSON, 8 the least time between checks that count, 9 how old the last one may be, 10 checks needed,
- * 11 '1' to warn about a `dns:` source, 12 the least time between warnings. Times in ms.
+ * ARGV: 1 ticket, 2 epoch read (0: none), 3 when the check began, 4 now, 5 verdict, 6 address of `counts` and
+ * `change`, 7 votes as JSON, 8 the least time between checks that count, 9 how old the last one may be, 10 checks
+ * needed, 11 '1' to warn about a `dns:` source, 12 the least time between warnings. Times in ms.
  *
- * Answers {outcome, reason, current or '', epoch, deliveries due, '1' if lease:notify is held, checks counted, unknown checks in a row,
- * '1' if to warn, and of a commit: due, leased, skipped, dropped, removed}, all but the last five as strings.
+ * Answers {outcome, reason, current or '', epoch, deliveries due, '1' if lease:notify is held, checks counted,
+ * unknown checks in a row, '1' if to warn, and of a commit: due, leased, skipped, dropped, removed}, all but the
+ * last five as strings.
  */
 export const RECORD = defineScript(
   'record-check',

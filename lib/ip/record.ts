@@ -13,12 +13,14 @@ export const CHECK_GAP_MS = 20_000;
 export const CANDIDATE_EXPIRY_MS = 600_000;
 /** A `dns:` source that disagrees is reported once a day at most. */
 export const WARN_PERIOD_MS = 86_400_000;
-/** A commit over 100,000 producers takes 1.5 s of Redis at worst; the reply may be as slow as that many times over. */
+/**
+ * A commit over 100,000 producers takes 1.5 s of Redis at worst; the reply may be as slow as that many times over.
+ */
 export const COMMIT_TIMEOUT_MS = 10_000;
 
 /**
- * Why nothing was recorded: this very check had been already (its first reply was lost), a newer one had, Redis lost its
- * data since, or the address is no longer the one that the verdict is about.
+ * Why nothing was recorded: this very check had been already (its first reply was lost), a newer one had, Redis lost
+ * its data since, or the address is no longer the one that the verdict is about.
  */
 export type StaleReason = 'repeated' | 'overtaken' | 'data-loss' | 'epoch';
 
@@ -70,8 +72,8 @@ export interface Finding {
 
 /**
  * Trip 2 of a check, one script (its rules: `RECORD`). It may be carried out twice: the second time it finds its own
- * ticket recorded, and answers `stale` for the reason `repeated` with what is stored and due by then, so that a commit
- * whose reply was lost is drained like any other.
+ * ticket recorded, and answers `stale` for the reason `repeated` with what is stored and due by then, so that a
+ * commit whose reply was lost is drained like any other.
  *
  * @throws RedisUnavailableError if no answer arrived. With `mayHaveRun` the check may be recorded or not.
  * @throws RedisReplyError if a key holds the wrong type: nothing was written.

@@ -6,7 +6,9 @@ declare const epochBrand: unique symbol;
 /** The version of our address: it only grows, and is of the size of a time in milliseconds. */
 export type Epoch = number & { readonly [epochBrand]: true };
 
-/** The candidate of a contested change: how many checks have counted for it, and when the last of them was recorded. */
+/**
+ * The candidate of a contested change: how many checks have counted for it, and when the last of them was recorded.
+ */
 export interface Candidate {
   readonly ip: Ip;
   readonly checks: number;
@@ -14,11 +16,14 @@ export interface Candidate {
 }
 
 /**
- * The hash `ip`: our current address and the state of the checks. Times are milliseconds by Redis's clock. A field that
- * is absent or cannot be used is undefined, a counter 0.
+ * The hash `ip`: our current address and the state of the checks. Times are milliseconds by Redis's clock. A field
+ * that is absent or cannot be used is undefined, a counter 0.
  */
 export interface Register {
-  /** Our address. One without a usable epoch could not be delivered, and counts as absent: the next check commits it anew. */
+  /**
+   * Our address. One without a usable epoch could not be delivered, and counts as absent: the next check commits it
+   * anew.
+   */
   readonly current: Ip | undefined;
   /** The address before `current`. */
   readonly previous: Ip | undefined;
@@ -45,8 +50,8 @@ export interface Register {
 export const CHECKS_NEEDED = 3;
 
 /**
- * At most 15 decimal digits, which a double (JavaScript's and Lua's number) holds exactly. The scripts use the same rule,
- * so that what one side takes for poison the other does too.
+ * At most 15 decimal digits, which a double (JavaScript's and Lua's number) holds exactly. The scripts use the same
+ * rule, so that what one side takes for poison the other does too.
  */
 const DIGITS = /^\d{1,15}$/;
 
@@ -58,8 +63,8 @@ export function parseEpoch(raw: unknown): Epoch | undefined {
 }
 
 /**
- * Reads HGETALL's reply, a flat list of names and values. Each field is taken for itself: what cannot be used counts as
- * absent, and its name is listed in `poisoned`. Never throws.
+ * Reads HGETALL's reply, a flat list of names and values. Each field is taken for itself: what cannot be used counts
+ * as absent, and its name is listed in `poisoned`. Never throws.
  */
 export function parseRegister(reply: Reply | undefined): { register: Register; poisoned: readonly string[] } {
   const fields = pairUp(reply);

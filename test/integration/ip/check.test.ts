@@ -552,6 +552,16 @@ inWorld('an IP check', (world) => {
     assert.equal((await w.later(0, NEW, NEW, NEW)).notify, 'invoked');
   });
 
+  test('after a commit notify is invoked although nothing is due yet, because all deliveries are under a lease', async () => {
+    const w = world();
+    await w.settle(OLD, producer(1));
+    await w.test.command('HSET', w.keys.deliveries, producer(1), '{"lease":"token"}');
+    await w.test.command('ZADD', w.keys.due, w.nowMs + MINUTE, producer(1));
+    const summary = await w.later(0, NEW, NEW, NEW);
+    assert.equal(summary.due, 0);
+    assert.equal(summary.notify, 'invoked');
+  });
+
   test('while there is no address nobody is invoked for what is due: nothing could be claimed', async () => {
     const w = world();
     await w.test.command('ZADD', w.keys.due, 1, producer(1));
@@ -664,6 +674,19 @@ inWorld('an IP check', (world) => {
     });
     assert.deepEqual(w.trips, [2, 1, 1]);
     assert.equal((await w.register()).checkedAt, String(w.nowMs));
+  });
+
+  test('nor does it make anybody due in the future', async () => {
+    const w = world();
+    await w.settle(OLD, producer(1));
+    const began = w.nowMs + 2_001;
+    w.answers = [NEW, NEW, NEW];
+    await w.check({
+      after: (trip) => {
+        if (trip === 1) w.nowMs += 2_001;
+      },
+    });
+    assert.deepEqual(await w.due(), { [producer(1)]: String(began) });
   });
 
   test('a dns: source that names another address is reported once a day', async () => {

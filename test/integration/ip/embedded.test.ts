@@ -5,7 +5,7 @@ import { NEW, OLD } from '../../unit/ip/votes.ts';
 import { DAY, inWorld, MINUTE, producer } from './world.ts';
 
 inWorld(
-  'on the embedded engine',
+  'on the embedded engine and over REST',
   (world) => {
     test('an address is found, contested, changed and announced as on a real Redis', async () => {
       const w = world();
@@ -51,5 +51,5 @@ inWorld(
       assert.equal(await w.test.command('ZCARD', w.keys.due), 3_000);
     });
   },
-  'embedded',
+  { engine: 'embedded', transport: 'rest' },
 );

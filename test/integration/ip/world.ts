@@ -6,7 +6,7 @@ import type { Source } from '../../../lib/ip/vote.ts';
 import type { Ip } from '../../../lib/peers/ip-space.ts';
 import { createKeys, type Keys } from '../../../lib/redis/keys.ts';
 import type { Command, Redis, Reply, ScriptCall } from '../../../lib/redis/redis.ts';
-import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { startTestRedis, type TestRedis, type TestRedisOptions } from '../../support/redis.ts';
 
 export const LOCAL_UUID = '6f1c1a6e-0f52-4b53-9f60-3f2b8c0f9a01';
 export const START = 1_764_000_000_000;
@@ -209,17 +209,17 @@ export class World {
   }
 }
 
-/** Tests that share a Redis, empty before each: a real redis-server where there is one, unless `engine` says otherwise. */
+/** Tests that share a Redis, empty before each: a real redis-server over TCP if there is one, unless told otherwise. */
 export function inWorld(
   name: string,
   tests: (world: () => World) => void,
-  engine: 'any' | 'embedded' = 'any',
+  options: TestRedisOptions = {},
 ): void {
   describe(name, () => {
     let world: World | undefined;
     const ends: (() => Promise<void>)[] = [];
     before(async () => {
-      world = new World(await startTestRedis({ after: (end) => ends.push(end) }, { engine }));
+      world = new World(await startTestRedis({ after: (end) => ends.push(end) }, options));
     });
     beforeEach(() => world?.reset());
     after(async () => {
