@@ -8,6 +8,7 @@ import type { Source } from './ip/vote.ts';
 import { type NotifySummary, runProducerNotify } from './notify/notify.ts';
 import { type AddressPolicy, createAddressPolicy } from './peers/address.ts';
 import { createPostToPeer, type PostToPeer } from './peers/post.ts';
+import { createSigner } from './peers/signing.ts';
 import { createRedis } from './redis/client.ts';
 import { createKeys, type Keys } from './redis/keys.ts';
 import type { Redis } from './redis/redis.ts';
@@ -71,7 +72,9 @@ export function createParts(options: AppOptions): AppParts {
     log: options.log,
     invoke: options.invoke,
     redis: options.redis ?? createRedis(config.redis),
-    post: options.post ?? createPostToPeer({ policy, version: packageJson.version }),
+    post:
+      options.post ??
+      createPostToPeer({ policy, version: packageJson.version, sign: createSigner(config.signing.keys) }),
     sources:
       options.sources ??
       createSources(config.ip.sources, {

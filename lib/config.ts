@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { ConfigError } from './errors.ts';
 import { parseSource, type SourceSpec } from './ip/source-spec.ts';
 import { type Cidr, parseCidr } from './peers/ip-space.ts';
+import { parseSigningKey, type SigningKey } from './peers/signing.ts';
 import { parseUuid } from './peers/uuid.ts';
 
 /** The validated configuration. Names follow the variables; times are milliseconds. */
@@ -47,6 +48,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
     localUuid: c.LOCAL_UUID,
     redis: { url: c.REDIS_URL, token: c.REDIS_TOKEN, prefix: c.REDIS_PREFIX },
     peers: { port: c.PEER_PORT, allowCidrs: c.PEER_ALLOW_CIDRS, runtimeApi: c.AWS_LAMBDA_RUNTIME_API },
+    signing: { keys: c.SIGNING_KEY },
     sync: {
       intervalMs: c.SYNC_INTERVAL_MS,
       concurrency: c.SYNC_CONCURRENCY,
@@ -101,6 +103,23 @@ const cidrs = v.optional(
   '',
 );
 
+/** Two keys are for a rotation: peers accept either until they all know the new one. */
+const MOST_SIGNING_KEYS = 2;
+
+const signingKeys = v.pipe(
+  v.string(),
+  v.rawTransform<string, readonly SigningKey[]>(({ dataset, addIssue }) => {
+    const entries = list(dataset.value);
+    const keys = entries.map(parseSigningKey).filter((key) => key !== undefined);
+    if (keys.length !== entries.length || entries.length > MOST_SIGNING_KEYS) {
+      addIssue({
+        message: 'must be one key like whsk_… (npm run keygen makes it), or two with a comma between',
+      });
+    }
+    return keys;
+  }),
+);
+
 const sources = v.pipe(
   v.string(),
   v.rawTransform<string, readonly SourceSpec[]>(({ dataset, addIssue }) => {
@@ -152,6 +171,7 @@ const SCHEMA = v.pipe(
     PEER_PORT: v.optional(whole(1, 65_535), '80'),
     PEER_ALLOW_CIDRS: cidrs,
     AWS_LAMBDA_RUNTIME_API: v.optional(v.string()),
+    SIGNING_KEY: v.optional(signingKeys, ''),
     SYNC_INTERVAL_MS: v.optional(whole(1_000, 86_400_000), '300000'),
     SYNC_CONCURRENCY: v.optional(whole(1, 900), '256'),
     SYNC_TIMEOUT_MS: v.optional(whole(100, 20_000), '3000'),

@@ -23,10 +23,16 @@ const MAX_DEPTH = 5;
 /** A shorter secret would blot out ordinary words, and is none. */
 const MIN_SECRET = 6;
 
-/** What `config` holds that nobody may see: the REST token, and the password of a `redis://` URL, encoded and plain. */
-export function secretsOf({ redis }: Pick<Config, 'redis'>): readonly string[] {
+/**
+ * What `config` holds that nobody may see: the REST token, the password of a `redis://` URL, encoded and plain, and the
+ * signing keys, with and without their prefix.
+ */
+export function secretsOf({ redis, signing }: Pick<Config, 'redis' | 'signing'>): readonly string[] {
   const { password } = new URL(redis.url);
-  return [redis.token ?? '', password, decoded(password)].filter((secret) => secret.length >= MIN_SECRET);
+  const keys = signing.keys.flatMap(({ text }) => [text, text.replace(/^[^_]*_/, '')]);
+  return [redis.token ?? '', password, decoded(password), ...keys].filter(
+    (secret) => secret.length >= MIN_SECRET,
+  );
 }
 
 /**

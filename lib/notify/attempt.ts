@@ -1,6 +1,6 @@
 import type { AddressPolicy } from '../peers/address.ts';
 import type { Ip } from '../peers/ip-space.ts';
-import type { CallOutcome, PostToPeer } from '../peers/post.ts';
+import { type CallOutcome, EPOCH_HEADER, type PostToPeer } from '../peers/post.ts';
 import type { Uuid } from '../peers/uuid.ts';
 import type { Claimed, Result } from './delivery.ts';
 
@@ -25,7 +25,7 @@ export async function attempt(delivery: Claimed, ip: Ip, parts: AttemptParts): P
       address: parsed.address,
       path: '/ip',
       body: JSON.stringify({ uuid: parts.localUuid, ip }),
-      headers: { 'X-IP-Epoch': String(delivery.epoch) },
+      headers: { [EPOCH_HEADER]: String(delivery.epoch) },
       timeoutMs: parts.timeoutMs,
       signal: parts.signal,
     }),

@@ -4,9 +4,13 @@ import type { TransportError } from '../http/transport-error.ts';
 import type { Address, AddressPolicy } from './address.ts';
 import { familyOf, parseIp } from './ip-space.ts';
 import { parseRetryAfter } from './retry-after.ts';
+import type { Sign } from './signing.ts';
 
 /** The most that is read of a reply's body. The largest reply that we have a use for, 50 consumers, is under 6 KiB. */
 export const MAX_REPLY_BYTES = 65_536;
+
+/** Tells a producer which change a call is about, so that it can refuse an older one. */
+export const EPOCH_HEADER = 'X-IP-Epoch';
 
 /** Why a call to a peer failed. Stored in health and deliveries and shown to operators; never a peer's own text. */
 export type CallError =
@@ -64,7 +68,8 @@ export type Connect = (target: { host: string; port: number }) => Socket;
  * no DNS, no redirect, no proxy (an explicit socket passes by `NODE_USE_ENV_PROXY` as well), nothing decompressed.
  *
  * `policy` is asked again right before dialling, and for the address that the socket reports once connected, before a
- * byte leaves. `version` is this software's, for the user agent. Tests bring their own `connect` and `wallMs`.
+ * byte leaves. `version` is this software's, for the user agent. With `sign` every request carries its headers, and the
+ * epoch that they sign is that of `EPOCH_HEADER`. Tests bring their own `connect` and `wallMs`.
  *
  * @example
  * const post = createPostToPeer({ policy, version: '1.0.0' });
@@ -73,11 +78,13 @@ export type Connect = (target: { host: string; port: number }) => Socket;
 export function createPostToPeer({
   policy,
   version,
+  sign,
   connect = tcpConnect,
   wallMs = Date.now,
 }: {
   policy: AddressPolicy;
   version: string;
+  sign?: Sign | undefined;
   connect?: Connect;
   wallMs?: () => number;
 }): PostToPeer {
@@ -104,6 +111,7 @@ export function createPostToPeer({
     if (!policy.permits(ip, port)) {
       return { kind: 'failed', error: 'forbidden', mayHaveArrived: false, rttMs: 0 };
     }
+    const signed = sign?.({ address, path, body, epoch: headers[EPOCH_HEADER] ?? '0' }, wallMs()) ?? {};
     const outcome = await exchange({
       method: 'POST',
       path,
@@ -111,7 +119,7 @@ export function createPostToPeer({
         'host',
         hostHeader(address),
         ...fixed,
-        ...Object.entries(headers).flat(),
+        ...Object.entries({ ...headers, ...signed }).flat(),
         'content-length',
         String(Buffer.byteLength(body)),
       ],

@@ -28,6 +28,7 @@ const PLANTED = {
   REDIS_TOKEN: 'planted-token-3f9a1c',
   UPSTASH_REDIS_REST_URL: 'https://planted-upstash.example',
   UPSTASH_REDIS_REST_TOKEN: 'planted-upstash-token-77b1',
+  SIGNING_KEY: 'whsk_plantedplantedplantedplantedplantedplantedA=',
 };
 
 /** Every variable that lib/config.ts knows: its schema's keys, read from the source because nothing else lists them. */
@@ -35,7 +36,7 @@ const source = await readFile(new URL('../../lib/config.ts', import.meta.url), '
 const VARIABLES = [...new Set(source.match(/\b[A-Z][A-Z_]{4,}(?=: (?:v\.|whole|cidrs))/g) ?? [])];
 /** Set by Lambda, not by us. */
 const FROM_RUNTIME = ['AWS_LAMBDA_RUNTIME_API'];
-const SECRET = ['LOCAL_UUID', 'REDIS_URL', 'REDIS_TOKEN'];
+const SECRET = ['LOCAL_UUID', 'REDIS_URL', 'REDIS_TOKEN', 'SIGNING_KEY'];
 const FIXED = {
   SYNC_FUNCTION: `${SERVICE}-sync`,
   PRODUCER_NOTIFY_FUNCTION: `${SERVICE}-producer-notify`,
@@ -49,6 +50,7 @@ const plain = await packageService({ after }, 'prod', PLANTED);
 const inVpc = await packageService({ after }, 'prod', {
   ...PLANTED,
   ...Object.fromEntries(OPTIONAL.map((name) => [name, `value of ${name}`])),
+  SIGNING_MODE: 'secret',
   VPC_MODE: 'private',
   VPC_SUBNET_IDS: 'subnet-1,subnet-2',
   VPC_SECURITY_GROUP_IDS: 'sg-1',
@@ -405,7 +407,8 @@ describe('the environment', () => {
   test('passes on every variable that the configuration knows', () => {
     assert.ok(VARIABLES.length > 20, `found ${VARIABLES.join(', ')}`);
     const given = Object.fromEntries(OPTIONAL.map((name) => [name, `value of ${name}`]));
-    for (const key of KEYS) assert.deepEqual(variablesOf(inVpc, key), { ...always, ...given });
+    const all = { ...always, SIGNING_KEY: secret('signingKey'), ...given };
+    for (const key of KEYS) assert.deepEqual(variablesOf(inVpc, key), all);
   });
 
   test('names the functions as they are named', () => {
@@ -460,6 +463,10 @@ describe('packaging', () => {
 
   test('refuses an unknown VPC_MODE: without its VPC every call would come from a wrong address', async () => {
     assert.match(await refused({ VPC_MODE: 'privat' }), /InVpc/);
+  });
+
+  test('refuses an unknown SIGNING_MODE: without its key nothing would be signed', async () => {
+    assert.match(await refused({ SIGNING_MODE: 'on' }), /custom\.signed/);
   });
 
   test('refuses a VPC without subnets', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Logger } from '@aws-lambda-powertools/logger';
 import { createLog, createScrub, describeError, secretsOf, withoutDetails } from '../../lib/log.ts';
+import { createKeyPair, parseSigningKey, type SigningKey } from '../../lib/peers/signing.ts';
 
 const scrub = createScrub([]);
 
@@ -20,7 +21,10 @@ function createRecorder() {
 }
 
 describe('secretsOf', () => {
-  const config = (url: string, token?: string) => ({ redis: { url, token, prefix: '{p2p}:' } });
+  const config = (url: string, token?: string, ...keys: SigningKey[]) => ({
+    redis: { url, token, prefix: '{p2p}:' },
+    signing: { keys },
+  });
 
   test('finds the REST token', () => {
     assert.deepEqual(secretsOf(config('https://db.example', 'AX-token')), ['AX-token']);
@@ -35,6 +39,17 @@ describe('secretsOf', () => {
 
   test('bears a password that is no valid encoding', () => {
     assert.deepEqual(secretsOf(config('redis://u:100%25%zz@db.example')), ['100%25%zz', '100%25%zz']);
+  });
+
+  test('finds the signing keys, with and without their prefix', () => {
+    const { secretKey } = createKeyPair();
+    const key = parseSigningKey(secretKey);
+    assert.ok(key);
+
+    assert.deepEqual(secretsOf(config('redis://db.example', undefined, key)), [
+      secretKey,
+      secretKey.slice(5),
+    ]);
   });
 
   test('takes no ordinary word for a secret', () => {
