@@ -44,7 +44,7 @@ export async function askHttp(url: URL, question: HttpQuestion, signal?: AbortSi
   });
   if (outcome.kind === 'failed') return { error: voteErrorOf(outcome.error) };
   if (outcome.status !== 200) return { error: 'status' };
-  return { said: trimAscii(outcome.body.toString('latin1')) };
+  return { said: readEcho(outcome.body) };
 }
 
 function connectTo(url: URL, { family, ca }: HttpQuestion): Socket {
@@ -67,8 +67,12 @@ function connectTo(url: URL, { family, ca }: HttpQuestion): Socket {
   });
 }
 
-/** Only what HTTP and line ends need is trimmed: `String.trim` would take a no-break space or a byte order mark as well. */
-function trimAscii(text: string): string {
+/**
+ * What an echo service says: the whole body, without what HTTP and line ends put around it. No more is trimmed:
+ * `String.trim` would take a no-break space or a byte order mark as well.
+ */
+export function readEcho(body: Buffer): string {
+  const text = body.toString('latin1');
   return /^[\t\n\r ]*([^\t\n\r ]*)[\t\n\r ]*$/.exec(text)?.[1] ?? text;
 }
 

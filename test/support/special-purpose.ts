@@ -1,3 +1,5 @@
+import { BlockList, isIP } from 'node:net';
+
 /** A range that is not public unicast, with both its ends written out: `[CIDR, first address, last address]`. */
 export type SpecialRange = readonly [cidr: string, first: string, last: string];
 
@@ -64,3 +66,19 @@ export const SPECIAL_V6: readonly SpecialRange[] = [
   ['fec0::/10', 'fec0::', 'feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'],
   ['ff00::/8', 'ff00::', 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'],
 ];
+
+/** Networks, without ipaddr.js, which is under test. A list a family: BlockList finds v4 addresses in ::ffff:0:0/96. */
+export function rangesOf(ranges: readonly string[]): { has(ip: string): boolean } {
+  const lists = { 4: new BlockList(), 6: new BlockList() };
+  for (const range of ranges) {
+    const [base = '', length = ''] = range.split('/');
+    if (isIP(base) === 4) lists[4].addSubnet(base, Number(length), 'ipv4');
+    else lists[6].addSubnet(base, Number(length), 'ipv6');
+  }
+  return { has: (ip) => (isIP(ip) === 4 ? lists[4].check(ip, 'ipv4') : lists[6].check(ip, 'ipv6')) };
+}
+
+/** Everything that is not public unicast by these registries, and the address of Azure's platform. */
+export const NOT_PUBLIC = rangesOf(
+  [...SPECIAL_V4, ...SPECIAL_V6].map(([range]) => range).concat('168.63.129.16/32'),
+);

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { BlockList, isIP, Socket } from 'node:net';
+import { isIP, Socket } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type AddressRefusal, addressKey, createAddressPolicy } from '../../../lib/peers/address.ts';
 import { cidr, parseIp } from '../../../lib/peers/ip-space.ts';
 import { createPostToPeer } from '../../../lib/peers/post.ts';
-import { SPECIAL_V4, SPECIAL_V6 } from '../../support/special-purpose.ts';
+import { addressText } from '../../support/arbitraries.ts';
+import { NO_ADDRESSES } from '../../support/hostile-addresses.ts';
+import { rangesOf, SPECIAL_V4, SPECIAL_V6 } from '../../support/special-purpose.ts';
 
 const policy = createAddressPolicy({ defaultPort: 80, allow: [] });
 const openToAll = createAddressPolicy({
@@ -43,175 +45,8 @@ test('an address without a port has the default port', () => {
 });
 
 const METADATA = '169.254.169.254';
-const HOSTILE: Record<string, readonly unknown[]> = {
-  'another type': [
-    undefined,
-    null,
-    0,
-    2130706433,
-    true,
-    [],
-    ['8.8.8.8'],
-    {},
-    { toString: () => '8.8.8.8' },
-    8n,
-  ],
-  'a decimal, hexadecimal or octal number': [
-    '2130706433',
-    '134744072',
-    '0x08080808',
-    '0x8.0x8.0x8.0x8',
-    '010.8.8.8',
-    '8.8.8.010',
-    '017700000001',
-    '0x7f000001',
-    '2852039166',
-    '0xa9fea9fe',
-    '0251.0376.0251.0376',
-    '0xa9.0xfe.0xa9.0xfe',
-    '169.254.43518',
-    '169.16689662',
-  ],
-  'a short form': ['8', '8.8', '8.8.8', '127.1', '0', '8.8.8.', '.8.8.8', '8..8.8'],
-  'a padded or overlong form': [
-    '08.8.8.8',
-    '8.8.8.08',
-    '008.008.008.008',
-    '8.8.8.8.',
-    '8.8.8.8.8',
-    '256.8.8.8',
-    '8.8.8.256',
-    '8.8.8.-8',
-    '+8.8.8.8',
-    '8.8.8.8e0',
-    '8.8.8.8_',
-    '1e1.8.8.8',
-    '02a00::1',
-    '2a00:14500::1',
-    '2a00::1::1',
-    '1:2:3:4:5:6:7',
-    '1:2:3:4:5:6:7:8:9',
-    ':::1',
-    '2a00:1450:',
-    '2a00::8.8.8',
-    '2a00::8.8.8.08',
-    `2a00:${'0'.repeat(40)}::1`,
-    '0'.repeat(100_000),
-  ],
-  'white space or control characters': [
-    '',
-    ' ',
-    '8.8.8.8 ',
-    ' 8.8.8.8',
-    '8.8.8.8\n',
-    '\n8.8.8.8',
-    '8.8.8.8\r\nhost: x',
-    '8.8.8.8\t',
-    '8.8.8.8\0',
-    '8.8.8.8\0.example',
-    '8.8.8.8\u00a0',
-    '\ufeff8.8.8.8',
-    '8.8.8.8\u200b',
-    '8. 8.8.8',
-    '8.8.8.8:80\n',
-    '8.8.8.8 :80',
-    '8.8.8.8: 80',
-    '[2a00::1]\n',
-    '2a00::1\0',
-    '\u001b[31m8.8.8.8',
-  ],
-  'Unicode digits and dots': [
-    '８.８.８.８',
-    '8．8．8．8',
-    '8。8。8。8',
-    '٨.٨.٨.٨',
-    '①②⑦.⓪.⓪.①',
-    '8.8.8.𝟖',
-    '8.8.8.8:８０',
-    '2a00：：1',
-    '８.8.8.8',
-    '2ａ00::1',
-  ],
-  'a name or a URL': [
-    'localhost',
-    'example.org',
-    '8.8.8.8.nip.io',
-    '8.8.8.8.example.org',
-    'metadata.google.internal',
-    'http://8.8.8.8',
-    '//8.8.8.8',
-    'http://8.8.8.8:80/',
-    '8.8.8.8/',
-    '8.8.8.8/32',
-    '8.8.8.8/sync',
-    '8.8.8.8:80/sync',
-    '8.8.8.8?x',
-    '8.8.8.8#x',
-    '8.8.8.8\\x',
-    'user@8.8.8.8',
-    'user:password@8.8.8.8',
-    '8.8.8.8@127.0.0.1',
-    '8.8.8.8:80@127.0.0.1',
-    '8.8.8.8,8.8.4.4',
-    '8.8.8.8;x',
-    '8.8.8.8%20',
-    '%38.8.8.8',
-    '*',
-    '8.8.8.*',
-    'unix:/var/run/docker.sock',
-    '/var/run/docker.sock',
-    '\\\\8.8.8.8\\x',
-    '__proto__',
-    'constructor',
-  ],
-  'a bad port': [
-    '8.8.8.8:',
-    '8.8.8.8:0',
-    '8.8.8.8:00080',
-    '8.8.8.8:080',
-    '8.8.8.8:65536',
-    '8.8.8.8:99999',
-    '8.8.8.8:100000',
-    '8.8.8.8:-1',
-    '8.8.8.8:+80',
-    '8.8.8.8:80.0',
-    '8.8.8.8:8e1',
-    '8.8.8.8:0x50',
-    '8.8.8.8:http',
-    '8.8.8.8:80:80',
-    ':80',
-    '[2a00::1]:',
-    '[2a00::1]:0',
-    '[2a00::1]:65536',
-    '[2a00::1]:080',
-    '[2a00::1]80',
-  ],
-  'bad brackets': [
-    '[8.8.8.8]',
-    '[8.8.8.8]:80',
-    '[2a00::1',
-    '2a00::1]',
-    '[[2a00::1]]',
-    '[]',
-    '[]:80',
-    '[2a00::1]]',
-    '[2a00::1][2a00::1]',
-    '(2a00::1)',
-    '[::]:80:80',
-    '2a00::1]:80',
-  ],
-  'a zone': [
-    'fe80::1%eth0',
-    'fe80::1%1',
-    '2a00::1%eth0',
-    '[2a00::1%eth0]',
-    '[2a00::1%25eth0]:80',
-    '8.8.8.8%eth0',
-    '2a00::1%',
-  ],
-};
 
-for (const [kind, inputs] of Object.entries(HOSTILE)) {
+for (const [kind, inputs] of Object.entries(NO_ADDRESSES)) {
   test(`${kind} is no address (${inputs.length} inputs)`, () => {
     for (const raw of inputs) {
       assert.equal(refusalOf(raw), 'not-an-address', String(raw).slice(0, 60));
@@ -331,7 +166,7 @@ test('an IPv6 key has brackets, an IPv4 key has none', () => {
 
 test('equal keys are equal addresses, and a key reads back as itself', () => {
   fc.assert(
-    fc.property(anyText(), (raw) => {
+    fc.property(addressText, (raw) => {
       const parsed = policy.parse(raw);
       if ('refused' in parsed) return;
       assert.deepEqual(policy.parse(parsed.address.key), parsed);
@@ -358,7 +193,7 @@ test('whatever string comes, nothing outside the allowed space is dialled', asyn
   });
   let allowed = 0;
   await fc.assert(
-    fc.asyncProperty(anyText(), async (raw) => {
+    fc.asyncProperty(addressText, async (raw) => {
       const parsed = rules.parse(raw);
       if ('refused' in parsed) return;
       allowed += 1;
@@ -381,40 +216,3 @@ test('whatever string comes, nothing outside the allowed space is dialled', asyn
     assert.notEqual(`${host}:${port}`, '127.0.0.1:9001');
   }
 });
-
-/** Written without ipaddr.js, which is under test here. A list a family: BlockList finds v4 addresses in ::ffff:0:0/96. */
-function rangesOf(ranges: readonly string[]): { has(ip: string): boolean } {
-  const lists = { 4: new BlockList(), 6: new BlockList() };
-  for (const range of ranges) {
-    const [base = '', length = ''] = range.split('/');
-    if (isIP(base) === 4) lists[4].addSubnet(base, Number(length), 'ipv4');
-    else lists[6].addSubnet(base, Number(length), 'ipv6');
-  }
-  return { has: (ip) => (isIP(ip) === 4 ? lists[4].check(ip, 'ipv4') : lists[6].check(ip, 'ipv6')) };
-}
-
-/** Any UTF-16 unit, lone surrogates too; fast-check's own `binary` takes seconds to set up. */
-const anyUnit = fc.nat(0xffff).map((code) => String.fromCharCode(code));
-
-/** Any string, and strings near to addresses: ends of special ranges, odd notations, ports, and one character changed. */
-function anyText(): fc.Arbitrary<string> {
-  const ends = [...SPECIAL_V4, ...SPECIAL_V6].flatMap(([, first, last]) => [first, last]);
-  const odd = Object.values(HOSTILE)
-    .flat()
-    .filter((raw): raw is string => typeof raw === 'string' && raw.length < 100);
-  const v4 = fc.oneof(fc.ipV4(), fc.ipV4Extended(), fc.constantFrom('10.0.0.1', '127.0.0.1', METADATA));
-  const bare = fc.oneof(v4, fc.ipV6(), fc.constantFrom(...ends), fc.constantFrom(...odd));
-  const port = fc.oneof(fc.nat(70_000).map(String), fc.constantFrom('9001', '080', '', 'x'));
-  const address = fc.oneof(
-    bare,
-    fc.tuple(v4, port).map(([ip, at]) => `${ip}:${at}`),
-    fc.tuple(fc.ipV6(), port).map(([ip, at]) => `[${ip}]:${at}`),
-    fc
-      .tuple(fc.constantFrom('::', '::ffff:', '64:ff9b::', '2a00::5efe:'), v4)
-      .map(([prefix, ip]) => prefix + ip),
-  );
-  const changed = fc
-    .tuple(address, fc.nat(60), fc.string({ unit: anyUnit, maxLength: 1 }), fc.nat(1))
-    .map(([text, at, change, removed]) => text.slice(0, at) + change + text.slice(at + removed));
-  return fc.oneof(fc.string({ unit: anyUnit }), address, address, changed);
-}

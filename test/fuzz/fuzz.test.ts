@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { ROOT } from '../support/service.ts';
+import { TARGETS } from './targets/index.ts';
+
+/** What each test run does of it; `npm run fuzz` does more. */
+const RUNS = 1_000;
+
+for (const { name, property, seen } of TARGETS) {
+  test(`${name} bears ${RUNS} random inputs`, () => {
+    fc.assert(property, { numRuns: RUNS });
+    assert.ok(seen.taken >= RUNS / 100, `only ${seen.taken} inputs were taken for anything`);
+    assert.ok(seen.taken < seen.inputs, 'and not all');
+  });
+}
+
+interface Ended {
+  readonly code: number;
+  readonly output: string;
+}
+
+function fuzz(...args: string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, ['test/fuzz/run.ts', ...args], { cwd: ROOT }, (error, stdout, stderr) => {
+      resolve({ code: Number(error?.code ?? 0), output: stdout + stderr });
+    });
+  });
+}
+
+test('npm run fuzz runs what it is told to, under the seed that it is given', async () => {
+  const { code, output } = await fuzz('--runs', '50', '--seed', '7', '--only', 'reply', '--only', 'cursor');
+  assert.equal(code, 0, output);
+  assert.match(output, /seed 7/);
+  assert.match(output, /^reply +50 runs/m);
+  assert.match(output, /^cursor +50 runs/m);
+  assert.doesNotMatch(output, /address/);
+});
+
+test('npm run fuzz refuses what it does not know', async () => {
+  for (const args of [
+    ['--run', '5'],
+    ['--runs', 'many'],
+    ['--runs', '0'],
+    ['--seed', 'x'],
+    ['--only', 'replies'],
+    ['5'],
+  ]) {
+    const { code, output } = await fuzz(...args);
+    assert.equal(code, 2, args.join(' '));
+    assert.match(output, /Usage: npm run fuzz/);
+  }
+});

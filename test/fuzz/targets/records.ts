@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { parseRegister } from '../../../lib/ip/register.ts';
+import { decodeDelivery } from '../../../lib/notify/delivery.ts';
+import { createAddressPolicy } from '../../../lib/peers/address.ts';
+import { parseIp } from '../../../lib/peers/ip-space.ts';
+import { parseUuid } from '../../../lib/peers/uuid.ts';
+import type { Reply } from '../../../lib/redis/redis.ts';
+import {
+  chooseCandidates,
+  decodeCandidate,
+  encodeCandidate,
+  MOST_CANDIDATE_PROBES,
+} from '../../../lib/sync/candidate.ts';
+import { decodePosition, encodePosition } from '../../../lib/sync/cursor.ts';
+import {
+  decodeHealth,
+  encodeHealth,
+  isDue,
+  LONGEST_PAUSE_MS,
+  nextHealth,
+  probedAt,
+  stateOf,
+} from '../../../lib/sync/health.ts';
+import { HEALTH_ERRORS, type ProbeResult } from '../../../lib/sync/outcome.ts';
+import { RECENT_OUTCOMES, readOutcomes } from '../../../lib/sync/recent.ts';
+import {
+  addressText,
+  anyText,
+  callableIp,
+  damaged,
+  FUZZ_NOW_MS,
+  jsonNear,
+  mostly,
+  nasty,
+  nearly,
+  time,
+  uuid,
+} from '../../support/arbitraries.ts';
+import { NOT_PUBLIC } from '../../support/special-purpose.ts';
+import { target } from '../target.ts';
+
+const policy = createAddressPolicy({ defaultPort: 80, allow: [] });
+const canonical = fc.oneof(
+  fc.ipV4().map((ip) => `${ip}:80`),
+  fc.constant('[2a00:1450:4001:8000:8000:8000:8000:2000]:65535'),
+);
+const probe: fc.Arbitrary<ProbeResult> = fc.oneof(
+  fc.record({ kind: fc.constant('alive' as const), rttMs: fc.double({ min: 0, max: 20_000, noNaN: true }) }),
+  fc.record({
+    kind: fc.constant('busy' as const),
+    rttMs: fc.double({ min: 0, max: 20_000, noNaN: true }),
+    retryAfterMs: fc.nat(10 ** 9),
+  }),
+  fc.record({ kind: fc.constant('failed' as const), error: fc.constantFrom(...HEALTH_ERRORS) }),
+);
+
+const HEALTH = target(
+  'health',
+  fc.record({
+    json: jsonNear(
+      nearly({
+        state: fc.constantFrom('alive', 'suspect', 'dead'),
+        address: canonical,
+        since: time,
+        lastOk: time,
+        lastError: fc.constantFrom(...HEALTH_ERRORS),
+        lastFail: time,
+        rtt: fc.nat(20_000),
+        failures: fc.nat(10_000),
+        due: time,
+        recent: fc.string({ unit: fc.constantFrom(...'AZaz09-_'), minLength: 20, maxLength: 20 }),
+      }),
+    ),
+    result: probe,
+    address: canonical,
+    random: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+  }),
+  ({ json, result, address, random }) => {
+    const record = decodeHealth(json, FUZZ_NOW_MS);
+    if (record !== undefined) {
+      assert.deepEqual(decodeHealth(encodeHealth(record), FUZZ_NOW_MS), record);
+      assert.ok((record.due ?? 0) <= FUZZ_NOW_MS + 60_000 + LONGEST_PAUSE_MS, 'nobody is put off for ever');
+      assert.ok(readOutcomes(record.recent).length <= RECENT_OUTCOMES);
+    }
+    assert.ok(['new', 'alive', 'suspect', 'dead'].includes(stateOf(record, address)));
+    assert.equal(typeof isDue(record, address, { at: FUZZ_NOW_MS, intervalMs: 300_000 }), 'boolean');
+    assert.ok(probedAt(record, address) <= FUZZ_NOW_MS + 60_000);
+    const next = nextHealth(record, result, { address, nowMs: FUZZ_NOW_MS, intervalMs: 300_000, random });
+    const written = encodeHealth(next);
+    assert.ok(written.length < 250, `${written.length} bytes: ${written}`);
+    assert.deepEqual(decodeHealth(written, FUZZ_NOW_MS), next, 'what is written is read back');
+    return record !== undefined;
+  },
+);
+
+const OURS = '00000000-0000-4000-8000-000000000001';
+const CANDIDATES = target(
+  'candidates',
+  fc.array(
+    fc.tuple(
+      fc.oneof({ weight: 9, arbitrary: uuid }, damaged(uuid), fc.constant(OURS)),
+      jsonNear(nearly({ address: addressText, from: uuid, at: time, failures: fc.nat(3) })),
+    ),
+    { maxLength: 8 },
+  ),
+  (pairs) => {
+    const given = new Map(pairs);
+    const flat: Reply[] = [...given].flat();
+    const { chosen, useless } = chooseCandidates(flat, {
+      policy,
+      isOurs: (each) => each === OURS,
+    });
+    assert.equal(chosen.length + useless.length, given.size, 'each is one or the other');
+    assert.ok(chosen.length <= MOST_CANDIDATE_PROBES);
+    for (const { uuid: id, address, record, json } of chosen) {
+      assert.equal(parseUuid(id), id);
+      assert.notEqual(id, OURS);
+      assert.equal(json, given.get(id), 'what a script compares is what was read');
+      assert.ok(!NOT_PUBLIC.has(address.ip), `${address.ip} is probed`);
+      assert.deepEqual(decodeCandidate(encodeCandidate(record)), record);
+    }
+    for (const { uuid: field, json } of useless) assert.equal(json, given.get(field));
+    return chosen.length > 0;
+  },
+);
+
+const NUMBERS = [
+  'ackedEpoch',
+  'ackedAt',
+  'attempts',
+  'firstAt',
+  'leaseEpoch',
+  'leaseEnd',
+  'ambiguousEpoch',
+  'ambiguousAt',
+  'missingSince',
+];
+const TEXTS = ['address', 'lastStatus', 'lease'];
+const DELIVERY = target(
+  'delivery',
+  mostly(
+    jsonNear(
+      nearly({
+        ...Object.fromEntries(NUMBERS.map((name) => [name, time])),
+        ...Object.fromEntries(TEXTS.map((name) => [name, anyText])),
+      }),
+    ),
+  ),
+  (json) => {
+    const delivery = decodeDelivery(json);
+    for (const [name, value] of Object.entries(delivery)) {
+      if (TEXTS.includes(name)) assert.equal(typeof value, 'string');
+      else assert.ok(NUMBERS.includes(name) && Number.isSafeInteger(value) && Number(value) >= 0, name);
+    }
+    assert.deepEqual(decodeDelivery(JSON.stringify(delivery)), delivery);
+    assert.ok(JSON.stringify(delivery).length <= 6 * String(json).length + 20, 'it does not grow');
+    return Object.keys(delivery).length > 0;
+  },
+);
+
+const REGISTER_FIELDS = ['current', 'previous', 'epoch', 'since', 'ticket', 'recorded', 'candidate'].concat([
+  'candidateChecks',
+  'candidateAt',
+  'checkedAt',
+  'verifiedAt',
+  'unknownChecks',
+  'warnedAt',
+]);
+const WHOLE_REGISTER = {
+  ...Object.fromEntries(REGISTER_FIELDS.map((name) => [name, time.map(String)])),
+  current: fc.oneof(callableIp, addressText),
+  previous: addressText,
+  candidate: fc.oneof(callableIp, addressText),
+  candidateChecks: fc.nat(3).map(String),
+};
+const REGISTER = target(
+  'register',
+  mostly(
+    fc.oneof(
+      nearly(WHOLE_REGISTER).map((fields) => Object.entries(fields).flat()),
+      fc.array(fc.oneof(fc.constantFrom(...REGISTER_FIELDS), addressText, time.map(String), nasty), {
+        maxLength: 20,
+      }),
+    ),
+  ),
+  (reply) => {
+    const { register, poisoned } = parseRegister(reply as Reply);
+    assert.ok(poisoned.every((name) => REGISTER_FIELDS.includes(name)));
+    const { current, previous, epoch, candidate, ...numbers } = register;
+    for (const ip of [current, previous, candidate?.ip]) {
+      if (ip !== undefined) assert.equal(parseIp(ip), ip);
+    }
+    assert.ok(current === undefined || epoch !== undefined, 'an address without an epoch is none');
+    for (const value of [epoch, candidate?.at, ...Object.values(numbers)]) {
+      assert.ok(value === undefined || (Number.isSafeInteger(value) && value >= 0));
+    }
+    assert.ok(candidate === undefined || [1, 2].includes(candidate.checks));
+    return current !== undefined;
+  },
+);
+
+const CURSOR = target(
+  'cursor',
+  mostly(
+    fc.oneof(
+      damaged(
+        fc.tuple(fc.nat(), time).map(([cursor, passAt]) => encodePosition({ cursor: `${cursor}`, passAt })),
+      ),
+      anyText,
+    ),
+  ),
+  (stored) => {
+    const position = decodePosition(stored, FUZZ_NOW_MS);
+    assert.ok(position.cursor.length >= 1 && position.cursor.length <= 64);
+    assert.ok(position.passAt >= 0 && position.passAt <= FUZZ_NOW_MS, 'a pass does not begin in the future');
+    assert.deepEqual(decodePosition(encodePosition(position), FUZZ_NOW_MS), position);
+    return position.cursor !== '0';
+  },
+);
+
+export const RECORDS = [HEALTH, CANDIDATES, DELIVERY, REGISTER, CURSOR];
