@@ -1,5 +1,5 @@
 import { Redis as UpstashRedis } from '@upstash/redis';
-import { type ChainableCommander, Redis as Connection } from 'ioredis';
+import { type ChainableCommander, Redis as Connection, ReplyError } from 'ioredis';
 import type { Reply } from './redis.ts';
 import { networkError, type Slot, type Transport, TransportError, type WireCommand } from './transport.ts';
 
@@ -195,7 +195,8 @@ async function exchange(connection: Connection, commands: readonly WireCommand[]
   const results = (await pipeline.exec()) ?? [];
   return results.map(([error, value]) => {
     if (error === null) return { reply: toReply(value) };
-    if (error.name !== 'ReplyError') throw error;
+    // By the class: a minified bundle has another name for it.
+    if (!(error instanceof ReplyError)) throw error;
     return { error: error.message };
   });
 }

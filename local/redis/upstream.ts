@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis';
+import { Redis, ReplyError } from 'ioredis';
 import type { FaceCommand } from './rest-command.ts';
 
 /** Strings are bytes, integers are their digits, an error may stand inside a transaction's array. */
@@ -42,7 +42,7 @@ export function createUpstream(url: string): Upstream {
     const results = (await pipeline.exec()) ?? [];
     return results.map(([error, value]) => {
       if (error === null) return { reply: value as UpstreamReply };
-      if (error.name === 'ReplyError') return { error: error.message };
+      if (error instanceof ReplyError) return { error: error.message };
       throw new UpstreamDownError('ERR the Redis behind the REST face does not answer');
     });
   };

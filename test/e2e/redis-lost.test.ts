@@ -11,9 +11,7 @@ const needs = needsRealRedis();
 const options = { ...needs, timeout: 90_000 };
 
 /** One for the file, and none where it could not be killed and started again. */
-const redis = needs.skip
-  ? undefined
-  : await startTestRedis({ after }, { engine: 'real', aof: true, transport: 'rest' });
+const redis = needs.skip ? undefined : await startTestRedis({ after }, { engine: 'real', aof: true });
 const sources = await startSources({ after });
 const functions =
   redis &&
