@@ -47,8 +47,8 @@ const EVENTS = [
       assert.deepEqual(rest, {});
       assert.ok(/^[\x21-\x7e]{1,128}$/.test(round) && Number.isSafeInteger(at) && at >= 0);
       assert.ok(Number.isInteger(shard) && shard >= 1 && shard < of && of <= 100 && depth === 1);
-      const sent = JSON.parse(JSON.stringify({ round, at, shard, of, depth }));
-      assert.deepEqual(parseSyncEvent(sent), parsed);
+      const sent = JSON.stringify({ round, at, shard, of, depth });
+      assert.equal(JSON.stringify(parseSyncEvent(JSON.parse(sent))), JSON.stringify(parsed));
       return true;
     },
   ),
