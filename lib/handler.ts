@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Logger } from '@aws-lambda-powertools/logger';
+import { Logger } from '@aws-lambda-powertools/logger';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 import { type AppParts, createParts } from './app.ts';
@@ -7,7 +7,7 @@ import { loadConfig } from './config.ts';
 import { EventError } from './errors.ts';
 import type { Invocation, Log } from './invocation.ts';
 import { createInvoke } from './invoke.ts';
-import { createLog, createLogger, createScrub, describeError, secretsOf, withoutDetails } from './log.ts';
+import { createLog, createScrub, describeError, secretsOf, withoutDetails } from './log.ts';
 import { createPublishMetrics, type MetricValues, type PublishMetrics } from './metrics.ts';
 
 /** What a Lambda function answers: the job's summary, or why its event was refused. */
@@ -93,7 +93,7 @@ function createContainer(): Container {
       hide(secretsOf(config));
       return createParts({ config, log, invoke: createInvoke() });
     },
-    logger: createLogger(),
+    logger: new Logger(),
     publish: createPublishMetrics(),
   };
 }

@@ -1,4 +1,3 @@
-import { Logger } from '@aws-lambda-powertools/logger';
 import type { Config } from './config.ts';
 import type { Log, LogFields } from './invocation.ts';
 
@@ -73,8 +72,13 @@ export function withoutDetails(thrown: unknown, scrub: Scrub): Error {
   return error;
 }
 
-/** The jobs' log over Powertools' logger: one JSON line each. Errors among the fields are described, texts scrubbed. */
-export function createLog(logger: Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>, scrub: Scrub): Log {
+/** What writes the lines: Powertools' logger on Lambda, a plain one on a host. Without fields it gets an empty object. */
+export type LineWriter = Readonly<
+  Record<'debug' | 'info' | 'warn' | 'error', (message: string, fields: Record<string, unknown>) => void>
+>;
+
+/** The jobs' log over a writer of lines. Errors among the fields are described, texts scrubbed. */
+export function createLog(logger: LineWriter, scrub: Scrub): Log {
   const line = (fields: LogFields = {}) =>
     Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, clean(value, scrub)]));
   return {
@@ -83,11 +87,6 @@ export function createLog(logger: Pick<Logger, 'debug' | 'info' | 'warn' | 'erro
     warn: (message, fields) => logger.warn(scrub(message), line(fields)),
     error: (message, fields) => logger.error(scrub(message), line(fields)),
   };
-}
-
-/** Powertools' logger as the `POWERTOOLS_*` variables set it up. */
-export function createLogger(): Logger {
-  return new Logger();
 }
 
 function clean(value: unknown, scrub: Scrub, depth = 0): unknown {
