@@ -20,9 +20,11 @@
  * be earlier than `now`, whose clock may run ahead by as long as a reply took: who is due must be due at once for a
  * reader whose clock does not. A delivery that has a lease, expired or not, keeps its score: the claim under that
  * lease, or the one that finds it expired, sees that the epoch has changed. It is a member of the due set already;
- * NX only mends a set that lost it. Records are read, for their leases, and never rewritten.
+ * NX only mends a set that lost it. Records are read, for their leases, and not rewritten, except that a producer that
+ * is here is not missing any more.
  *
- * Clean-up: a producer that is missing for over a day (`missingSince`) and has no lease loses its delivery; a record
+ * Clean-up: a producer without a lease that every look has found missing for over a day (`missingSince`) loses its
+ * delivery. Its next look has to lie ahead: when it is overdue nobody can tell whether it has been back. A record
  * without producer, lease and delivery goes, unless an attempt of its may have been under way less than 60 s ago.
  */
 export const LUA_COMMIT = `
@@ -57,6 +59,13 @@ local function has_lease(record)
   return type(record.lease) == 'string'
 end
 
+-- The text is cut, not written anew, so that the order of its fields stays.
+local function without_missing(text)
+  text = string.gsub(text, ',"missingSince":[^,}]*', '')
+  text = string.gsub(text, '"missingSince":[^,}]*,?', '')
+  return text
+end
+
 local function clean_up(due, gone, found, now)
   if #gone == 0 then return end
   local uuids = {}
@@ -64,7 +73,8 @@ local function clean_up(due, gone, found, now)
   local scores = redis.call('ZMSCORE', due, unpack(uuids))
   for i = 1, #gone do
     local uuid, record, delivery = gone[i][1], gone[i][2], scores[i]
-    if delivery and type(record.missingSince) == 'number' and now - record.missingSince > DAY then
+    local missing = type(record.missingSince) == 'number' and now - record.missingSince > DAY
+    if delivery and missing and tonumber(delivery) > now then
       found.dropped[#found.dropped + 1] = uuid
       delivery = false
     end
@@ -74,7 +84,7 @@ local function clean_up(due, gone, found, now)
 end
 
 local function survey(keys, now)
-  local found = { members = {}, skipped = 0, leased = {}, dropped = {}, removed = {} }
+  local found = { members = {}, skipped = 0, leased = {}, dropped = {}, removed = {}, back = {} }
   local known = {}
   for _, uuid in ipairs(redis.call('HKEYS', keys.producers)) do
     known[uuid] = true
@@ -91,6 +101,9 @@ local function survey(keys, now)
         if not has_lease(record) then gone[#gone + 1] = {uuid, record} end
       elseif text and string.find(text, '"lease"', 1, true) and has_lease(decode(text)) then
         found.leased[uuid] = true
+      elseif text and string.find(text, '"missingSince"', 1, true) then
+        found.back[#found.back + 1] = uuid
+        found.back[#found.back + 1] = without_missing(text)
       end
     end
     clean_up(keys.due, gone, found, now)
@@ -130,6 +143,7 @@ local function commit(keys, register, change)
   local found = survey(keys, change.now)
 
   local due, leased = make_due(keys.due, found, whole(change.due_at))
+  variadic('HSET', keys.deliveries, found.back, 2)
   variadic('ZREM', keys.due, found.dropped, 1)
   variadic('HDEL', keys.deliveries, found.removed, 1)
 

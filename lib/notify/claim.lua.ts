@@ -63,7 +63,7 @@ local function save(uuid, record)
   records[#records + 1], records[#records + 2] = uuid, write_delivery(record)
 end
 
-local function look_at(uuid, json, address)
+local function look_at(uuid, json, address, score)
   local record = read_delivery(json)
   if record.lease then
     local ends = record.leaseEnd or now
@@ -76,7 +76,8 @@ local function look_at(uuid, json, address)
 
   if not address then
     missing = missing + 1
-    record.missingSince = record.missingSince or now
+    -- Nobody looked when it was due: it may have been back in the meantime.
+    if not record.missingSince or now - score > HOUR then record.missingSince = now end
     postpone(uuid, now + (now - record.missingSince >= DAY and HOUR or MINUTE))
     return save(uuid, record)
   end
@@ -104,7 +105,9 @@ end
 
 while more and taken < places and looked < LOOKS do
   local page = math.min(math.max(places - taken, 100), LOOKS - looked)
-  local uuids = redis.call('ZRANGEBYSCORE', due, '-inf', whole(now), 'LIMIT', looked, page)
+  local scored = redis.call('ZRANGEBYSCORE', due, '-inf', whole(now), 'WITHSCORES', 'LIMIT', looked, page)
+  local uuids = {}
+  for i = 1, #scored, 2 do uuids[#uuids + 1] = scored[i] end
   local jsons, addresses = {}, {}
   if #uuids > 0 then
     jsons = redis.call('HMGET', deliveries, unpack(uuids))
@@ -113,7 +116,7 @@ while more and taken < places and looked < LOOKS do
   for i, uuid in ipairs(uuids) do
     if taken == places then break end
     looked = looked + 1
-    look_at(uuid, jsons[i], addresses[i])
+    look_at(uuid, jsons[i], addresses[i], tonumber(scored[2 * i]))
   end
   more = #uuids == page
 end

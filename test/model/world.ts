@@ -25,6 +25,8 @@ export const IPS: readonly Ip[] = ['203.0.113.1', '203.0.113.2'].map((text) => k
 
 const DAY_MS = 86_400_000;
 const LATE_MS = 60_000;
+/** A missing producer is looked for at least so often. One that is back for less may not be noticed. */
+const UNSEEN_MS = 2 * 3_600_000;
 const START_MS = 1_800_000_000_000;
 const LOCAL_UUID = uuid(0xfff);
 
@@ -54,7 +56,9 @@ interface Producer {
   home: string;
   moves: number;
   listed: boolean;
+  /** Since when nobody who looks once in two hours, and no commit, has found it. */
   missingSince: number | undefined;
+  listedAt: number;
   /** It has been promised the newest address. */
   owed: boolean;
   /** It may be called. */
@@ -106,7 +110,8 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
     home: `203.0.113.${10 * (i + 1)}`,
     moves: 0,
     listed: false,
-    missingSince: START_MS,
+    missingSince: undefined,
+    listedAt: START_MS,
     owed: false,
     pending: false,
     received: [],
@@ -148,6 +153,7 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
       if (committed && producer.listed) {
         assert.ok(due.has(producer.uuid), 'a producer that was known at a change has a delivery');
         producer.owed = true;
+        producer.missingSince = undefined;
       }
       // A commit that died half-way may have made some due already.
       if ((committed || typeof fate === 'object') && due.has(producer.uuid) && producer.listed)
@@ -157,6 +163,13 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
         producer.owed = producer.pending = false;
     }
     if (committed && before !== undefined) assert.ok(Number(epoch) > Number(before), 'the epoch only grows');
+  };
+
+  const unlist = async (producer: Producer) => {
+    if (producer.listed && now - producer.listedAt > UNSEEN_MS) producer.missingSince = undefined;
+    producer.missingSince ??= now;
+    producer.listed = false;
+    await command('HDEL', keys.producers, producer.uuid);
   };
 
   const storedEpoch = async () => {
@@ -239,15 +252,13 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
 
     async list(index) {
       const producer = at(producers, index);
+      if (!producer.listed) producer.listedAt = now;
       producer.listed = true;
-      producer.missingSince = undefined;
       await command('HSET', keys.producers, producer.uuid, producer.home);
     },
     async unlist(index) {
       const producer = at(producers, index);
-      if (producer.listed) producer.missingSince = now;
-      producer.listed = false;
-      await command('HDEL', keys.producers, producer.uuid);
+      await unlist(producer);
     },
     async move(index) {
       const producer = at(producers, index);
@@ -267,9 +278,7 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
     async rewrite(index) {
       // The hash is gone for a moment, in which anything may look at it; `list` brings its members back.
       for (const producer of producers.slice(index % PRODUCERS)) {
-        if (producer.listed) producer.missingSince = now;
-        producer.listed = false;
-        await command('HDEL', keys.producers, producer.uuid);
+        await unlist(producer);
       }
     },
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Command, ScriptCall } from '../../../lib/redis/redis.ts';
 import { defineScript } from '../../../lib/redis/script.ts';
 import { NEW, OLD } from '../../unit/ip/votes.ts';
-import { DAY, inWorld, MINUTE, producer, type World } from './world.ts';
+import { DAY, HOUR, inWorld, MINUTE, producer, type World } from './world.ts';
 
 /** Changes the address from OLD to NEW now, and answers what the commit did. */
 async function change(w: World) {
@@ -130,7 +130,7 @@ inWorld('a commit', (world) => {
     assert.ok(w.logs.some(({ level, message }) => level === 'warn' && message.includes('uuid')));
   });
 
-  test('only a commit drops a missing producer: one without lease whose missingSince is over a day old', async () => {
+  test('only a commit drops a missing producer: one without lease that every look has missed for over a day', async () => {
     const w = world();
     await w.settle(OLD, producer(9));
     const since = (ms: number) => ({ missingSince: w.nowMs + 3_000 - ms });
@@ -141,23 +141,27 @@ inWorld('a commit', (world) => {
       [producer(4)]: { attempts: 3 },
       [producer(5)]: { missingSince: 'poison' },
       [producer(6)]: { ...since(2 * DAY), ambiguousEpoch: 1, ambiguousAt: w.nowMs },
+      [producer(7)]: since(2 * DAY),
     };
+    const nextLook = w.nowMs + HOUR;
     for (const [uuid, record] of Object.entries(records)) {
       await w.test.command('HSET', w.keys.deliveries, uuid, JSON.stringify(record));
-      await w.test.command('ZADD', w.keys.due, 5, uuid);
+      await w.test.command('ZADD', w.keys.due, nextLook, uuid);
     }
+    // It may have been back: nobody has looked when it was time.
+    await w.test.command('ZADD', w.keys.due, w.nowMs, producer(7));
     // No commit, nothing dropped.
     await w.later(0, OLD, OLD, OLD);
-    assert.equal(Object.keys(await w.due()).length, 6);
+    assert.equal(Object.keys(await w.due()).length, 7);
 
     const commit = await change(w);
 
     assert.equal(commit?.dropped, 2);
     assert.equal(commit?.removed, 1);
-    assert.deepEqual(Object.keys(await w.due()).sort(), [2, 3, 4, 5, 9].map(producer));
+    assert.deepEqual(Object.keys(await w.due()).sort(), [2, 3, 4, 5, 7, 9].map(producer));
     assert.deepEqual(
       Object.keys(await w.records()).sort(),
-      [2, 3, 4, 5, 6].map(producer),
+      [2, 3, 4, 5, 6, 7].map(producer),
       'what may still arrive outlives the delivery',
     );
   });
@@ -165,12 +169,21 @@ inWorld('a commit', (world) => {
   test('a producer that is in producers is not dropped, however long its record calls it missing', async () => {
     const w = world();
     await w.settle(OLD, producer(1));
-    await w.test.command('HSET', w.keys.deliveries, producer(1), '{"missingSince":5}');
-    await w.test.command('ZADD', w.keys.due, 5, producer(1));
+    await w.test.command(
+      'HSET',
+      w.keys.deliveries,
+      producer(1),
+      '{"ackedEpoch":7,"missingSince":5,"lastStatus":"200"}',
+    );
+    await w.test.command('ZADD', w.keys.due, w.nowMs + HOUR, producer(1));
     const commit = await change(w);
     assert.equal(commit?.dropped, 0);
     assert.deepEqual(Object.keys(await w.due()), [producer(1)]);
-    assert.deepEqual(Object.keys(await w.records()), [producer(1)]);
+    assert.deepEqual(
+      await w.records(),
+      { [producer(1)]: '{"ackedEpoch":7,"lastStatus":"200"}' },
+      'it was seen',
+    );
   });
 
   test('clean-up deletes records without producer, lease and delivery whose ambiguity ended over 60 s ago', async () => {
@@ -226,7 +239,7 @@ inWorld('a commit', (world) => {
     }
     const gone = Array.from({ length: 1_234 }, (_, i) => producer(10_000 + i));
     await w.test.command('HSET', w.keys.deliveries, ...gone.flatMap((uuid) => [uuid, '{"missingSince":5}']));
-    await w.test.command('ZADD', w.keys.due, ...gone.flatMap((uuid) => [5, uuid]));
+    await w.test.command('ZADD', w.keys.due, ...gone.flatMap((uuid) => [w.nowMs + HOUR, uuid]));
 
     const commit = await change(w);
 
@@ -257,7 +270,8 @@ inWorld('a commit', (world) => {
       await w.test.command('HSET', w.keys.ip, 'candidate', NEW, 'candidateChecks', '1', 'candidateAt', '5');
       await w.test.command('HSET', w.keys.deliveries, producer(3), '{"lease":"token","leaseEnd":5}');
       await w.test.command('HSET', w.keys.deliveries, producer(7), '{"missingSince":5}');
-      await w.test.command('ZADD', w.keys.due, 5, producer(3), 6, producer(7));
+      await w.test.command('HSET', w.keys.deliveries, producer(2), '{"missingSince":5}');
+      await w.test.command('ZADD', w.keys.due, 5, producer(3), w.nowMs + HOUR, producer(7));
       const { epoch } = await w.register();
       w.answers = [NEW, NEW, NEW];
       const died = await w.check({ request: dyingBefore(write) }).then(
@@ -281,11 +295,11 @@ inWorld('a commit', (world) => {
       assert.equal(register.candidate, undefined);
       assert.equal(register.recorded, register.ticket);
       assert.deepEqual(await told(), [1, 2, 3].map(producer), `dead before write ${write}`);
-      assert.deepEqual(Object.keys(await w.records()), [producer(3)]);
+      assert.deepEqual(Object.keys(await w.records()).sort(), [2, 3].map(producer));
       assert.deepEqual(w.invoked.at(-1)?.payload, { ip: NEW, epoch: Number(register.epoch) });
       // Readers keep the last of equal changes in a row.
       assert.equal((await w.history()).at(-1)?.epoch, register.epoch);
     }
-    assert.equal(deaths, 7, 'two ZADD, ZREM, HDEL, XADD, and of the register HSET and HDEL');
+    assert.equal(deaths, 8, 'two ZADD, HSET, ZREM, HDEL, XADD, and of the register HSET and HDEL');
   });
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { commitOperatorsWord } from '../../../lib/ip/operators-word.ts';
 import { NEW, OLD } from '../../unit/ip/votes.ts';
-import { DAY, inWorld, MINUTE, producer } from './world.ts';
+import { DAY, HOUR, inWorld, MINUTE, producer } from './world.ts';
 
 inWorld(
   'on the embedded engine and over REST',
@@ -13,7 +13,7 @@ inWorld(
       await w.test.command('HSET', w.keys.deliveries, producer(2), '{"lease":"token","leaseEnd":5}');
       await w.test.command('HSET', w.keys.deliveries, producer(7), `{"missingSince":${w.nowMs - 2 * DAY}}`);
       await w.test.command('HSET', w.keys.deliveries, producer(8), '{"ackedEpoch":1764000003000}');
-      await w.test.command('ZADD', w.keys.due, 5, producer(2), 6, producer(7));
+      await w.test.command('ZADD', w.keys.due, 5, producer(2), w.nowMs + HOUR, producer(7));
 
       assert.equal((await w.later(0, OLD, OLD, OLD)).outcome, 'confirmed');
       assert.equal((await w.later(MINUTE, NEW, OLD, NEW)).checks, 1);

@@ -11,6 +11,7 @@ import { startTestRedis, type TestRedis, type TestRedisOptions } from '../../sup
 export const LOCAL_UUID = '6f1c1a6e-0f52-4b53-9f60-3f2b8c0f9a01';
 export const START = 1_764_000_000_000;
 export const MINUTE = 60_000;
+export const HOUR = 3_600_000;
 export const DAY = 86_400_000;
 
 /** The n-th of as many producers as a test likes. */

@@ -233,13 +233,27 @@ for (const engine of ['embedded', 'real'] as const) {
         await world.claim(T0 + 1);
         assert.equal(await world.score(P1), T0 + 1 + MINUTE);
         assert.equal((await world.record(P1)).missingSince, T0 + 1);
-        await world.claim(T0 + DAY);
-        assert.equal(await world.score(P1), T0 + DAY + MINUTE);
-        await world.claim(T0 + 1 + DAY + MINUTE);
-        assert.equal(await world.score(P1), T0 + 1 + DAY + MINUTE + HOUR);
-        await world.claim(T0 + 300 * DAY);
-        assert.equal(await world.score(P1), T0 + 300 * DAY + HOUR);
+        for (let hour = 1; hour < 24; hour++) {
+          await world.claim(T0 + 1 + hour * HOUR);
+          assert.equal(await world.score(P1), T0 + 1 + hour * HOUR + MINUTE);
+        }
+        for (let hour = 24; hour < 30; hour++) {
+          await world.claim(T0 + 1 + hour * HOUR);
+          assert.equal(await world.score(P1), T0 + 1 + hour * HOUR + HOUR);
+        }
         assert.equal((await world.record(P1)).missingSince, T0 + 1);
+      });
+
+      test('one that nobody looked for when it was time may have been back: its absence is counted anew', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        await world.remove(P1);
+        await world.claim(T0);
+        await world.claim(T0 + MINUTE + HOUR);
+        assert.equal((await world.record(P1)).missingSince, T0);
+        await world.claim(T0 + 2 * (MINUTE + HOUR) + 1);
+        assert.equal((await world.record(P1)).missingSince, T0 + 2 * (MINUTE + HOUR) + 1);
       });
 
       test('one that is found again is claimed, and is not missing any more', async () => {
@@ -259,7 +273,7 @@ for (const engine of ['embedded', 'real'] as const) {
         await world.produce(P1, A1);
         await world.commit('203.0.113.1', T0);
         await world.remove(P1);
-        await world.claim(T0 + 1);
+        for (let hour = 0; hour <= 24; hour++) await world.claim(T0 + 1 + hour * HOUR);
         await world.commit('203.0.113.2', T0 + 1 + DAY);
         assert.notEqual(await world.score(P1), undefined);
         await world.commit('203.0.113.3', T0 + 2 + DAY);
