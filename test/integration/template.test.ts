@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, describe, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { loadConfig } from '../../lib/config.ts';
 import {
   copyService,
@@ -172,6 +173,7 @@ describe('the roles', () => {
     assert.equal(ManagedPolicyArns, undefined);
     assert.ok(Array.isArray(Policies) && Policies.length === 1);
     const { PolicyDocument } = resolve(Policies[0] as JsonObject, withVpc) as { PolicyDocument: JsonObject };
+    assert.ok(Array.isArray(PolicyDocument.Statement));
     return PolicyDocument.Statement;
   };
   const writeLogs = (key: FunctionKey) => ({
@@ -230,6 +232,30 @@ describe('the roles', () => {
         invoke('sync', 'ip-check'),
         SEND_FAILURE,
       ]);
+    });
+  }
+
+  for (const [where, service] of [
+    ['outside a VPC', () => plain],
+    ['in a VPC', () => inVpc],
+  ] as const) {
+    test(`${where}, no action has a wildcard, and "*" is the resource of nothing but the interface actions`, () => {
+      for (const withVpc of [false, true]) {
+        const statements = ofType(service(), 'AWS::IAM::Role').flatMap(([role]) =>
+          statementsOf(service(), role, withVpc),
+        );
+        assert.ok(statements.length > 8);
+        for (const { Effect, Action, Resource, NotAction, NotResource } of statements as JsonObject[]) {
+          assert.deepEqual([NotAction, NotResource], [undefined, undefined]);
+          assert.ok(
+            Array.isArray(Action) && Action.every((name) => /^[a-z0-9]+:[A-Za-z]+$/.test(String(name))),
+          );
+          const everything = Resource === '*' || JSON.stringify(Resource).includes('"*"');
+          assert.ok(!everything || isDeepStrictEqual(Action, INTERFACE_ACTIONS));
+          assert.ok(!everything || withVpc, 'outside a VPC there is none');
+          assert.ok(Effect === 'Allow' || everything, 'a Deny is for all of them');
+        }
+      }
     });
   }
 
@@ -348,6 +374,22 @@ describe('the functions', () => {
       ],
       'no function URL, no API, no permission for anybody',
     );
+  });
+
+  test('have their code in a bucket that is encrypted and closed to the public', () => {
+    const buckets = ofType(plain, 'AWS::S3::Bucket').map(([, { Properties }]) => Properties);
+    assert.equal(buckets.length, 1);
+    const [Properties = {}] = buckets;
+    assert.match(JSON.stringify(Properties.BucketEncryption), /"SSEAlgorithm":"(AES256|aws:kms)"/);
+    assert.deepEqual(Properties.PublicAccessBlockConfiguration, {
+      BlockPublicAcls: true,
+      BlockPublicPolicy: true,
+      IgnorePublicAcls: true,
+      RestrictPublicBuckets: true,
+    });
+    for (const [, { Properties: policy }] of ofType(plain, 'AWS::S3::BucketPolicy')) {
+      assert.doesNotMatch(JSON.stringify(policy), /"Effect":"Allow"/, 'it only denies what is not TLS');
+    }
   });
 
   test('keep their logs for 30 days', () => {
