@@ -145,25 +145,35 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
   };
 
   /** After something that may have committed: who became due, seen in Redis and held against who had to. */
-  const noteCommits = async (before: string | undefined, fate: Fate) => {
+  const noteCommits = async (before: { epoch: string | undefined; due: ReadonlySet<string> }, fate: Fate) => {
     const epoch = await storedEpoch();
     const due = await dueMembers();
-    const committed = epoch !== before;
+    const committed = epoch !== before.epoch;
+    // A commit that died half-way may have made some due already.
+    const mayBeDue = committed || typeof fate === 'object';
     for (const producer of producers) {
-      if (committed && producer.listed) {
-        assert.ok(due.has(producer.uuid), 'a producer that was known at a change has a delivery');
-        producer.owed = true;
+      const { uuid, listed, missingSince } = producer;
+      if (mayBeDue && listed && due.has(uuid)) producer.pending = true;
+      if (before.due.has(uuid) && !due.has(uuid)) {
+        const dayGone = missingSince !== undefined && now - missingSince > DAY_MS;
+        assert.ok(
+          !listed && dayGone,
+          'only a delivery of a producer that has been missing for a day is dropped',
+        );
+        producer.pending = false;
+      }
+      if (!committed) continue;
+      if (listed) {
+        assert.ok(due.has(uuid), 'a producer that was known at a change has a delivery');
         producer.missingSince = undefined;
       }
-      // A commit that died half-way may have made some due already.
-      if ((committed || typeof fate === 'object') && due.has(producer.uuid) && producer.listed)
-        producer.pending = true;
-      const dropped = producer.missingSince !== undefined && now - producer.missingSince > DAY_MS;
-      if (committed && !producer.listed && dropped && !due.has(producer.uuid))
-        producer.owed = producer.pending = false;
+      producer.owed = due.has(uuid);
     }
-    if (committed && before !== undefined) assert.ok(Number(epoch) > Number(before), 'the epoch only grows');
+    if (committed && before.epoch !== undefined) {
+      assert.ok(Number(epoch) > Number(before.epoch), 'the epoch only grows');
+    }
   };
+  const beforeCommit = async () => ({ epoch: await storedEpoch(), due: await dueMembers() });
 
   const unlist = async (producer: Producer) => {
     if (producer.listed && now - producer.listedAt > UNSEEN_MS) producer.missingSince = undefined;
@@ -296,7 +306,7 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
     async recordCheck(pick, fate) {
       const check = at(world.checks, pick);
       remove(world.checks, check);
-      const before = await storedEpoch();
+      const before = await beforeCommit();
       const verdict: Verdict =
         check.register.current === check.ip ? { kind: 'voice' } : { kind: 'change', ip: check.ip };
       await orLost(
@@ -316,7 +326,7 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
     },
 
     async word(ip, id, fate) {
-      const before = await storedEpoch();
+      const before = await beforeCommit();
       await orLost(commitOperatorsWord({ redis: network(fate), keys }, { ip, id, nowMs: now }));
       await noteCommits(before, fate);
     },
