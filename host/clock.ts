@@ -1,0 +1,47 @@
+import type { Host } from '../lib/invocation.ts';
+
+/** Wall and monotonic clock part by this much only where the machine slept or its clock was set. NTP slews 0.5 ms a second. */
+const JUMP_MS = 2_000;
+/** A sleep is cut into pieces of this length: a machine that slept is noticed so much later at most. */
+const LOOK_EVERY_MS = 5_000;
+
+/** Time that goes on while the machine is suspended, as a schedule has to see it. Made of two clocks that do not. */
+export interface BootClock {
+  /** Milliseconds since the clock was made. Never goes back. */
+  nowMs(): number;
+  /** Resolves when `nowMs` has come to `atMs`, or the signal aborts. Never rejects. */
+  until(atMs: number, signal: AbortSignal): Promise<void>;
+}
+
+/**
+ * Follows the monotonic clock, and the wall clock where that has leapt ahead of it: Linux's monotonic clock stands still
+ * while a laptop sleeps (clock_gettime(2), CLOCK_MONOTONIC). A wall clock that is set forward looks the same, which costs
+ * a run that comes early; one that is set back changes nothing.
+ */
+export function createBootClock(host: Pick<Host, 'monotonicMs' | 'wallMs' | 'sleep'>): BootClock {
+  let monotonicMs = host.monotonicMs();
+  let wallMs = host.wallMs();
+  let passedMs = 0;
+
+  const nowMs = () => {
+    const monotonicNow = host.monotonicMs();
+    const wallNow = host.wallMs();
+    const moved = monotonicNow - monotonicMs;
+    const leapt = wallNow - wallMs;
+    passedMs += leapt - moved > JUMP_MS ? leapt : moved;
+    monotonicMs = monotonicNow;
+    wallMs = wallNow;
+    return passedMs;
+  };
+
+  return {
+    nowMs,
+    async until(atMs, signal) {
+      for (;;) {
+        const leftMs = atMs - nowMs();
+        if (leftMs <= 0 || signal.aborted) return;
+        await host.sleep(Math.min(leftMs, LOOK_EVERY_MS), signal);
+      }
+    },
+  };
+}

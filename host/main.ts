@@ -1,0 +1,118 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { systemHost } from '../lib/app.ts';
+import { ConfigError, IdentityError } from '../lib/errors.ts';
+import type { Log } from '../lib/invocation.ts';
+import { createLog, createScrub, secretsOf } from '../lib/log.ts';
+import packageJson from '../package.json' with { type: 'json' };
+import { createBootClock } from './clock.ts';
+import { endRequested } from './end-request.ts';
+import type { Environment } from './env-file.ts';
+import { createJobs, type JobName } from './jobs.ts';
+import { createLineWriter } from './line-writer.ts';
+import { runOnSchedule } from './schedule.ts';
+import { readSettings, type Settings } from './settings.ts';
+import { createSupervisor, isJournal } from './systemd.ts';
+import { createTrouble } from './trouble.ts';
+
+/**
+ * Exit codes of the host. `misconfigured` is EX_CONFIG of sysexits(3): to start it again does not help until somebody has
+ * changed something, and the systemd unit does not.
+ */
+export const EXIT = { ended: 0, broken: 1, misconfigured: 78 } as const;
+
+/** What runs may take to finish or hand back their work once the process is asked to end, */
+const HAND_BACK_MS = 8_000;
+/** and after which it ends all the same. */
+const END_WITHIN_MS = 9_500;
+
+/** What the schedules send to the functions. */
+const SCHEDULED = { source: 'schedule' };
+
+/**
+ * Runs the scheduler on this machine until SIGINT or SIGTERM: a round of synchronization and an IP check at once and then
+ * at their intervals, and deliveries when there are any. A Redis or a network that is not there is waited for.
+ *
+ * Logs to stdout; what keeps it from starting goes to stderr. Resolves with one of `EXIT`, and the caller ends the process.
+ */
+export async function runHost(env: Environment): Promise<number> {
+  try {
+    return await runUntilAsked(readSettings(env), env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return EXIT.misconfigured;
+  }
+}
+
+async function runUntilAsked(settings: Settings, env: Environment): Promise<number> {
+  const { config } = settings;
+  const log = openLog(settings, env);
+  const host = systemHost;
+  const clock = createBootClock(host);
+  const supervisor = createSupervisor(env, (reason) => {
+    log.warn('systemd could not be told how this service is', { reason });
+  });
+  const trouble = createTrouble({
+    log,
+    clock,
+    onRedis: (state) => supervisor.notify({ status: state === 'away' ? 'Redis is away' : 'Running' }),
+  });
+  const foreign = Promise.withResolvers<'foreign'>();
+  const jobs = createJobs({
+    config,
+    log,
+    clock,
+    trouble,
+    host,
+    // Found at the start, somebody is there to put it right; found later, the process waits for that.
+    onFailure: (error) => {
+      if (error instanceof IdentityError && !trouble.hasWorked) foreign.resolve('foreign');
+    },
+  });
+  process.on('uncaughtException', (error) => {
+    log.error('The scheduler is broken and ends; what it had begun is taken up after the next start', {
+      error,
+    });
+    process.exit(EXIT.broken);
+  });
+
+  log.info('The scheduler runs on this host', {
+    version: packageJson.version,
+    node: process.version,
+    uuid: config.localUuid,
+    redis: new URL(config.redis.url).host,
+    syncEveryMs: config.sync.intervalMs,
+    ipCheckEveryMs: config.ip.intervalMs,
+  });
+  const ending = new AbortController();
+  const { signal } = ending;
+  const schedule = (job: JobName, periodMs: number) =>
+    runOnSchedule({ periodMs, clock, signal }, () => jobs.run(job, SCHEDULED));
+  const working = [
+    schedule('sync', config.sync.intervalMs),
+    schedule('ip-check', config.ip.intervalMs),
+    supervisor.keepAlive(() => jobs.leftBehind === 0, host, signal),
+  ];
+  supervisor.notify({ ready: true, status: 'Running' });
+
+  const why = await Promise.race([endRequested(), foreign.promise]);
+  log.info('The scheduler ends', { why: why === 'foreign' ? 'Redis belongs to another consumer' : why });
+  ending.abort();
+  const inTime = await Promise.race([
+    Promise.all([jobs.end(HAND_BACK_MS), ...working]).then(() => true),
+    delay(END_WITHIN_MS, false),
+  ]);
+  if (!inTime) log.warn('Not everything could be handed back; it is taken up when its leases have ended');
+  return why === 'foreign' ? EXIT.misconfigured : EXIT.ended;
+}
+
+function openLog({ config, log }: Settings, env: Environment): Log {
+  // Nobody reads it any more: no reason to stop working.
+  process.stdout.on('error', () => undefined);
+  const writer = createLineWriter({
+    ...log,
+    write: (line) => process.stdout.write(line),
+    journal: isJournal(env, process.stdout.fd),
+  });
+  return createLog(writer, createScrub(secretsOf(config)));
+}

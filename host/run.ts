@@ -1,0 +1,39 @@
+import { randomUUID } from 'node:crypto';
+import type { Invocation } from '../lib/invocation.ts';
+import type { BootClock } from './clock.ts';
+
+/** A run's signal aborts this long before its time is up, as on Lambda (`lib/handler.ts`), */
+const ABORT_BEFORE_END_MS = 2_000;
+/** and it is told to be gone this long before. */
+const LEAVE_MS = 1_000;
+
+/** One run of a job, as its host sees it. */
+export interface Run {
+  readonly invocation: Invocation;
+  /** Has it end early: it starts nothing more, and has `withinMs` to finish or hand back what it began. */
+  hurry(withinMs: number): void;
+  /** Call it when the run is over. */
+  end(): void;
+}
+
+/** Starts a run's time. It goes on while the machine sleeps: what was begun before is then handed back, not gone on with. */
+export function startRun(clock: BootClock, limitMs: number): Run {
+  const aborted = new AbortController();
+  const over = new AbortController();
+  let endsMs = clock.nowMs() + limitMs;
+  void clock.until(endsMs - ABORT_BEFORE_END_MS, over.signal).then(() => {
+    if (!over.signal.aborted) aborted.abort();
+  });
+  return {
+    invocation: {
+      requestId: randomUUID(),
+      signal: aborted.signal,
+      remainingMs: () => Math.max(0, endsMs - LEAVE_MS - clock.nowMs()),
+    },
+    hurry(withinMs) {
+      endsMs = Math.min(endsMs, clock.nowMs() + withinMs + LEAVE_MS);
+      aborted.abort();
+    },
+    end: () => over.abort(),
+  };
+}

@@ -1,0 +1,12 @@
+// npm run host: the scheduler on this machine, without AWS. Exit codes: see `EXIT` in main.ts.
+import { ConfigError } from '../lib/errors.ts';
+import { readEnvironment } from './env-file.ts';
+import { EXIT, runHost } from './main.ts';
+
+try {
+  process.exit(await runHost(readEnvironment(process.cwd(), process.env)));
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exit(EXIT.misconfigured);
+}
