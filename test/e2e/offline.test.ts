@@ -79,6 +79,8 @@ function expectedWire(path: string, body: string) {
 }
 
 test('both schedules of serverless.yml are taken up, with their event', TIMEOUT, async () => {
+  // The endpoint may answer before the last of them is announced.
+  await Promise.all([functions.line(/^Scheduling \[sync\]/), functions.line(/^Scheduling \[ip-check\]/)]);
   const scheduled = functions.lines.filter((line) => line.startsWith('Scheduling'));
   assert.deepEqual(scheduled, [
     'Scheduling [sync] cron: [0 0 */30 * *] input: {"source":"schedule"}',
