@@ -13,7 +13,11 @@ const ends = [...SPECIAL_V4, ...SPECIAL_V6].flatMap(([, first, last]) => [first,
 const odd = Object.values(NO_ADDRESSES)
   .flat()
   .filter((raw): raw is string => typeof raw === 'string' && raw.length < 100);
-const v4 = fc.oneof(fc.ipV4(), fc.ipV4Extended(), fc.constantFrom('10.0.0.1', '127.0.0.1', METADATA));
+const v4 = fc.oneof(
+  fc.ipV4(),
+  fc.ipV4Extended(),
+  fc.constantFrom('10.0.0.1', '127.0.0.1', METADATA, '168.63.129.16'),
+);
 const bare = fc.oneof(v4, fc.ipV6(), fc.constantFrom(...ends), fc.constantFrom(...odd));
 const port = fc.oneof(fc.nat(70_000).map(String), fc.constantFrom('9001', '080', '', 'x'));
 /** Addresses that may be called, as literals. */

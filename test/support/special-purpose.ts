@@ -82,3 +82,13 @@ export function rangesOf(ranges: readonly string[]): { has(ip: string): boolean 
 export const NOT_PUBLIC = rangesOf(
   [...SPECIAL_V4, ...SPECIAL_V6].map(([range]) => range).concat('168.63.129.16/32'),
 );
+
+/** Whether a v6 address names an ISATAP interface (RFC 5214), which carries a v4 address under any prefix. */
+export function isIsatap(ip: string): boolean {
+  if (isIP(ip) !== 6) return false;
+  const [head = '', tail] = ip.split('::').map((half) => half.split(':').filter((group) => group !== ''));
+  const groups =
+    tail === undefined ? [...head] : [...head, ...Array(8 - head.length - tail.length).fill('0'), ...tail];
+  // 0000:5efe and 0200:5efe; the bit that says "group" may be set in either.
+  return groups[5] === '5efe' && ['0', '100', '200', '300'].includes(groups[4] ?? '');
+}

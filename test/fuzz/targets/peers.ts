@@ -11,6 +11,7 @@ import { parseUuid } from '../../../lib/peers/uuid.ts';
 import {
   addressText,
   anyText,
+  callableIp,
   damaged,
   jsonNear,
   mostly,
@@ -18,15 +19,20 @@ import {
   nearly,
   uuid,
 } from '../../support/arbitraries.ts';
-import { NOT_PUBLIC } from '../../support/special-purpose.ts';
+import { isIsatap, NOT_PUBLIC } from '../../support/special-purpose.ts';
 import { target } from '../target.ts';
 
 const policy = createAddressPolicy({ defaultPort: 80, allow: [] });
 const bytes = fc.uint8Array({ maxLength: 200 }).map((array) => Buffer.from(array));
 
+/** More consumers than are listened to, all of them usable. */
+const tooMany = fc
+  .array(fc.record({ uuid, ip: callableIp }), { minLength: MAX_HEARD + 1, maxLength: MAX_HEARD + 5 })
+  .map((consumers) => Buffer.from(JSON.stringify({ consumers })));
+
 /** What the policy let through has to be an address that may be dialled, in the one form that it has. */
 function assertCallable({ ip, port, key }: { ip: string; port: number; key: string }): void {
-  assert.ok(isIP(ip) !== 0 && !NOT_PUBLIC.has(ip), `${ip} is callable`);
+  assert.ok(isIP(ip) !== 0 && !NOT_PUBLIC.has(ip) && !isIsatap(ip), `${ip} is callable`);
   assert.ok(Number.isInteger(port) && port >= 1 && port <= 65_535);
   assert.equal(key, isIP(ip) === 6 ? `[${ip}]:${port}` : `${ip}:${port}`);
   assert.match(key, /^[0-9a-f.:[\]]+$/);
@@ -64,7 +70,7 @@ export const PEERS = [
     'reply',
     fc.oneof(
       {
-        weight: 9,
+        weight: 40,
         arbitrary: jsonNear(
           nearly({
             uuid,
@@ -72,7 +78,8 @@ export const PEERS = [
           }),
         ).map((text) => Buffer.from(text)),
       },
-      { weight: 1, arbitrary: bytes },
+      { weight: 4, arbitrary: bytes },
+      { weight: 1, arbitrary: tooMany },
     ),
     (body) => {
       const { names, heard, skipped, ...rest } = parseSyncReply(body, policy);
@@ -134,11 +141,11 @@ export const PEERS = [
           weight: 9,
           arbitrary: fc
             .tuple(
-              fc.constantFrom('', '\n', ' ', '\t\r\n', '\ufeff', '<p>'),
+              fc.constantFrom('', '\n', ' ', '\t\r\n', '\u00a0', '\v', '<p>'),
               addressText,
-              fc.constantFrom('', '\n', '\r\n', '\0', ' x'),
+              fc.constantFrom('', '\n', '\r\n', '\0', '\u00a0', '\f', ' x'),
             )
-            .map((parts) => Buffer.from(parts.join(''))),
+            .map((parts) => Buffer.from(parts.join(''), 'latin1')),
         },
         { weight: 1, arbitrary: bytes },
       ),

@@ -94,12 +94,13 @@ const HEALTH = target(
   },
 );
 
+const upperCase = uuid.map((each) => each.toUpperCase());
 const OURS = '00000000-0000-4000-8000-000000000001';
 const CANDIDATES = target(
   'candidates',
   fc.array(
     fc.tuple(
-      fc.oneof({ weight: 9, arbitrary: uuid }, damaged(uuid), fc.constant(OURS)),
+      fc.oneof({ weight: 9, arbitrary: uuid }, damaged(uuid), upperCase, fc.constant(OURS)),
       jsonNear(nearly({ address: addressText, from: uuid, at: time, failures: fc.nat(3) })),
     ),
     { maxLength: 8 },
