@@ -1,4 +1,5 @@
 import type { Host } from '../invocation.ts';
+import { withoutSelf } from '../peers/address.ts';
 import type { Ip } from '../peers/ip-space.ts';
 import { type AttemptParts, attempt } from './attempt.ts';
 import type { Claimed, Result } from './delivery.ts';
@@ -14,7 +15,8 @@ export interface Finished {
 /** The requests of a drain that are in flight. */
 export interface Calls {
   readonly inFlight: number;
-  start(delivery: Claimed, ip: Ip): void;
+  /** Tells one producer `ip`. It is not called at an address of ours, be it this one or `previous`. */
+  start(delivery: Claimed, ip: Ip, previous: Ip | undefined): void;
   /** Breaks off what is in flight: it ends as ambiguous. */
   breakOff(): void;
   /** Ends the present or next `nextEvent`. */
@@ -25,7 +27,11 @@ export interface Calls {
 
 /** `onEnd` gets what has ended; `onCrash` an error that is ours, and the delivery then stays under its lease. */
 export function createCalls(
-  parts: Omit<AttemptParts, 'signal'> & { readonly host: Pick<Host, 'monotonicMs' | 'sleep'> },
+  parts: Omit<AttemptParts, 'signal'> & {
+    /** Where this consumer's own API listens. */
+    readonly ownPort: number;
+    readonly host: Pick<Host, 'monotonicMs' | 'sleep'>;
+  },
   { onEnd, onCrash }: { onEnd: (finished: Finished) => void; onCrash: (error: unknown) => void },
 ): Calls {
   const { host } = parts;
@@ -37,9 +43,10 @@ export function createCalls(
     get inFlight() {
       return inFlight;
     },
-    start(delivery, ip) {
+    start(delivery, ip, previous) {
+      const policy = withoutSelf(parts.policy, { ips: [ip, previous], port: parts.ownPort });
       inFlight += 1;
-      attempt(delivery, ip, { ...parts, signal: broken.signal })
+      attempt(delivery, ip, { ...parts, policy, signal: broken.signal })
         .then((result) => onEnd({ delivery, result, endedMonotonicMs: host.monotonicMs() }), onCrash)
         .finally(() => {
           inFlight -= 1;

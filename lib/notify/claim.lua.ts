@@ -13,7 +13,7 @@ const CLAIM = defineScript(
 -- Takes up to 'places' due deliveries under a lease, with the address, the IP and the epoch of this very moment.
 -- KEYS: deliveries:due, deliveries, producers, ip, lease:notify
 -- ARGV: now (ms), the drain's token, the claim's token, places, lease (ms), whether the drain has requests in flight (1 or 0)
--- Answers: state, ip, epoch, whether more is due now, missing, unusable, members of deliveries:due, lowest score or '',
+-- Answers: state, ip, epoch, the address before, whether more is due now, missing, unusable, members of deliveries:due, lowest score or '',
 --   then for each delivery: uuid, address, attempts, firstAt
 local due, deliveries, producers, register, drain_lease = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local now, drain, token, places, lease_ms = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -24,16 +24,19 @@ local LONGEST_LEASE = HOUR
 -- A longer address is none; it is not carried about.
 local ADDRESS_BYTES = 64
 local UUID = '^' .. string.rep('%x', 8) .. string.rep('%-' .. string.rep('%x', 4), 3) .. '%-' .. string.rep('%x', 12) .. '$'
+-- Whoever committed may have read its clock over a slower connection, and be ahead of us by as much.
+local AHEAD = 3000
 -- The most members that one claim looks at, so that it stays short however many are postponed in front.
 local LOOKS = math.max(1000, places)
 
 local wrong = expect_types({due, 'zset', deliveries, 'hash', producers, 'hash', register, 'hash', drain_lease, 'string'})
 if wrong then return wrong end
 
+local previous
 local function answer(state, ip, epoch, more, missing, unusable, claimed)
   local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
   local reply = {
-    state, ip or '', epoch and whole(epoch) or '', more and 1 or 0, missing, unusable,
+    state, ip or '', epoch and whole(epoch) or '', previous or '', more and 1 or 0, missing, unusable,
     redis.call('ZCARD', due), first[2] and whole(tonumber(first[2])) or '',
   }
   for _, value in ipairs(claimed) do reply[#reply + 1] = value end
@@ -48,7 +51,8 @@ local function let_go()
   if holder then redis.call('DEL', drain_lease) end
 end
 
-local ip, epoch = read_register(register)
+local ip, epoch
+ip, epoch, previous = read_register(register)
 if not ip then
   if in_flight then keep() else let_go() end
   return answer('no-address', nil, nil, false, 0, 0, {})
@@ -103,9 +107,11 @@ local function look_at(uuid, json, address, score)
   save(uuid, record)
 end
 
+-- What that commit made due is due: a drain that is started at once would go idle for want of milliseconds.
+local horizon = epoch > now and epoch <= now + AHEAD and epoch or now
 while more and taken < places and looked < LOOKS do
   local page = math.min(math.max(places - taken, 100), LOOKS - looked)
-  local scored = redis.call('ZRANGEBYSCORE', due, '-inf', whole(now), 'WITHSCORES', 'LIMIT', looked, page)
+  local scored = redis.call('ZRANGEBYSCORE', due, '-inf', whole(horizon), 'WITHSCORES', 'LIMIT', looked, page)
   local uuids = {}
   for i = 1, #scored, 2 do uuids[#uuids + 1] = scored[i] end
   local jsons, addresses = {}, {}
@@ -178,6 +184,8 @@ export interface ClaimReply {
   /** The address to tell, if it is one. */
   readonly ip: Ip | undefined;
   readonly epoch: Epoch | undefined;
+  /** The address before it, which may still be ours. */
+  readonly previous: Ip | undefined;
   readonly deliveries: readonly Claimed[];
   /** Whether more was due at that moment. */
   readonly more: boolean;
@@ -197,9 +205,8 @@ export interface Backlog {
 
 /** @throws RedisReplyError if it is no reply of the claim. */
 export function readClaimReply(reply: Reply, { claimToken, nowMs }: ClaimRequest): ClaimReply {
-  const [state, ip, rawEpoch, more, missing, unusable, remaining, nextDueAt, ...rest] = Array.isArray(reply)
-    ? reply.map(String)
-    : [];
+  const [state, ip, rawEpoch, previous, more, missing, unusable, remaining, nextDueAt, ...rest] =
+    Array.isArray(reply) ? reply.map(String) : [];
   if (state !== 'claimed' && state !== 'idle' && state !== 'taken' && state !== 'no-address') {
     throw new RedisReplyError('ERR the claim of deliveries gave an answer that it never gives');
   }
@@ -221,6 +228,7 @@ export function readClaimReply(reply: Reply, { claimToken, nowMs }: ClaimRequest
     state,
     ip: parseIp(ip),
     epoch,
+    previous: parseIp(previous),
     deliveries,
     more: more === '1',
     missing: Number(missing),

@@ -39,16 +39,17 @@ end
 `;
 
 /**
- * The register's address and epoch; goes behind `LUA_PRELUDE`. `read_register(key)` answers `current, epoch`, or nil
- * while there is no usable pair of them: then there is nothing to tell anybody.
+ * The register's address and epoch; goes behind `LUA_PRELUDE`. `read_register(key)` answers `current, epoch, previous`
+ * (the last is false if there is none), or nil while there is no usable pair of the first two: then there is nothing to
+ * tell anybody.
  */
 export const REGISTER_LUA = `
 local function read_register(key)
-  local fields = redis.call('HMGET', key, 'current', 'epoch')
+  local fields = redis.call('HMGET', key, 'current', 'epoch', 'previous')
   local current, epoch = fields[1], fields[2]
   if not current or #current > 45 or not string.find(current, '^[%x.:]+$') then return nil end
   if not epoch or #epoch > 15 or not string.find(epoch, '^%d+$') then return nil end
   if tonumber(epoch) == 0 then return nil end
-  return current, tonumber(epoch)
+  return current, tonumber(epoch), fields[3] and #fields[3] <= 45 and fields[3]
 end
 `;

@@ -13,7 +13,7 @@ import { openLedger } from './ledger.ts';
 import { type Counts, createTally } from './tally.ts';
 
 export interface DrainParts {
-  readonly config: Pick<Config, 'localUuid' | 'notify'>;
+  readonly config: Pick<Config, 'localUuid' | 'notify' | 'peers'>;
   readonly redis: Redis;
   readonly keys: Keys;
   readonly policy: AddressPolicy;
@@ -80,7 +80,12 @@ export async function drain(parts: DrainParts): Promise<DrainReport> {
     failure ??= error;
   };
   const calls = createCalls(
-    { ...parts, localUuid: parts.config.localUuid, timeoutMs: notifyTimeoutMs },
+    {
+      ...parts,
+      localUuid: parts.config.localUuid,
+      ownPort: parts.config.peers.port,
+      timeoutMs: notifyTimeoutMs,
+    },
     {
       onEnd(call) {
         freed += 1;
@@ -100,7 +105,7 @@ export async function drain(parts: DrainParts): Promise<DrainReport> {
     if (reply.state !== 'claimed') stop(reply.state);
     for (const delivery of reply.deliveries) {
       if (reply.ip !== undefined && mayStart()) {
-        calls.start(delivery, reply.ip);
+        calls.start(delivery, reply.ip, reply.previous);
       } else {
         stop(reply.ip === undefined ? 'no-address' : 'out-of-time');
         finished.push({ delivery, result: { kind: 'released' }, endedMonotonicMs: host.monotonicMs() });

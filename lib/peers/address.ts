@@ -22,7 +22,7 @@ export interface Address {
 }
 
 /** Why a string is no address that we call. */
-export type AddressRefusal = 'not-an-address' | 'not-public' | 'forbidden';
+export type AddressRefusal = 'not-an-address' | 'not-public' | 'forbidden' | 'self';
 
 export interface AddressPolicy {
   /** Reads what Redis, a reply or an operator gave. Pure; never throws. */
@@ -82,6 +82,22 @@ export function createAddressPolicy(rules: {
       return { address: { ip, port, key: addressKey(ip, port) } as Address };
     },
     permits: (ip, port) => refusal(ip, port) === undefined,
+  };
+}
+
+/** The same rules, and no peer at an address of our own: one of `ips`, those that are known, with our `port`. */
+export function withoutSelf(
+  policy: AddressPolicy,
+  { ips, port }: { ips: readonly (Ip | undefined)[]; port: number },
+): AddressPolicy {
+  const isSelf = (ip: Ip, at: number) => at === port && ips.includes(ip);
+  return {
+    parse(raw) {
+      const parsed = policy.parse(raw);
+      if ('refused' in parsed) return parsed;
+      return isSelf(parsed.address.ip, parsed.address.port) ? { refused: 'self' } : parsed;
+    },
+    permits: (ip, at) => policy.permits(ip, at) && !isSelf(ip, at),
   };
 }
 

@@ -267,6 +267,22 @@ for (const [what, freeze] of [
   });
 }
 
+test('a producer at our own address, the current or the previous one, is not called', async (t) => {
+  const peer = await startPeer(t);
+  const { world, run } = await setStage(t, {
+    env: { PEER_PORT: String(peer.port), IP_ALLOW_CIDRS: '127.0.0.0/8' },
+  });
+  await world.produce(uuidOf(1), '127.0.0.1');
+  for (const ip of ['127.0.0.1', '127.0.0.9']) {
+    const { failed, acknowledged } = await run({ ip });
+    assert.deepEqual([failed, acknowledged], [{ 'bad-address': 1 }, 0], ip);
+  }
+  assert.equal(peer.requests.length, 0);
+
+  assert.equal((await run({ ip: '127.0.0.10' })).acknowledged, 1, 'it has not been ours for two changes');
+  assert.equal(peer.requests.length, 1);
+});
+
 test("a second drain finds the lease taken, commits its operator's word and ends; the first delivers it", async (t) => {
   const stage = await setStage(t);
   let second: Awaited<ReturnType<typeof stage.run>> | undefined;

@@ -92,6 +92,29 @@ for (const engine of ['embedded', 'real'] as const) {
         assert.equal((await world.claim(T0 + 1 + 30 * SECOND)).deliveries.length, 1);
       });
 
+      test('what a commit with a clock ahead of ours made due is claimed, within what a clock may be ahead', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        assert.deepEqual((await world.claim(T0 - 3 * SECOND - 1)).deliveries, []);
+        const { deliveries, more } = await world.claim(T0 - 3 * SECOND);
+        assert.equal(deliveries.length, 1);
+        assert.equal(more, false);
+        assert.equal(
+          (await world.record(P1)).leaseEnd,
+          T0 - 3 * SECOND + LEASE_MS,
+          'the lease is by our clock',
+        );
+      });
+
+      test('a claim answers the address before as well', async () => {
+        const world = start();
+        assert.equal((await world.claim(T0)).previous, undefined);
+        await world.commit('203.0.113.1', T0);
+        await world.commit('203.0.113.2', T0);
+        assert.equal((await world.claim(T0)).previous, '203.0.113.1');
+      });
+
       test('no more than the free places are taken, those due longest first', async () => {
         const world = start();
         await world.command('HSET', world.keys.ip, 'current', '203.0.113.1', 'epoch', T0);

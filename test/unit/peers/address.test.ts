@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { isIP, Socket } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type AddressRefusal, addressKey, createAddressPolicy } from '../../../lib/peers/address.ts';
+import {
+  type AddressRefusal,
+  addressKey,
+  createAddressPolicy,
+  withoutSelf,
+} from '../../../lib/peers/address.ts';
 import { cidr, parseIp } from '../../../lib/peers/ip-space.ts';
 import { createPostToPeer } from '../../../lib/peers/post.ts';
 import { addressText } from '../../support/arbitraries.ts';
@@ -155,6 +160,22 @@ test('the runtime API may be named in other ways', () => {
   assert.equal(refusalOf('10.9.8.7:9002', rules('10.9.8.7:9001')), undefined);
   assert.equal(refusalOf('127.0.0.1:9001', rules('10.9.8.7:9001')), undefined);
   assert.equal(refusalOf('127.0.0.1:9001', rules('[::1]:9001')), 'forbidden');
+});
+
+test('an address of our own is no peer, by ip and port', () => {
+  const ips = ['8.8.8.8', '2a00::1'].map(parseIp);
+  const rules = withoutSelf(policy, { ips: [...ips, undefined], port: 80 });
+  for (const raw of ['8.8.8.8', '8.8.8.8:80', '2a00::1', '[2A00:0::1]:80']) {
+    assert.equal(refusalOf(raw, rules), 'self', raw);
+  }
+  for (const raw of ['8.8.8.8:81', '8.8.4.4', '[2a00::1]:8080']) {
+    assert.equal(refusalOf(raw, rules), undefined, raw);
+  }
+  assert.equal(refusalOf('127.0.0.1', rules), 'not-public');
+  const [v4] = ips;
+  assert.ok(v4);
+  assert.equal(rules.permits(v4, 80), false);
+  assert.equal(rules.permits(v4, 81), true);
 });
 
 test('an IPv6 key has brackets, an IPv4 key has none', () => {
