@@ -1,0 +1,93 @@
+import type { FaceCommand } from '../../local/redis/rest-command.ts';
+import type { Upstream, UpstreamReply, UpstreamSlot } from '../../local/redis/upstream.ts';
+import type { VirtualClock } from './clock.ts';
+import { KEYS } from './scripts.ts';
+
+/** A change that was committed. */
+export interface Commit {
+  readonly epoch: number;
+  readonly ip: string;
+  /** Virtual time. */
+  readonly at: number;
+  /** Who has to get it: who was listed at that moment, and who had a delivery right after it. */
+  readonly owed: ReadonlySet<string>;
+}
+
+/** Sees each commit in Redis itself, whatever becomes of the reply. */
+export interface CommitLog {
+  readonly commits: readonly Commit[];
+  /** What was wrong with the epochs since the last time, in words. */
+  takeFaults(): readonly string[];
+  /** Carries out commands that may commit, and looks right before and after them, in the same breath. */
+  watch(
+    upstream: Upstream,
+    commands: readonly FaceCommand[],
+    listed: ReadonlySet<string>,
+  ): Promise<UpstreamSlot[]>;
+  /** After a connection was lost: whether something was committed that nobody saw. */
+  catchUp(upstream: Upstream, listed: ReadonlySet<string>): Promise<void>;
+  /** Forgets everything, for an empty Redis. */
+  reset(): void;
+}
+
+const REGISTER: FaceCommand = ['HMGET', KEYS.ip, 'epoch', 'current'];
+const DUE: FaceCommand = ['ZRANGE', KEYS.due, '0', '-1'];
+
+export function createCommitLog(clock: VirtualClock): CommitLog {
+  let commits: Commit[] = [];
+  let faults: string[] = [];
+  /** Who was listed whenever something was sent whose answer did not come. */
+  let unseen: ReadonlySet<string> | undefined;
+
+  const note = (register: UpstreamReply, owed: ReadonlySet<string>) => {
+    const [epoch, ip] = textsOf(register);
+    const last = commits.at(-1)?.epoch ?? 0;
+    if (epoch === undefined || ip === undefined || Number(epoch) === last) return;
+    if (Number(epoch) < last) faults.push(`epoch ${epoch} after ${last}`);
+    commits.push({ epoch: Number(epoch), ip, at: clock.nowMs(), owed });
+  };
+  const unsure = (listed: ReadonlySet<string>) =>
+    unseen === undefined ? listed : new Set([...unseen].filter((uuid) => listed.has(uuid)));
+
+  return {
+    get commits() {
+      return commits;
+    },
+    takeFaults() {
+      const taken = faults;
+      faults = [];
+      return taken;
+    },
+    async watch(upstream, commands, listed) {
+      const before = new Set(listed);
+      try {
+        const slots = await upstream.pipeline([REGISTER, ...commands, REGISTER, DUE]);
+        const [then, now, due] = [slots.at(0), slots.at(-2), slots.at(-1)].map((slot) =>
+          slot !== undefined && 'reply' in slot ? slot.reply : null,
+        );
+        note(then ?? null, unsure(before));
+        note(now ?? null, new Set([...before, ...textsOf(due ?? null)]));
+        unseen = undefined;
+        return slots.slice(1, -2);
+      } catch (error) {
+        unseen = unsure(before);
+        throw error;
+      }
+    },
+    async catchUp(upstream, listed) {
+      const [slot] = await upstream.pipeline([REGISTER]);
+      if (slot !== undefined && 'reply' in slot) note(slot.reply, unsure(new Set(listed)));
+      unseen = undefined;
+    },
+    reset() {
+      commits = [];
+      faults = [];
+      unseen = undefined;
+    },
+  };
+}
+
+/** The strings of an array reply. */
+export function textsOf(reply: UpstreamReply): string[] {
+  return Array.isArray(reply) ? reply.flatMap((part) => (part === null ? [] : [String(part)])) : [];
+}

@@ -1,0 +1,56 @@
+import { COMMIT_MANUAL } from '../../lib/ip/operators-word.lua.ts';
+import { RECORD, TAKE_TICKET } from '../../lib/ip/record.lua.ts';
+import { claimCall } from '../../lib/notify/claim.lua.ts';
+import { settleCall } from '../../lib/notify/settle.lua.ts';
+import { createKeys } from '../../lib/redis/keys.ts';
+import type { Redis } from '../../lib/redis/redis.ts';
+import { defineScript, type Script } from '../../lib/redis/script.ts';
+import { dyingAfter, type Mistake, withMistakes } from '../support/tampered-redis.ts';
+
+export const KEYS = createKeys('{p2p}:');
+
+const COMMON = { nowMs: 0, drainToken: '', notifyTimeoutMs: 0 };
+const CLAIM = claimCall(KEYS, { ...COMMON, claimToken: '', places: 1, inFlight: false }).script;
+const SETTLE = settleCall(KEYS, { ...COMMON, ends: false, ended: [], random: () => 0 }).script;
+
+/** The scripts of a check and of a delivery, by the hash under which they are asked for. */
+const SCRIPTS: ReadonlyMap<string, Script> = new Map(
+  [TAKE_TICKET, RECORD, COMMIT_MANUAL, CLAIM, SETTLE].map((script) => [script.sha1, script]),
+);
+
+const BY_TEXT: ReadonlyMap<string, Script> = new Map(
+  [...SCRIPTS.values()].map((script) => [script.lua, script]),
+);
+
+/** Scripts that may commit a change. */
+export const COMMITTING: ReadonlySet<string> = new Set([RECORD.name, COMMIT_MANUAL.name]);
+
+/** Which script a command asks for, if it is one of ours. */
+export function scriptOf([name, script]: readonly [string, ...(string | Buffer)[]]): Script | undefined {
+  if (name === 'EVAL') return BY_TEXT.get(String(script));
+  return name === 'EVALSHA' ? SCRIPTS.get(String(script)) : undefined;
+}
+
+/** The script's text with those of the mistakes in it that are about it. @throws Error if one has no place there any more. */
+export function withPlanted(script: Script, mistakes: readonly Mistake[]): string {
+  return rewritten(script, (redis) => withMistakes(redis, mistakes));
+}
+
+/** A script's text, but that it dies after so many writes. */
+export function mortal(lua: string, writes: number): string {
+  return rewritten(defineScript('mortal', lua), (redis) => dyingAfter(redis, writes));
+}
+
+/** What a tampered Redis would send in place of the script. */
+function rewritten(script: Script, tamper: (redis: Redis) => Redis): string {
+  let { lua } = script;
+  const capture: Redis = {
+    async send([request]) {
+      if (request !== undefined && 'script' in request) lua = request.script.lua;
+      return [];
+    },
+    close: async () => {},
+  };
+  void tamper(capture).send([{ script, keys: [], args: [] }], { repeatable: false });
+  return lua;
+}

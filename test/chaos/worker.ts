@@ -1,0 +1,49 @@
+/**
+ * A container: the handlers of `functions/` as they are deployed, each invocation a message. Killed by its parent at any
+ * moment, and ends with it.
+ */
+import { registerHooks } from 'node:module';
+import type { Context } from 'aws-lambda';
+import type { FunctionName, WorkerMessage, WorkerOrder } from './containers.ts';
+
+registerHooks({
+  resolve(specifier, context, next) {
+    const waits = specifier === 'node:timers/promises' && context.parentURL?.endsWith('/lib/app.ts');
+    return next(waits ? new URL('./quick-second-look.ts', import.meta.url).href : specifier, context);
+  },
+});
+
+const handlers: Readonly<Record<FunctionName, (event: unknown, context: Context) => Promise<unknown>>> = {
+  'ip-check': (await import('../../functions/ip-check.ts')).handler,
+  'producer-notify': (await import('../../functions/producer-notify.ts')).handler,
+};
+
+process.on('disconnect', () => process.exit(0));
+process.on('message', async ({ name, event, requestId, timeLimitMs }: WorkerOrder) => {
+  const endsAt = performance.now() + timeLimitMs;
+  const context: Context = {
+    callbackWaitsForEmptyEventLoop: false,
+    functionName: name,
+    functionVersion: '$LATEST',
+    invokedFunctionArn: `arn:aws:lambda:eu-west-1:000000000000:function:${name}`,
+    memoryLimitInMB: '256',
+    awsRequestId: requestId,
+    logGroupName: name,
+    logStreamName: name,
+    getRemainingTimeInMillis: () => Math.max(0, endsAt - performance.now()),
+    done: () => {},
+    fail: () => {},
+    succeed: () => {},
+  };
+  report(
+    await handlers[name](event, context).then(
+      (answer): WorkerMessage => ({ kind: 'answered', answer }),
+      (error: unknown): WorkerMessage => ({ kind: 'threw', error: String(error) }),
+    ),
+  );
+});
+report({ kind: 'ready' });
+
+function report(message: WorkerMessage): void {
+  process.send?.(message);
+}
