@@ -5,30 +5,30 @@
  * - `literal(text)`: `text` if it is made of an IP literal's characters, else ''.
  * - `read_register(key)`: the hash as a table of strings. `epoch_of(register)`: its epoch, 0 if there is none.
  * - `clear(key, register, names)`: deletes those of the fields that are there.
- * - `commit(keys, register, change)`: `keys` = {ip, history, producers, deliveries, due}; `change` = {to, now,
- *   due_at, source, votes, fields, stale}: `now` and `due_at` in ms, `votes` as JSON, `fields` a flat list of
- *   further fields that are written with the register, `stale` names of fields that go with the old address. Answers
- *   the new epoch, and a list: producers that became due, deliveries left alone under a lease, producers skipped for
- *   a bad uuid, missing producers dropped, records removed.
+ * - `commit(keys, register, change)`: `keys` = {ip, history, producers, deliveries, due}; `change` = {to, now, source,
+ *   votes, fields, stale}: `now` in ms, `votes` as JSON, `fields` a flat list of further fields that are written with
+ *   the register, `stale` names of fields that go with the old address. Answers the new epoch, and a list: producers
+ *   that became due, deliveries left alone under a lease, producers skipped for a bad uuid, missing producers dropped,
+ *   records removed.
  *
  * The caller checks the types of all keys first. Then, in this order, so that a script that dies half-way has
  * promised too much rather than too little and the next check can simply repeat it: who is due, clean-up, history,
  * register. Every collection is written with as few variadic commands as `unpack` allows: the embedded engine copies
  * it each time.
  *
- * Who is due: every producer, also those whose address is unusable (the delivery then settles as such). `due_at` may
- * be earlier than `now`, whose clock may run ahead by as long as a reply took: who is due must be due at once for a
- * reader whose clock does not. A delivery that has a lease, expired or not, keeps its score: the claim under that
- * lease, or the one that finds it expired, sees that the epoch has changed. It is a member of the due set already;
- * NX only mends a set that lost it. Records are read, for their leases, and not rewritten, except that a producer that
- * is here is not missing any more.
+ * Who is due: every producer, also those whose address is unusable (the delivery then settles as such), since 3 s ago:
+ * our clock may run ahead of a drain's by as long as TIME took to be read, 2 s at most, and a drain that is started at
+ * once must not find that nothing is due yet. A delivery that has a lease, expired or not, keeps its score: the claim
+ * under that lease, or the one that finds it expired, sees that the epoch has changed. It is a member of the due set
+ * already; NX only mends a set that lost it. Records are read, for their leases, and not rewritten, except that a
+ * producer that is here is not missing any more.
  *
  * Clean-up: a producer without a lease that every look has found missing for over a day (`missingSince`) loses its
  * delivery. Its next look has to lie ahead: when it is overdue nobody can tell whether it has been back. A record
  * without producer, lease and delivery goes, unless an attempt of its may have been under way less than 60 s ago.
  */
 export const LUA_COMMIT = `
-local CHUNK, DAY, MINUTE, HISTORY = 1000, 86400000, 60000, 1000
+local CHUNK, DAY, MINUTE, AHEAD, HISTORY = 1000, 86400000, 60000, 3000, 1000
 local CANDIDATE = {'candidate', 'candidateChecks', 'candidateAt'}
 local UUID = '^' .. string.rep('%x', 8) .. string.rep('%-' .. string.rep('%x', 4), 3) .. '%-' .. string.rep('%x', 12) .. '$'
 
@@ -142,7 +142,7 @@ local function commit(keys, register, change)
   local now = whole(change.now)
   local found = survey(keys, change.now)
 
-  local due, leased = make_due(keys.due, found, whole(change.due_at))
+  local due, leased = make_due(keys.due, found, whole(change.now - AHEAD))
   variadic('HSET', keys.deliveries, found.back, 2)
   variadic('ZREM', keys.due, found.dropped, 1)
   variadic('HDEL', keys.deliveries, found.removed, 1)

@@ -33,7 +33,7 @@ ids[#ids + 1] = id
 local last = {unpack(ids, math.max(1, #ids - KEPT_IDS + 1), #ids)}
 
 local verified_no_more = literal(register.current) ~= address and {'verifiedAt'} or {}
-local epoch, made = commit(keys, register, { to = address, now = now, due_at = now, source = 'manual',
+local epoch, made = commit(keys, register, { to = address, now = now, source = 'manual',
   votes = cjson.encode({manual = address}), fields = {'manualIds', cjson.encode(last)}, stale = verified_no_more })
 return {'committed', epoch, unpack(made)}
 `,

@@ -119,7 +119,7 @@ set('unknownChecks', whole(unknown))
 
 if outcome == 'changed' then
   set('verifiedAt', ARGV[4])
-  epoch, made = commit(keys, register, { to = address, now = now, due_at = math.min(began, now), source = 'sources',
+  epoch, made = commit(keys, register, { to = address, now = now, source = 'sources',
     votes = votes, fields = fields, stale = {} })
   current = address
   return answer(outcome, '')

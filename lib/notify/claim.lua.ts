@@ -24,8 +24,6 @@ local LONGEST_LEASE = HOUR
 -- A longer address is none; it is not carried about.
 local ADDRESS_BYTES = 64
 local UUID = '^' .. string.rep('%x', 8) .. string.rep('%-' .. string.rep('%x', 4), 3) .. '%-' .. string.rep('%x', 12) .. '$'
--- Whoever committed may have read its clock over a slower connection, and be ahead of us by as much.
-local AHEAD = 3000
 -- The most members that one claim looks at, so that it stays short however many are postponed in front.
 local LOOKS = math.max(1000, places)
 
@@ -107,11 +105,9 @@ local function look_at(uuid, json, address, score)
   save(uuid, record)
 end
 
--- What that commit made due is due: a drain that is started at once would go idle for want of milliseconds.
-local horizon = epoch > now and epoch <= now + AHEAD and epoch or now
 while more and taken < places and looked < LOOKS do
   local page = math.min(math.max(places - taken, 100), LOOKS - looked)
-  local scored = redis.call('ZRANGEBYSCORE', due, '-inf', whole(horizon), 'WITHSCORES', 'LIMIT', looked, page)
+  local scored = redis.call('ZRANGEBYSCORE', due, '-inf', whole(now), 'WITHSCORES', 'LIMIT', looked, page)
   local uuids = {}
   for i = 1, #scored, 2 do uuids[#uuids + 1] = scored[i] end
   local jsons, addresses = {}, {}

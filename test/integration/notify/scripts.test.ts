@@ -308,7 +308,7 @@ for (const engine of ['embedded', 'real'] as const) {
         for (let i = 0; i < 200; i++) await world.produce(uuidOf(i), A1);
         await world.commit('203.0.113.1', T0);
         for (let i = 0; i < 180; i++) {
-          await world.command('ZADD', world.keys.due, T0 - 1, uuidOf(i));
+          await world.command('ZADD', world.keys.due, T0 - 10 * SECOND, uuidOf(i));
           await world.remove(uuidOf(i));
         }
         const reply = await world.claim(T0, { places: 16 });
