@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
+import { createKeyPair } from '../../lib/peers/signing.ts';
 import { startPeer } from '../support/peer-server.ts';
 import { freePorts, isFree, type StackPorts } from '../support/ports.ts';
 import { descendants, processGone } from '../support/processes.ts';
@@ -171,12 +172,14 @@ test(
     const consumer = await startPeer(t);
     const source = await startPeer(t, { body: '203.0.113.5' });
     await redis.command('HSET', '{p2p}:consumers', uuid, consumer.address);
+    const { secretKey } = createKeyPair();
     const folder = mkdtempSync(join(tmpdir(), 'p2p-own-'));
     t.after(() => rmSync(folder, { recursive: true }));
     const file = join(folder, 'env');
     writeFileSync(
       file,
       `LOCAL_UUID=${randomUUID()}\nREDIS_URL=${redis.tcpUrl}\nPEER_ALLOW_CIDRS=127.0.0.1/32\n` +
+        `SIGNING_KEY=${secretKey}\nREDIS_TOKEN=planted-token\n` +
         `IP_SOURCES=http://${source.address}\nIP_ALLOW_CIDRS=203.0.113.0/24\n`,
     );
     const start = await npm(t, { LOCAL_ENV_FILE: file });
@@ -184,9 +187,12 @@ test(
     await start.line(/^Redis +yours, redis:\/\/127\.0\.0\.1:/);
     const [request] = await consumer.received(1);
     assert.equal(request?.path, '/sync');
+    assert.match(String(request?.headers['webhook-signature']), /^v1a,/, 'what .env says is signed');
     await start.line(new RegExp(`${uuid}  alive`));
     await start.line(/the public IP is 203\.0\.113\.5/);
     assert.doesNotMatch(start.output(), /simulated|alder|demo:ip/);
+    const seen = start.output() + readFileSync(start.env.LOCAL_LOG ?? '', 'utf8');
+    for (const secret of [secretKey.slice(5), 'planted-token']) assert.ok(!seen.includes(secret));
     assert.equal(await isFree(start.ports.world), true, 'no world');
     assert.equal(await isFree(start.ports.rest), true, 'no REST face');
 

@@ -133,6 +133,15 @@ function assertEnds(ended: readonly Ended[], expected: Readonly<Record<string, s
 
 const hasPlanted = (value: unknown) => JSON.stringify(value).toLowerCase().includes(PLANTED);
 
+/** A Redis that answers each command with an error that repeats it. */
+async function startEcho(t: TestContext) {
+  const echo = await startFakeTcpRedis(t, (socket) => {
+    const said = echo.received.at(-1)?.replaceAll('\r\n', ' ') ?? '';
+    socket.write(`-ERR ${said}\r\n`.repeat(8));
+  });
+  return echo;
+}
+
 describe('no secret is to be seen', { concurrency: true }, () => {
   test('where everything works but the starting of a sibling', async (t) => {
     const world = await startWorld(t);
@@ -253,10 +262,7 @@ describe('no secret is to be seen', { concurrency: true }, () => {
 
   test('where Redis over TCP cannot be reached, refuses the log-in, or repeats it', async (t) => {
     const world = await startWorld(t);
-    const echo = await startFakeTcpRedis(t, (socket) => {
-      const said = echo.received.at(-1)?.replaceAll('\r\n', ' ') ?? '';
-      socket.write(`-ERR ${said}\r\n`.repeat(8));
-    });
+    const echo = await startEcho(t);
     const closing = await startFakeTcpRedis(t, (socket) => void socket.destroy());
     const silent = await startFakeTcpRedis(t, () => {});
     const as = (url: string) => ({ REDIS_URL: `redis://default:${ENCODED}@${new URL(url).host}/3` });
@@ -302,6 +308,33 @@ describe('no secret is to be seen', { concurrency: true }, () => {
       'read-only': 'RedisReplyError',
       'no such database': 'RedisUnavailableError',
     });
+  });
+
+  test('of a host of its own, whose Redis repeats the log-in', async (t) => {
+    const { scenario } = await startWorld(t);
+    const echo = await startEcho(t);
+    const { env } = scenario('host', { REDIS_URL: `redis://default:${ENCODED}@${new URL(echo.url).host}` });
+    const child = spawn(process.execPath, ['host/start.ts'], {
+      cwd: ROOT,
+      env: bareEnv(ROOT, { LOCAL_ENV_FILE: '', ...env }),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    t.after(() => void child.kill('SIGKILL'));
+    let output = '';
+    const refused = Promise.withResolvers<void>();
+    const closed = once(child, 'close');
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (data) => {
+        output += data;
+        if (output.includes('refused the login')) refused.resolve();
+      });
+    }
+    await Promise.race([refused.promise, closed]);
+    child.kill('SIGTERM');
+    await closed;
+
+    assert.match(output, /refused the login/);
+    assert.ok(!hasPlanted(output), output);
   });
 
   test('where the configuration is wrong, or an event holds one by mistake', async (t) => {
