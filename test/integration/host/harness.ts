@@ -1,0 +1,97 @@
+import { createBootClock } from '../../../host/clock.ts';
+import { createJobs, type Jobs, type JobsOptions } from '../../../host/jobs.ts';
+import { createLineWriter } from '../../../host/line-writer.ts';
+import { createTrouble } from '../../../host/trouble.ts';
+import { systemHost } from '../../../lib/app.ts';
+import { type Config, loadConfig } from '../../../lib/config.ts';
+import type { Host, Log } from '../../../lib/invocation.ts';
+import { SECOND_LOOK_MS } from '../../../lib/ip/observe.ts';
+import { createLog, createScrub } from '../../../lib/log.ts';
+
+export const LOCAL_UUID = '1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b';
+
+/** The n-th uuid of a test. */
+export const uuidOf = (n: number) => `10000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
+
+/** This machine, but for the pause between two looks at a new address. */
+export const quickHost: Host = {
+  ...systemHost,
+  sleep: (ms, signal) => (ms === SECOND_LOOK_MS ? Promise.resolve() : systemHost.sleep(ms, signal)),
+};
+
+export function configOf(env: Readonly<Record<string, string | undefined>>): Config {
+  return loadConfig({
+    LOCAL_UUID,
+    PEER_ALLOW_CIDRS: '127.0.0.1/32',
+    IP_SOURCES: 'static:203.0.113.7',
+    IP_ALLOW_CIDRS: '203.0.113.0/24',
+    SYNC_FUNCTION: 'sync',
+    PRODUCER_NOTIFY_FUNCTION: 'producer-notify',
+    ...env,
+  });
+}
+
+export interface TestLog {
+  readonly log: Log;
+  readonly lines: readonly string[];
+  /** Resolves when so many lines match. Pair it with the test's timeout. */
+  matching(pattern: RegExp, count?: number): Promise<readonly string[]>;
+}
+
+/** A log as the host writes it, kept. */
+export function keepLog(): TestLog {
+  const lines: string[] = [];
+  const waiting = new Set<() => void>();
+  const write = (line: string) => {
+    lines.push(line);
+    for (const check of waiting) check();
+  };
+  return {
+    log: createLog(createLineWriter({ write, level: 'INFO', format: 'text' }), createScrub([])),
+    lines,
+    matching: (pattern, count = 1) =>
+      new Promise((resolve) => {
+        const check = () => {
+          const found = lines.filter((line) => pattern.test(line));
+          if (found.length < count) return;
+          waiting.delete(check);
+          resolve(found);
+        };
+        waiting.add(check);
+        check();
+      }),
+  };
+}
+
+interface Owner {
+  after(end: () => Promise<void>): void;
+}
+
+/** The jobs of a host, without its schedules. Ended after the test. */
+export function startJobs(
+  t: Owner,
+  config: Config,
+  { kept = keepLog(), ...given }: Partial<JobsOptions> & { readonly kept?: TestLog } = {},
+): Jobs & TestLog {
+  const host = given.host ?? quickHost;
+  const clock = given.clock ?? createBootClock(host);
+  const { log } = kept;
+  const jobs = createJobs({
+    config,
+    log,
+    host,
+    clock,
+    trouble: createTrouble({ log, clock }),
+    ...given,
+  });
+  t.after(() => jobs.end(0));
+  return {
+    ...kept,
+    run: jobs.run,
+    invoke: jobs.invoke,
+    end: jobs.end,
+    get leftBehind() {
+      return jobs.leftBehind;
+    },
+  };
+}
