@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { bundle } from '../../../host/bundle.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'p2p-bundle-'));
+after(() => rmSync(folder, { recursive: true }));
+const file = join(folder, 'p2p-scheduler.mjs');
+const { packages } = await bundle(file);
+
+const run = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+  spawnSync(process.execPath, args, {
+    cwd: folder,
+    env: { PATH: process.env.PATH, ...env },
+    encoding: 'utf8',
+    timeout: 20_000,
+  });
+
+describe('the bundle', () => {
+  test('is one file that can be started', () => {
+    assert.deepEqual(readdirSync(folder), ['p2p-scheduler.mjs']);
+    assert.equal(statSync(file).mode & 0o111, 0o111);
+    assert.match(readFileSync(file, 'utf8'), /^#!\/usr\/bin\/env node\n/);
+  });
+
+  test('holds nothing that only Lambda needs, and the licence of each package that it holds', () => {
+    assert.ok(packages.includes('ioredis') && packages.includes('valibot'), packages.join());
+    for (const name of packages) assert.doesNotMatch(name, /aws|middy|smithy|serverless|esbuild/);
+    const text = readFileSync(file, 'utf8');
+    for (const name of packages) assert.match(text, new RegExp(`^${name} \\d+\\.\\d+\\.\\d+, `, 'm'));
+  });
+
+  test('names every variable that is wrong, and ends with the exit code of a faulty configuration', () => {
+    const { status, stderr, stdout } = run([file, 'host']);
+    assert.equal(status, 78, stderr);
+    assert.match(stderr, /LOCAL_UUID is required\n.*REDIS_URL is required/);
+    assert.equal(stdout, '');
+    assert.doesNotMatch(stderr, /^\s+at /m);
+  });
+
+  test('says which file it could not read', () => {
+    const { status, stderr } = run([file, 'host'], { LOCAL_ENV_FILE: 'nowhere' });
+    assert.equal(status, 78);
+    assert.match(stderr, /nowhere cannot be read/);
+  });
+
+  test('says on an old Node that it needs a newer one', () => {
+    const pretend = 'Object.defineProperty(process,"versions",{value:{...process.versions,node:"20.19.0"}})';
+    const { status, stderr } = run(['--import', `data:text/javascript,${pretend}`, file, 'host']);
+    assert.equal(status, 1);
+    assert.equal(stderr, 'Node 20.19.0 is too old for p2p-scheduler: it needs Node 22 or newer.\n');
+  });
+});

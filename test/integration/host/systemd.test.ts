@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import {
+  chmodSync,
+  closeSync,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { createSupervisor, isJournal } from '../../../host/systemd.ts';
+
+const TIMEOUT = { timeout: 30_000 };
+
+/** A folder with a `systemd-notify` that writes down how it was called, and its environment. */
+function fakeNotify(t: TestContext, exitCode = 0) {
+  const folder = mkdtempSync(join(tmpdir(), 'p2p-notify-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const out = join(folder, 'out');
+  writeFileSync(out, '');
+  const command = join(folder, 'systemd-notify');
+  writeFileSync(
+    command,
+    `#!/bin/sh\n{ echo "$NOTIFY_SOCKET $*"; env | sed 's/^/env /'; } >> ${out}\nexit ${exitCode}\n`,
+  );
+  chmodSync(command, 0o755);
+  const calls = async () =>
+    (await readFile(out, 'utf8')).split('\n').filter((line) => line !== '' && !line.startsWith('env '));
+  return {
+    path: `${folder}:/usr/bin:/bin`,
+    text: () => readFile(out, 'utf8'),
+    /** Resolves when it was called so often. */
+    async calls(count: number): Promise<string[]> {
+      for await (const _ of changes(folder)) {
+        const found = await calls();
+        if (found.length >= count) return found;
+      }
+      return assert.fail('the folder is watched no more');
+    },
+  };
+}
+
+/** Once now, and then each time something in the folder has changed. */
+async function* changes(folder: string): AsyncGenerator<void> {
+  let changed = Promise.withResolvers<void>();
+  const watcher = watch(folder, () => changed.resolve());
+  try {
+    for (;;) {
+      yield;
+      await changed.promise;
+      changed = Promise.withResolvers<void>();
+    }
+  } finally {
+    watcher.close();
+  }
+}
+
+const noFailure = (reason: string) => assert.fail(reason);
+
+describe('systemd', TIMEOUT, () => {
+  test('is told that the service is ready, by a process that knows no secret', async (t) => {
+    const notify = fakeNotify(t);
+    const env = { NOTIFY_SOCKET: '/run/n', PATH: notify.path, REDIS_TOKEN: 'planted-token-1f0a' };
+    createSupervisor(env, noFailure).notify({ ready: true, status: 'Running' });
+    assert.deepEqual(await notify.calls(1), ['/run/n --ready --status=Running']);
+    assert.doesNotMatch(await notify.text(), /planted-token/);
+  });
+
+  test('is told that the service is alive as long as it is well', async (t) => {
+    const notify = fakeNotify(t);
+    const env = { NOTIFY_SOCKET: '/run/n', PATH: notify.path, WATCHDOG_USEC: '300000000' };
+    const ending = new AbortController();
+    const well = [true, false, true];
+    const slept: number[] = [];
+    await createSupervisor(env, noFailure).keepAlive(
+      () => well.shift() ?? false,
+      {
+        sleep: async (ms) => {
+          slept.push(ms);
+          if (well.length === 0) ending.abort();
+        },
+      },
+      ending.signal,
+    );
+    assert.deepEqual(slept, [150_000, 150_000, 150_000], 'half of what systemd allows');
+    assert.deepEqual(await notify.calls(2), ['/run/n WATCHDOG=1', '/run/n WATCHDOG=1']);
+  });
+
+  test('is left alone where it has not started this process, or watches another', async (t) => {
+    const notify = fakeNotify(t);
+    const never = () => assert.fail('nothing to keep alive');
+    for (const env of [
+      { PATH: notify.path, WATCHDOG_USEC: '1000000' },
+      { PATH: notify.path, NOTIFY_SOCKET: '/run/n' },
+      { PATH: notify.path, NOTIFY_SOCKET: '/run/n', WATCHDOG_USEC: '1000000', WATCHDOG_PID: '1' },
+    ]) {
+      await createSupervisor(env, noFailure).keepAlive(
+        () => true,
+        { sleep: never },
+        new AbortController().signal,
+      );
+    }
+    createSupervisor({ PATH: notify.path }, noFailure).notify({ ready: true, status: 'nobody asked' });
+    const asked = createSupervisor({ PATH: notify.path, NOTIFY_SOCKET: '/run/n' }, noFailure);
+    asked.notify({ status: 'Running' });
+    assert.deepEqual(await notify.calls(1), ['/run/n --status=Running']);
+  });
+
+  test('that cannot be told is one warning', async (t) => {
+    for (const [path, reason] of [
+      ['/nowhere', /ENOENT/],
+      [fakeNotify(t, 1).path, /exit code 1/],
+    ] as const) {
+      const failed = Promise.withResolvers<string>();
+      const supervisor = createSupervisor({ NOTIFY_SOCKET: '/run/n', PATH: path }, failed.resolve);
+      supervisor.notify({ ready: true, status: 'Running' });
+      assert.match(await failed.promise, reason);
+    }
+  });
+});
+
+test('the journal is known by its file, not by a variable that was inherited', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'p2p-journal-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const descriptor = openSync(join(folder, 'journal'), 'w');
+  t.after(() => closeSync(descriptor));
+  const { dev, ino } = fstatSync(descriptor);
+  assert.equal(isJournal({ JOURNAL_STREAM: `${dev}:${ino}` }, descriptor), true);
+  assert.equal(isJournal({}, descriptor), false);
+  assert.equal(isJournal({ JOURNAL_STREAM: '8:1' }, descriptor), false);
+});

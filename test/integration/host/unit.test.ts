@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { BUNDLE } from '../../../host/bundle.ts';
+import { EXIT } from '../../../host/main.ts';
+
+const read = (file: string) => readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8');
+const unit = read('host/p2p-scheduler.service');
+
+/** In tenths: 0 is a sandbox without any door, 100 a service without a sandbox. */
+const MOST_EXPOSURE = 20;
+
+function needsSystemdAnalyze(): { skip?: string } {
+  if (spawnSync('systemd-analyze', ['--version'], { stdio: 'ignore' }).status === 0) return {};
+  if (process.env.CI) throw new Error('CI needs systemd-analyze (apt-get install systemd).');
+  return { skip: 'NEEDS systemd-analyze (apt-get install systemd)' };
+}
+
+/** The unit as a file, with a Node that is on this machine: `verify` looks whether the program is there. */
+function unitFile(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'p2p-unit-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'p2p-scheduler.service');
+  writeFileSync(file, unit.replace('ExecStart=/usr/bin/node', `ExecStart=${process.execPath}`));
+  return file;
+}
+
+function analyze(...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync('systemd-analyze', args, { encoding: 'utf8' });
+  assert.equal(status, 0, stdout + stderr);
+  return stdout + stderr;
+}
+
+describe('the systemd unit', () => {
+  test('has no fault that systemd finds', needsSystemdAnalyze(), (t) => {
+    assert.equal(analyze('verify', '--man=no', unitFile(t)), '');
+  });
+
+  test('leaves the service few doors', needsSystemdAnalyze(), (t) => {
+    analyze('security', '--offline=true', `--threshold=${MOST_EXPOSURE}`, unitFile(t));
+  });
+
+  test('starts what is built, and not again what is misconfigured', () => {
+    const file = BUNDLE.split('/').at(-1);
+    assert.match(unit, new RegExp(`^ExecStart=/usr/bin/node /opt/p2p-scheduler/${file} host$`, 'm'));
+    assert.match(unit, new RegExp(`^RestartPreventExitStatus=${EXIT.misconfigured}$`, 'm'));
+  });
+
+  test('lets the compiler of V8 work, and systemd-notify report', () => {
+    assert.doesNotMatch(unit, /^MemoryDenyWriteExecute=yes/m);
+    assert.match(unit, /^Type=notify\nNotifyAccess=all$/m);
+  });
+});
+
+test('the Containerfile takes what is built and runs it', () => {
+  const containerfile = read('Containerfile');
+  assert.match(containerfile, new RegExp(`^COPY .*${BUNDLE} `, 'm'));
+  assert.match(containerfile, /^CMD \["host"\]$/m);
+});
