@@ -13,7 +13,7 @@ export interface ChaosOptions {
   readonly plant?: string | undefined;
   /** Whether to begin no run after one that failed. */
   readonly untilFailure?: boolean;
-  /** No run begins after that. */
+  /** No run begins after that, and one that has begun does not count. */
   readonly signal?: AbortSignal;
   onRun?(run: Run): void;
 }
@@ -42,6 +42,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const work = async (lane: Lane) => {
     while (mayBegin()) {
       const run = await runOnce(lane, seed + begun++);
+      // A Ctrl-C reaches redis-server and the handlers too: what it broke is nobody's fault.
+      if (signal?.aborted) return;
       addTo(tally, run.tally);
       if (run.failed) failures.push(run);
       onRun?.(run);
@@ -51,6 +53,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     const lane = await startLane(mistakes);
     try {
       await work(lane);
+    } catch (error) {
+      if (!signal?.aborted) throw error;
     } finally {
       await lane.close();
     }

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Call, Place } from './places.ts';
 import type { Random } from './random.ts';
+import { reset } from './reset.ts';
 
 /** What a producer does with a request. The word after the dash: whether it took note of the address. */
 export type Behaviour =
@@ -111,7 +112,7 @@ export async function react(
       return;
     case 'resets-noted':
     case 'resets-unnoted':
-      return void response.socket?.resetAndDestroy();
+      return reset(response);
     case 'error-500-noted':
     case 'error-500-unnoted':
       return respond(response, 500);
@@ -133,7 +134,7 @@ export async function react(
       return void delay(5).then(() => response.destroy());
     case 'late':
       takeLate(random.between(5_000, 59_000));
-      if (random.chance(0.5)) response.socket?.resetAndDestroy();
+      if (random.chance(0.5)) reset(response);
   }
 }
 

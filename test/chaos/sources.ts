@@ -1,6 +1,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Random } from './random.ts';
+import { reset } from './reset.ts';
 
 /** What an IP source does: tells the truth, or what it told before, or nothing that can be used. */
 export type Honesty = 'true' | 'stale' | 'silent' | 'error' | 'nonsense';
@@ -27,7 +28,7 @@ export async function startSources(onAsked: () => void): Promise<Sources> {
   const respond = (index: number, response: ServerResponse) => {
     switch (honesty[index]) {
       case 'silent':
-        return response.socket?.resetAndDestroy();
+        return reset(response);
       case 'error':
         return response.writeHead(503).end();
       case 'nonsense':
