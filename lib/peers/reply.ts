@@ -61,9 +61,12 @@ function canonicalSpelling(address: Address, raw: string): string {
   return parseIp(raw) !== undefined || raw.endsWith(']') ? address.ip : address.key;
 }
 
+/** A body that cannot be an object is not parsed: most peers answer a word or nothing, and an exception is dear. */
 function parseObject(body: Buffer): object | undefined {
+  const text = body.toString();
+  if (!/^[ \t\r\n]*\{/.test(text)) return undefined;
   try {
-    const value: unknown = JSON.parse(body.toString());
+    const value: unknown = JSON.parse(text);
     return isObject(value) ? value : undefined;
   } catch {
     return undefined;

@@ -66,35 +66,29 @@ export function nextHealth(
 
   if (result.kind !== 'failed') {
     const pauseMs = result.kind === 'busy' ? Math.min(result.retryAfterMs ?? 0, LONGEST_PAUSE_MS) : 0;
-    return {
-      state: 'alive',
-      address,
-      since: stateSince('alive'),
-      lastOk: nowMs,
-      ...(last?.lastError === undefined ? {} : { lastError: last.lastError }),
-      ...(last?.lastFail === undefined ? {} : { lastFail: last.lastFail }),
-      rtt: Math.round(result.rttMs),
-      ...(pauseMs > 0 ? { due: Math.round(nowMs + pauseMs) } : {}),
-      recent,
-    };
+    const next: Unfinished = { state: 'alive', address, since: stateSince('alive'), lastOk: nowMs, recent };
+    if (last?.lastError !== undefined) next.lastError = last.lastError;
+    if (last?.lastFail !== undefined) next.lastFail = last.lastFail;
+    next.rtt = Math.round(result.rttMs);
+    if (pauseMs > 0) next.due = Math.round(nowMs + pauseMs);
+    return next;
   }
 
   const failures = Math.min((last?.failures ?? 0) + 1, MOST_FAILURES);
   const dead = failures >= DEAD_AFTER_FAILURES;
   const state = dead ? 'dead' : 'suspect';
-  return {
-    state,
-    address,
-    since: stateSince(state),
-    ...(last?.lastOk === undefined ? {} : { lastOk: last.lastOk }),
-    lastError: result.error,
-    lastFail: nowMs,
-    ...(last?.rtt === undefined || dead ? {} : { rtt: last.rtt }),
-    failures,
-    ...(dead ? { due: nowMs + deadPauseMs(failures, now) } : {}),
-    recent,
-  };
+  const next: Unfinished = { state, address, since: stateSince(state), recent };
+  if (last?.lastOk !== undefined) next.lastOk = last.lastOk;
+  next.lastError = result.error;
+  next.lastFail = nowMs;
+  if (last?.rtt !== undefined && !dead) next.rtt = last.rtt;
+  next.failures = failures;
+  if (dead) next.due = nowMs + deadPauseMs(failures, now);
+  return next;
 }
+
+/** A record while it is being made: a round makes one a probe, and spreading what may be absent is dear. */
+type Unfinished = { -readonly [Field in keyof HealthRecord]: HealthRecord[Field] };
 
 /**
  * How long a dead consumer is left alone: two intervals, doubling with each further failure, ±20 % so that those who died

@@ -6,7 +6,8 @@ export interface Pool {
 
 interface Waiting {
   readonly job: () => Promise<void>;
-  readonly settle: (ran: boolean | Promise<boolean>) => void;
+  readonly resolve: (ran: boolean) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** `gate` is asked right before each job starts; what it refuses is not started later either. */
@@ -14,26 +15,25 @@ export function createPool(limit: number, gate: () => boolean | Promise<boolean>
   const waiting = createQueue<Waiting>();
   let workers = 0;
 
-  const runOne = async (job: () => Promise<void>): Promise<boolean> => {
-    const answer = gate();
-    // No await where none is needed: what the gate said has to be true when the job starts.
-    const open = typeof answer === 'boolean' ? answer : await answer;
-    if (open) await job();
-    return open;
-  };
-
   const work = async () => {
     for (let entry = waiting.take(); entry !== undefined; entry = waiting.take()) {
-      const { job, settle } = entry;
-      await runOne(job).then(settle, (error: unknown) => settle(Promise.reject(error)));
+      try {
+        const answer = gate();
+        // No await where none is needed: what the gate said has to be true when the job starts.
+        const open = typeof answer === 'boolean' ? answer : await answer;
+        if (open) await entry.job();
+        entry.resolve(open);
+      } catch (error) {
+        entry.reject(error);
+      }
     }
     workers -= 1;
   };
 
   return {
     run: (job) =>
-      new Promise((settle) => {
-        waiting.add({ job, settle });
+      new Promise((resolve, reject) => {
+        waiting.add({ job, resolve, reject });
         if (workers >= limit) return;
         workers += 1;
         void work();

@@ -18,23 +18,21 @@ export interface PageProbes {
 export async function probePage(page: Page, context: RoundContext): Promise<PageProbes> {
   const counts = { succeeded: 0, failed: 0 };
   let started = false;
-  const probed = await Promise.all(
-    page.due.map(async (group) => {
-      let answer: Answer = { kind: 'unprobed' };
-      await context.pool.run(async () => {
+  await Promise.all(
+    page.due.map((group) =>
+      context.pool.run(async () => {
         if (!started) page.began.ms = context.host.monotonicMs();
         started = true;
         context.tally.probes += 1;
-        answer = readAnswer(await context.probe(group.address), context.policy);
+        const answer = readAnswer(await context.probe(group.address), context.policy);
         if (answer.kind === 'unprobed') return;
         const succeeded = applyAnswer(answer, group, context);
         counts[succeeded ? 'succeeded' : 'failed'] += 1;
         if (succeeded) context.progress.lastSuccessMs = context.host.monotonicMs();
-      });
-      return answer.kind !== 'unprobed';
-    }),
+      }),
+    ),
   );
-  return { ...counts, finished: probed.every(Boolean) };
+  return { ...counts, finished: counts.succeeded + counts.failed === page.due.length };
 }
 
 /** Answers whether anybody at the address was found alive. */

@@ -15,15 +15,15 @@ const LENGTH = RECENT_OUTCOMES / PER_CHARACTER;
  * there yet is 0, so that an empty history is all `A`. As a number it is shifted by one place for each outcome.
  */
 export function pushOutcome(recent: string, outcome: RecentOutcome): string {
-  const digits = Array.from(isRecent(recent) ? recent : NO_OUTCOMES, (character) =>
-    DIGITS.indexOf(character),
-  );
-  return digits
-    .map((digit, i) => {
-      const carried = (digits[i + 1] ?? OUTCOMES.indexOf(outcome) << 4) >> 4;
-      return DIGITS[((digit << BITS) & 63) | carried];
-    })
-    .join('');
+  const digits = isRecent(recent) ? recent : NO_OUTCOMES;
+  let pushed = '';
+  let carried = OUTCOMES.indexOf(outcome);
+  for (let i = LENGTH - 1; i >= 0; i--) {
+    const digit = DIGITS.indexOf(digits.charAt(i));
+    pushed = DIGITS.charAt(((digit << BITS) & 63) | carried) + pushed;
+    carried = digit >> 4;
+  }
+  return pushed;
 }
 
 /** The outcomes of `pushOutcome`, the oldest first. Anything that is none of its texts has none. */

@@ -12,6 +12,10 @@ const parse = (body: unknown) =>
   parseSyncReply(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), policy);
 const SAYS_NOTHING = { heard: [], skipped: 0 };
 
+test('white space around the object is read over, as JSON has it', () => {
+  assert.equal(parse(` \t\r\n{"uuid":"${UUID}"}\n`).names, UUID);
+});
+
 test('a reply that is no JSON object says nothing', async (t) => {
   const bodies = {
     empty: '',

@@ -64,6 +64,19 @@ test('a job that throws rejects its own run only', async () => {
   assert.equal(await good, true);
 });
 
+test('a gate that throws rejects the run that it was asked for, and no other', async () => {
+  let asked = 0;
+  const pool = createPool(1, () => {
+    asked += 1;
+    if (asked === 1) throw new Error('boom');
+    return true;
+  });
+  const bad = pool.run(async () => assert.fail('it must not start'));
+  const good = pool.run(async () => {});
+  await assert.rejects(bad, /boom/);
+  assert.equal(await good, true);
+});
+
 test('a job that has run is let go, although the pool is never idle', async () => {
   setFlagsFromString('--expose-gc');
   const collect: () => void = runInNewContext('gc');
