@@ -39,7 +39,7 @@ export const coldStart: Row = {
         reading(
           `${name}: loaded by a quiet run`,
           'KB',
-          fact('bytes').map((bytes) => bytes / 1_000),
+          fact('bytes').map((bytes) => bytes / 1_024),
           { atMost: MAX_KB },
         ),
         reading(`${name}: files of the SDK or ioredis`, '', fact('heavy'), { atMost: 0 }),
@@ -51,7 +51,7 @@ export const coldStart: Row = {
       kind: 'measured',
       figures,
       notes: [
-        `median of ${REPETITIONS} fresh processes; 1 KB is 1,000 bytes; bundled with the settings of serverless.yml`,
+        `median of ${REPETITIONS} fresh processes; 1 KB is 1,024 bytes; bundled with the settings of serverless.yml`,
         'quiet: a round over no consumers, an IP check that finds nothing new, nothing due, all over REST',
       ],
     };
