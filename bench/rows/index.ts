@@ -1,6 +1,7 @@
 import type { Row } from '../row.ts';
 import { coldStart } from './cold-start.ts';
 import { cpu } from './cpu.ts';
+import { host } from './host.ts';
 import { notifyMemory, roundMemory } from './memory.ts';
 import { notify } from './notify.ts';
 import { quietCheck } from './quiet-check.ts';
@@ -14,6 +15,7 @@ export const ROWS: readonly Row[] = [
   quietCheck,
   notify,
   coldStart,
+  host,
   roundSpeed,
   roundBroken,
   roundMemory,

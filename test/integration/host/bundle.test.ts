@@ -23,7 +23,7 @@ describe('the bundle', () => {
   test('is one file that can be started', () => {
     assert.deepEqual(readdirSync(folder), ['p2p-scheduler.mjs']);
     assert.equal(statSync(file).mode & 0o111, 0o111);
-    assert.match(readFileSync(file, 'utf8'), /^#!\/usr\/bin\/env node\n/);
+    assert.match(readFileSync(file, 'utf8'), /^#!\/usr\/bin\/env -S node --max/);
   });
 
   test('holds nothing that only Lambda needs, and the licence of each package that it holds', () => {

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { BUNDLE } from '../../../host/bundle.ts';
+import { BUNDLE, NODE_OPTION } from '../../../host/bundle.ts';
 import { EXIT } from '../../../host/main.ts';
 
 const read = (file: string) => readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8');
@@ -45,7 +45,10 @@ describe('the systemd unit', () => {
 
   test('starts what is built, and not again what is misconfigured', () => {
     const file = BUNDLE.split('/').at(-1);
-    assert.match(unit, new RegExp(`^ExecStart=/usr/bin/node /opt/p2p-scheduler/${file} host$`, 'm'));
+    assert.match(
+      unit,
+      new RegExp(`^ExecStart=/usr/bin/node ${NODE_OPTION} /opt/p2p-scheduler/${file} host$`, 'm'),
+    );
     assert.match(unit, new RegExp(`^RestartPreventExitStatus=${EXIT.misconfigured}$`, 'm'));
   });
 
@@ -58,5 +61,6 @@ describe('the systemd unit', () => {
 test('the Containerfile takes what is built and runs it', () => {
   const containerfile = read('Containerfile');
   assert.match(containerfile, new RegExp(`^COPY .*${BUNDLE} `, 'm'));
+  assert.match(containerfile, new RegExp(`^ENTRYPOINT \\["node", "${NODE_OPTION}", "/app/`, 'm'));
   assert.match(containerfile, /^CMD \["host"\]$/m);
 });
