@@ -49,6 +49,7 @@ function startHost(
       LOCAL_ENV_FILE: '',
       LOCAL_UUID,
       REDIS_URL: redis.url,
+      REDIS_TOKEN: redis.token,
       PEER_ALLOW_CIDRS: '127.0.0.1/32',
       IP_ALLOW_CIDRS: '203.0.113.0/24',
       IP_SOURCES: sources,
@@ -150,7 +151,7 @@ describe('the scheduler on its own host', { concurrency: true }, () => {
   });
 
   test('ended by SIGTERM while it delivers, finishes or hands back each delivery', options, async (t) => {
-    const redis = await startRedis(t);
+    const redis = await startTestRedis(t, { engine: 'real', transport: 'rest' });
     const sources = await startSources(t);
     sources.tell('203.0.113.1');
     const asked = Promise.withResolvers<void>();
