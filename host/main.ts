@@ -98,10 +98,12 @@ async function runUntilAsked(settings: Settings, env: Environment): Promise<numb
   const why = await Promise.race([endRequested(), foreign.promise]);
   log.info('The scheduler ends', { why: why === 'foreign' ? 'Redis belongs to another consumer' : why });
   ending.abort();
+  const over = new AbortController();
   const inTime = await Promise.race([
     Promise.all([jobs.end(HAND_BACK_MS), ...working]).then(() => true),
-    delay(END_WITHIN_MS, false),
+    delay(END_WITHIN_MS, false, { signal: over.signal }),
   ]);
+  over.abort();
   if (!inTime) log.warn('Not everything could be handed back; it is taken up when its leases have ended');
   return why === 'foreign' ? EXIT.misconfigured : EXIT.ended;
 }
