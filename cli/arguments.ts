@@ -1,0 +1,84 @@
+import { parseArgs } from 'node:util';
+import { UsageError } from './errors.ts';
+import { visible } from './text/escape.ts';
+
+/** Every option of every command: the same name means the same everywhere. */
+export const OPTIONS = {
+  json: { type: 'boolean', help: 'print one JSON document instead of text' },
+  'env-file': { type: 'string', value: 'file', help: 'read this file instead of .env' },
+  help: { type: 'boolean', short: 'h', help: 'explain the command' },
+  state: { type: 'string', value: 'a,b', help: 'only those in one of these states' },
+  uuid: { type: 'string', value: 'start', help: 'only those whose UUID starts so' },
+  limit: { type: 'string', value: 'n', help: 'show at most so many' },
+  wide: { type: 'boolean', help: 'do not shorten anything to fit the terminal' },
+  all: { type: 'boolean', help: 'read every record, however many there are' },
+  replace: { type: 'boolean', help: 'also where the UUID is known at another address' },
+  stage: { type: 'string', value: 'name', help: 'run the deployed function of this stage on AWS' },
+  region: { type: 'string', value: 'name', help: 'with --stage: AWS_REGION, or us-east-1' },
+  'dry-run': { type: 'boolean', help: 'show what would be called, and call and change nothing' },
+  yes: { type: 'boolean', short: 'y', help: 'do not ask' },
+  verbose: { type: 'boolean', short: 'v', help: 'print what the job logs, too' },
+  ip: { type: 'string', value: 'address', help: "this consumer's public address" },
+  id: { type: 'string', value: 'id', help: 'an id that was printed before: the word counts once for it' },
+  reach: { type: 'string', value: 'ip[:port]', help: 'where consumers reach your consumer API' },
+} as const satisfies Record<string, OptionRule>;
+
+interface OptionRule {
+  readonly type: 'boolean' | 'string';
+  readonly short?: string;
+  /** What the option's value is, for the help. */
+  readonly value?: string;
+  readonly help: string;
+}
+
+export type OptionName = keyof typeof OPTIONS;
+type Named<Type> = {
+  [Name in OptionName]: (typeof OPTIONS)[Name]['type'] extends Type ? Name : never;
+}[OptionName];
+
+/** A command line, taken apart. */
+export interface Arguments {
+  /** The command and what follows it, options left out. */
+  readonly words: readonly string[];
+  readonly options: readonly OptionName[];
+  flag(name: Named<'boolean'>): boolean;
+  text(name: Named<'string'>): string | undefined;
+  /** @throws UsageError unless it is a whole number from `min` on. */
+  whole(name: Named<'string'>, rule: { fallback: number; min: number }): number;
+}
+
+/** @throws UsageError for an option that no command has, or that lacks its value. */
+export function parseArguments(argv: readonly string[]): Arguments {
+  const { values, positionals } = parse(argv);
+  const given = new Map<string, string | boolean>(Object.entries(values));
+  const text = (name: Named<'string'>) => {
+    const value = given.get(name);
+    return typeof value === 'string' ? value : undefined;
+  };
+  return {
+    words: positionals,
+    options: [...given.keys()].filter(isOption),
+    flag: (name) => given.get(name) === true,
+    text,
+    whole(name, { fallback, min }) {
+      const value = text(name);
+      if (value === undefined) return fallback;
+      if (/^\d{1,9}$/.test(value) && Number(value) >= min) return Number(value);
+      throw new UsageError(`--${name} must be a whole number from ${min} on.`);
+    },
+  };
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true, strict: true });
+  } catch (error) {
+    // The first sentence says what is wrong; the rest is advice about parseArgs. It quotes what was typed.
+    const [what = ''] = (error instanceof Error ? error.message : '').split('. ', 1);
+    throw new UsageError(`${visible(what, 200).replace(/\.$/, '')}.`);
+  }
+}
+
+function isOption(name: string): name is OptionName {
+  return Object.hasOwn(OPTIONS, name);
+}

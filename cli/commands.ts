@@ -1,0 +1,158 @@
+import type { OptionName } from './arguments.ts';
+import { type Context, environmentOf } from './context.ts';
+import { doctor } from './doctor/doctor.ts';
+import { UsageError } from './errors.ts';
+import type { ExitCode } from './exit-code.ts';
+import { history } from './history.ts';
+import { check } from './jobs/check.ts';
+import { notify } from './jobs/notify.ts';
+import { sync } from './jobs/sync.ts';
+import { addPeer, removePeer } from './peers/change.ts';
+import { listConsumers } from './peers/consumers.ts';
+import { listProducers } from './peers/producers.ts';
+import { status } from './status/status.ts';
+import { visible } from './text/escape.ts';
+import { version } from './version.ts';
+
+/** One command of `p2p`. */
+export interface Command {
+  readonly name: string;
+  /** How it is called, the name left out; a line each. */
+  readonly usage: readonly string[];
+  readonly summary: string;
+  /** What the help says beside. */
+  readonly details: readonly string[];
+  /** Beside `--json`, `--env-file` and `--help`, which all have. */
+  readonly options: readonly OptionName[];
+  /** @returns an exit code: one of `EXIT`, or the host's own. */
+  run(context: Context): Promise<ExitCode | number>;
+}
+
+const JOB_OPTIONS = ['stage', 'region', 'dry-run', 'limit', 'wide', 'yes', 'verbose'] as const;
+
+export const COMMANDS: readonly Command[] = [
+  {
+    name: 'doctor',
+    usage: ['[--reach ip[:port]]'],
+    summary: 'is it set up right?',
+    details: [
+      'Looks at the configuration, Redis, the IP sources, where calls leave from, the own consumer API, clocks and schedules. Each line is ok, warning or failure, and says what to do.',
+      'Run it where the scheduler runs: it sees this machine. With --reach it is told where consumers reach your consumer API, and holds that against what the sources see.',
+      'It writes one thing to Redis, a lease of its own, and gives it back. Exit code 1 means a failure; warnings leave it 0.',
+    ],
+    options: ['reach'],
+    run: alone(doctor),
+  },
+  {
+    name: 'status',
+    usage: ['[--all]'],
+    summary: 'what is going on?',
+    details: [
+      'The first line is the verdict: OK, ATTENTION or UNKNOWN. What was found out too long ago is unknown, never ok. Exit code 0 means OK, 3 that Redis could not be asked.',
+      'Reads Redis alone: about 14 commands, and two for each 1,000 consumers. Above 10,000 consumers their states are those of the last complete round; --all counts them.',
+    ],
+    options: ['all'],
+    run: alone(status),
+  },
+  peers('consumers'),
+  peers('producers'),
+  {
+    name: 'sync',
+    usage: ['[--dry-run | --stage name [--region name]] [--yes]'],
+    summary: 'run a round of synchronization now',
+    details: [
+      'Calls every consumer that is due, from this machine, or with --stage by the deployed function. If the address seen from here is not the one in the register, it asks first: every peer that is called records where the call came from.',
+    ],
+    options: JOB_OPTIONS,
+    run: alone(sync),
+  },
+  {
+    name: 'check',
+    usage: ['[--dry-run | --stage name [--region name]] [--yes]'],
+    summary: 'look at the address now, and tell producers if it changed',
+    details: [
+      'Asks the IP sources, from this machine, or with --stage by the deployed function. If they see another address than the register has, it asks first: only on the host itself is that a change. Scripts on the host give --yes.',
+    ],
+    options: JOB_OPTIONS,
+    run: alone(check),
+  },
+  {
+    name: 'notify',
+    usage: ['--ip address [--dry-run | --stage name] [--yes]', '[--dry-run | --stage name]'],
+    summary: "tell all producers an address: the operator's word",
+    details: [
+      'The word is always a new change, whatever the register has: every producer is told. The sources win again with the next check that sees otherwise. Without --ip it delivers what is due.',
+      'It counts once per command. If it is not known how it ended, an id is printed with which it can be repeated safely.',
+    ],
+    options: ['ip', 'id', ...JOB_OPTIONS],
+    run: alone(notify),
+  },
+  {
+    name: 'history',
+    usage: ['[--limit n] [--all]'],
+    summary: 'changes of the address, votes, and how long producers took',
+    details: ['Shows 5 changes unless --limit says otherwise, and of each the producers that took longest.'],
+    options: ['limit', 'all', 'wide'],
+    run: alone(history),
+  },
+  {
+    name: 'host',
+    usage: [''],
+    summary: 'run the scheduler on this machine until it is stopped',
+    details: [
+      'The three jobs on their intervals, without AWS. Its exit codes are its own: 78 for a configuration that is not usable.',
+    ],
+    options: [],
+    run: alone(async (context) => {
+      const { runHost } = await import('../host/main.ts');
+      return runHost(environmentOf(context));
+    }),
+  },
+  {
+    name: 'version',
+    usage: [''],
+    summary: 'print versions',
+    details: [],
+    options: [],
+    run: alone(version),
+  },
+];
+
+function peers(name: 'consumers' | 'producers'): Command {
+  const one = name.slice(0, -1);
+  const states =
+    name === 'consumers'
+      ? 'alive, suspect, dead, new, unknown (found out too long ago), self, unusable'
+      : 'told, again (told once more), telling, waiting, retrying, missing (not in producers), new, unusable';
+  return {
+    name,
+    usage: [
+      '[--state a,b] [--uuid start] [--limit n] [--wide]',
+      'add uuid address [--replace]',
+      'remove uuid',
+    ],
+    summary: `list, add and remove ${name}`,
+    details: [
+      `A line for each ${one}. Its state is one of: ${states}.`,
+      `At most 100 are shown; reading stops there. --wide shows whole UUIDs, which add and remove take.`,
+    ],
+    options: ['state', 'uuid', 'limit', 'wide', 'replace'],
+    async run(context) {
+      const [, action, ...rest] = context.args.words;
+      const list = name === 'consumers' ? listConsumers : listProducers;
+      if (action === undefined) return list(context);
+      if (action === 'add' && rest.length === 2) return addPeer(context, name);
+      if (action === 'remove' && rest.length === 1) return removePeer(context, name);
+      throw new UsageError(`${name} takes: nothing, "add uuid address", or "remove uuid".`, name);
+    },
+  };
+}
+
+/** A command without words of its own. */
+function alone(run: Command['run']): Command['run'] {
+  return async (context) => {
+    const [name, extra] = context.args.words;
+    if (extra !== undefined) throw new UsageError(`${name} takes no "${visible(extra)}".`, name);
+    return run(context);
+  };
+}

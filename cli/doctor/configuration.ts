@@ -1,0 +1,133 @@
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Environment } from '../../host/env-file.ts';
+import type { Config } from '../../lib/config.ts';
+import { isThisMachine, parseIp } from '../../lib/peers/ip-space.ts';
+import { visible } from '../text/escape.ts';
+import { type Finding, failure, ok, warning } from './finding.ts';
+
+/** What to do about a variable, where `.env.example` is not all there is to say. */
+const TODOS: Readonly<Record<string, string>> = {
+  LOCAL_UUID: 'Give it the UUID that your consumer API uses, in .env or exported.',
+  REDIS_URL: 'Give it the URL of the Redis that your consumer API uses, in .env or exported.',
+  REDIS_TOKEN: 'Copy the REST token (not the read-only one) from the console of your Redis.',
+};
+
+/** One finding for each bad variable. */
+export function configurationFaults(faults: readonly string[]): Finding[] {
+  return faults.map((fault) => {
+    const name = /^[A-Z_]+/.exec(fault)?.[0] ?? '';
+    return failure('config', fault, TODOS[name] ?? '.env.example explains each variable.');
+  });
+}
+
+/** What a valid configuration still says about mistakes. */
+export function checkConfiguration(config: Config, env: Environment, folder: string): Finding[] {
+  const findings = [...misspelt(env), ...openFile(env, folder), ...unencrypted(config), ...operators(config)];
+  return findings.length > 0 ? findings : [ok('config', 'every variable is usable')];
+}
+
+/** Variables of the README's table: one that almost has such a name is a mistake, and does nothing. */
+const VARIABLES = [
+  'LOCAL_UUID',
+  'REDIS_URL',
+  'REDIS_TOKEN',
+  'REDIS_PREFIX',
+  'PEER_PORT',
+  'PEER_ALLOW_CIDRS',
+  'SIGNING_KEY',
+  'SYNC_INTERVAL_MS',
+  'SYNC_CONCURRENCY',
+  'SYNC_TIMEOUT_MS',
+  'SYNC_SHARD_ABOVE',
+  'SYNC_MAX_SHARDS',
+  'SYNC_SCHEDULE',
+  'IP_FAMILY',
+  'IP_SOURCES',
+  'IP_QUORUM',
+  'IP_ALLOW_CIDRS',
+  'IP_CHECK_INTERVAL_MS',
+  'IP_CHECK_SCHEDULE',
+  'NOTIFY_CONCURRENCY',
+  'NOTIFY_TIMEOUT_MS',
+];
+const MOST_TYPOS = 2;
+const LONGEST_NAME = 30;
+
+function misspelt(env: Environment): Finding[] {
+  return Object.keys(env).flatMap((name) => {
+    if (VARIABLES.includes(name) || name.length > LONGEST_NAME || !name.includes('_')) return [];
+    const meant = VARIABLES.find((variable) => distance(name.toUpperCase(), variable) <= MOST_TYPOS);
+    if (meant === undefined) return [];
+    return [
+      warning(
+        'config',
+        `${visible(name)} is set, and is no variable: nothing reads it`,
+        `Did you mean ${meant}?`,
+      ),
+    ];
+  });
+}
+
+/** Levenshtein's distance. */
+function distance(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > MOST_TYPOS) return MOST_TYPOS + 1;
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+/** The file holds secrets. */
+function openFile({ LOCAL_ENV_FILE }: Environment, folder: string): Finding[] {
+  if (LOCAL_ENV_FILE === '' || process.platform === 'win32') return [];
+  const file = resolve(folder, LOCAL_ENV_FILE ?? '.env');
+  const stats = statSync(file, { throwIfNoEntry: false });
+  if (stats === undefined || (stats.mode & 0o004) === 0) return [];
+  return [
+    warning('config', `everybody on this machine may read ${visible(file)}`, `chmod 600 ${visible(file)}`),
+  ];
+}
+
+function unencrypted({ redis }: Config): Finding[] {
+  const { protocol, hostname, password } = new URL(redis.url);
+  const ip = parseIp(hostname.replace(/^\[|\]$/g, ''));
+  const local = hostname === 'localhost' || (ip !== undefined && isThisMachine(ip));
+  const secret = protocol === 'http:' || (protocol === 'redis:' && password !== '');
+  if (local || !secret) return [];
+  return [
+    warning(
+      'config',
+      `REDIS_URL is ${protocol}//: what it carries, the ${protocol === 'http:' ? 'token' : 'password'} included, is readable on the way`,
+      `Use ${protocol === 'http:' ? 'https' : 'rediss'}://, unless that network is yours alone.`,
+    ),
+  ];
+}
+
+function operators({ ip }: Config): Finding[] {
+  const count = new Set(ip.sources.map(({ operator }) => operator)).size;
+  if (ip.sources.some(({ kind }) => kind === 'static')) return [];
+  if (count === 1) {
+    return [
+      warning(
+        'config',
+        'IP_SOURCES has one operator: if it is wrong, every producer gets a wrong address',
+        'Name sources of three operators or more, or leave IP_SOURCES out.',
+      ),
+    ];
+  }
+  if (ip.quorum < count) return [];
+  return [
+    warning(
+      'config',
+      `IP_SOURCES has ${count} operators and ${count === 2 ? 'both' : 'all'} must agree: one that is down holds every change up`,
+      `Name sources of ${ip.quorum + 1} operators or more.`,
+    ),
+  ];
+}

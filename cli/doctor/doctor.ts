@@ -1,0 +1,102 @@
+import type { AppParts } from '../../lib/app.ts';
+import { ConfigError, RedisReplyError, RedisUnavailableError } from '../../lib/errors.ts';
+import packageJson from '../../package.json' with { type: 'json' };
+import { type Context, environmentOf, withParts } from '../context.ts';
+import { EXIT, type ExitCode } from '../exit-code.ts';
+import { begin } from '../read/register.ts';
+import { readRounds } from '../read/rounds.ts';
+import { visible } from '../text/escape.ts';
+import { checkConfiguration, configurationFaults } from './configuration.ts';
+import { type Finding, failure, ok } from './finding.ts';
+import { checkPeers } from './peers.ts';
+import { judgeReach, readReach, tryOwnApi } from './reach.ts';
+import { checkRedis } from './redis.ts';
+import { checkRuns } from './runs.ts';
+import { checkSchedules } from './schedule.ts';
+import { showFindings } from './show.ts';
+import { askSources, judgeSources } from './sources.ts';
+
+/**
+ * `p2p doctor`: whether it is set up right. A line for each thing that was looked at, and what to do where it is not well.
+ * It asks the IP sources, tries the own consumer API, and takes and releases a lease of its own in Redis; nothing else.
+ */
+export async function doctor(context: Context): Promise<ExitCode> {
+  const findings = await examine(context);
+  const count = (level: Finding['level']) => findings.filter((finding) => finding.level === level).length;
+  const failures = count('failure');
+  const warnings = count('warning');
+  if (context.args.flag('json')) {
+    const verdict = failures > 0 ? 'failure' : warnings > 0 ? 'warning' : 'ok';
+    context.screen.json({ verdict, failures, warnings, findings });
+  } else {
+    showFindings(context.screen, findings);
+  }
+  return failures > 0 ? EXIT.attention : EXIT.ok;
+}
+
+async function examine(context: Context): Promise<Finding[]> {
+  const findings = [versions()];
+  try {
+    const env = environmentOf(context);
+    return await withParts(context, async (parts) => {
+      const reach = readReach(context.args.text('reach'), parts);
+      findings.push(...checkConfiguration(parts.config, env, context.terminal.folder));
+      // The sources take seconds where the network is bad; Redis need not wait for them.
+      const asking = askSources(parts);
+      const state = await ofRedis(context, parts, findings);
+      const answers = await asking;
+      findings.push(...judgeSources(answers, parts.config.ip));
+      findings.push(...judgeReach(answers, { reach, register: state?.register ?? { current: undefined } }));
+      findings.push(...(await tryOwnApi(answers, { reach, parts })));
+      findings.push(...checkSchedules(parts.config, env, state?.rounds ?? []));
+      if (state !== undefined) {
+        findings.push(...checkRuns(parts.config, state));
+        findings.push(...(await checkPeers(parts)));
+      }
+      return findings;
+    });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return [...findings, ...configurationFaults(error.faults.map((fault) => context.scrub(fault)))];
+  }
+}
+
+function versions(): Finding {
+  return ok('versions', `scheduler ${packageJson.version}, Node ${process.versions.node}`);
+}
+
+/** What Redis holds of ours; undefined, and a finding, where it is not ours or cannot be asked. */
+async function ofRedis(context: Context, parts: AppParts, findings: Finding[]) {
+  try {
+    const look = await checkRedis(parts);
+    findings.push(...look.findings);
+    if (look.identity !== 'ours' && look.identity !== 'absent') return undefined;
+    const { register, nowMs, rest } = await begin(parts, [
+      ['XREVRANGE', parts.keys.rounds, '+', '-', 'COUNT', 3 * parts.config.sync.maxShards],
+    ]);
+    return { register, nowMs, rounds: readRounds(rest[0]) };
+  } catch (error) {
+    if (error instanceof RedisUnavailableError) {
+      const [says = '', ...todo] = context.scrub(error.message).split(/(?<=\.) (?=[A-Z])/);
+      findings.push(
+        failure(
+          'redis',
+          says,
+          todo.join(' ') || 'Check REDIS_URL, and that Redis is up and reachable from here.',
+        ),
+      );
+      return undefined;
+    }
+    // A key of another type has its finding already.
+    if (error instanceof RedisReplyError && error.code === 'WRONGTYPE') return undefined;
+    if (!(error instanceof RedisReplyError)) throw error;
+    findings.push(
+      failure(
+        'redis',
+        `Redis refuses a command: ${visible(context.scrub(error.message), 120)}`,
+        'The login has to be allowed all commands on the keys of REDIS_PREFIX.',
+      ),
+    );
+    return undefined;
+  }
+}

@@ -1,0 +1,27 @@
+export type Level = 'ok' | 'warning' | 'failure';
+
+/** One thing that was looked at. */
+export interface Finding {
+  readonly level: Level;
+  /** What it is about, in one word. */
+  readonly about: string;
+  readonly says: string;
+  /** What to do, unless all is well. */
+  readonly todo?: string;
+}
+
+export const ok = (about: string, says: string): Finding => ({ level: 'ok', about, says });
+
+export const warning = (about: string, says: string, todo: string): Finding => ({
+  level: 'warning',
+  about,
+  says,
+  todo,
+});
+
+export const failure = (about: string, says: string, todo: string): Finding => ({
+  level: 'failure',
+  about,
+  says,
+  todo,
+});

@@ -1,0 +1,59 @@
+import type { AppParts } from '../../lib/app.ts';
+import { parsePeerRecord } from '../../lib/peers/registry.ts';
+import { countOf, isWrongType, listOf } from '../read/fields.ts';
+import { plural, tallyText, thousands } from '../text/count.ts';
+import { type Finding, ok, warning } from './finding.ts';
+
+/** Entries that are looked at: enough to see a mistake that concerns all, and one command however many there are. */
+const SAMPLE = 1_000;
+
+/** Whether somebody is known, and may be called. @throws RedisUnavailableError, RedisReplyError */
+export async function checkPeers({ redis, keys, policy }: AppParts): Promise<Finding[]> {
+  const replies = await redis.send(
+    [
+      ['HLEN', keys.consumers],
+      ['HSCAN', keys.consumers, '0', 'COUNT', SAMPLE],
+      ['HLEN', keys.producers],
+      ['HSCAN', keys.producers, '0', 'COUNT', SAMPLE],
+    ],
+    { repeatable: true },
+  );
+  return (['consumers', 'producers'] as const).flatMap((kind, i) => {
+    const [count, page] = [replies[2 * i], replies[2 * i + 1]];
+    if (isWrongType(count) || isWrongType(page)) return [];
+    return ofKind(kind, countOf(count), listOf(listOf(page)[1]), policy);
+  });
+}
+
+const ADD = {
+  consumers: 'One is enough, it introduces you to the others: consumers add <uuid> <address>.',
+  producers: 'Nobody is told of a change. Your consumer API adds them, or: producers add <uuid> <address>.',
+} as const;
+
+function ofKind(
+  kind: 'consumers' | 'producers',
+  known: number,
+  flat: readonly unknown[],
+  policy: AppParts['policy'],
+): Finding[] {
+  if (known === 0) return [warning(kind, 'none is known', ADD[kind])];
+  const refused: Record<string, number> = {};
+  for (let i = 0; i + 1 < flat.length; i += 2) {
+    const parsed = parsePeerRecord(flat[i], flat[i + 1], policy);
+    if ('refused' in parsed) refused[parsed.refused] = (refused[parsed.refused] ?? 0) + 1;
+  }
+  const looked = flat.length / 2;
+  const bad = Object.values(refused).reduce((sum, count) => sum + count, 0);
+  const sample = looked < known ? ` of the first ${thousands(looked)}` : '';
+  if (bad === 0)
+    return [ok(kind, `${thousands(known)} known${sample === '' ? '' : `; all${sample} may be called`}`)];
+  return [
+    warning(
+      kind,
+      `${plural(bad, 'entry', 'entries')}${sample} cannot be called: ${tallyText(refused)}`,
+      refused['not-public'] === bad
+        ? 'Private addresses: PEER_ALLOW_CIDRS has to name their network, if that is meant.'
+        : `${kind} --state unusable shows them.`,
+    ),
+  ];
+}

@@ -1,0 +1,236 @@
+import type { AppParts } from '../../lib/app.ts';
+import { RedisReplyError } from '../../lib/errors.ts';
+import { acquireCall, newLeaseToken, releaseCall } from '../../lib/redis/lease.ts';
+import type { Command } from '../../lib/redis/redis.ts';
+import { type Answered, fieldsOf, listOf, orThrow } from '../read/fields.ts';
+import { type Identity, identityOf } from '../read/identity.ts';
+import { visible } from '../text/escape.ts';
+import { duration } from '../text/time.ts';
+import { type Finding, failure, ok, warning } from './finding.ts';
+
+/** Over this Redis is too slow for a lease to be trusted (`createRedisClock`). */
+const TOO_SLOW_MS = 2_000;
+const SLOW_MS = 500;
+/** TLS, AWS's signatures and log lines bear so much. */
+const CLOCK_OFF_MS = 5_000;
+const PROBE_LEASE_MS = 10_000;
+
+/** What Redis is, and how it is. `identity` and `nowMs` are undefined where it could not be asked. */
+export interface RedisLook {
+  readonly findings: readonly Finding[];
+  readonly identity?: Identity;
+  readonly nowMs?: number;
+}
+
+/** @throws RedisUnavailableError */
+export async function checkRedis(parts: AppParts): Promise<RedisLook> {
+  const { redis, keys, config, host } = parts;
+  const types = typesOf(keys);
+  const { host: where } = new URL(config.redis.url);
+  const questions: Command[] = [
+    ['GET', keys.uuid],
+    ['CONFIG', 'GET', 'maxmemory-policy'],
+    ['CONFIG', 'GET', 'maxmemory'],
+    ['INFO'],
+    ...types.map(([key]): Command => ['TYPE', key]),
+  ];
+  // The first trip connects; the second is timed.
+  const [uuid, policy, limit, info, ...found] = await redis.send(questions, { repeatable: true });
+  const sentMs = host.wallMs();
+  const startedMs = host.monotonicMs();
+  const [time] = await redis.send([['TIME']], { repeatable: true });
+  const tookMs = host.monotonicMs() - startedMs;
+
+  const server = infoOf(info);
+  const identity = identityOf(uuid, config.localUuid);
+  const usable = identity === 'ours' || identity === 'absent';
+  const nowMs = timeOf(time);
+  return {
+    identity,
+    nowMs,
+    findings: [
+      reachable(where, tookMs, server),
+      ...tooOld(server),
+      whose(identity, keys.uuid),
+      ...(usable ? [await writable(parts)] : []),
+      eviction(policy, limit, server),
+      ...persistence(server),
+      ...(usable ? wrongTypes(types, found) : []),
+      clock(nowMs - sentMs, tookMs),
+    ],
+  };
+}
+
+type Info = ReadonlyMap<string, string>;
+
+function infoOf(reply: Answered): Info {
+  const lines = typeof reply === 'string' ? reply.split(/\r?\n/) : [];
+  return new Map(
+    lines.flatMap((line) => {
+      const at = line.indexOf(':');
+      return at < 0 ? [] : [[line.slice(0, at), line.slice(at + 1)] as const];
+    }),
+  );
+}
+
+function timeOf(reply: Answered): number {
+  const [seconds, micros] = listOf(orThrow(reply)).map(Number);
+  return (seconds ?? 0) * 1_000 + (micros ?? 0) / 1_000;
+}
+
+function reachable(where: string, tookMs: number, info: Info): Finding {
+  const version = info.get('redis_version');
+  const text = `${where} answers in ${duration(Math.max(1, tookMs))}${version === undefined ? '' : `, version ${visible(version, 20)}`}`;
+  if (tookMs > TOO_SLOW_MS) {
+    return failure(
+      'redis',
+      `${text}: too slow for leases`,
+      'Jobs do nothing while it takes over 2 s. Use one that is nearer, or less busy.',
+    );
+  }
+  if (tookMs > SLOW_MS)
+    return warning('redis', text, 'A round makes 3 trips for each 1,000 consumers. Use one that is nearer.');
+  return ok('redis', text);
+}
+
+/** ZMSCORE, and what else the scripts use, came with 6.2. */
+function tooOld(info: Info): Finding[] {
+  const version = info.get('redis_version') ?? '';
+  const [major, minor] = version.split('.').map(Number);
+  if (major === undefined || minor === undefined || Number.isNaN(major + minor)) return [];
+  if (major > 6 || (major === 6 && minor >= 2)) return [];
+  return [failure('redis', `Redis ${visible(version, 20)} is too old`, 'Install Redis 6.2 or newer.')];
+}
+
+function whose(identity: Identity, key: string): Finding {
+  switch (identity) {
+    case 'ours':
+      return ok('identity', "Redis is this consumer's: it holds LOCAL_UUID");
+    case 'absent':
+      return ok('identity', "Redis is nobody's yet: the first job makes it ours");
+    case 'other':
+      return failure(
+        'identity',
+        `Redis belongs to another consumer: the key ${key} differs from LOCAL_UUID`,
+        `Look at it with GET ${key}. Give LOCAL_UUID the UUID that your consumer API uses, or point REDIS_URL or REDIS_PREFIX at its own database.`,
+      );
+    case 'unreadable':
+      return failure(
+        'identity',
+        `the key ${key} does not hold a UUID`,
+        `Look at it with TYPE ${key}; if nothing else uses the key, delete it.`,
+      );
+  }
+}
+
+const REFUSALS: Readonly<Record<string, readonly [says: string, todo: string]>> = {
+  READONLY: ['it is a read-only replica', 'Point REDIS_URL at the primary.'],
+  NOPERM: [
+    'this login may not write, or not run scripts',
+    'Use a login (on Upstash: the token that is not read-only) with +@all on the keys of REDIS_PREFIX.',
+  ],
+  OOM: ['it is full (maxmemory)', 'Give it more memory, or find out what fills it: redis-cli --bigkeys.'],
+  MISCONF: [
+    'it cannot save to its disk, and refuses writes',
+    'Look at its log; most often the disk is full.',
+  ],
+  NOREPLICAS: [
+    'it has too few replicas to accept writes',
+    'Start the replicas, or lower min-replicas-to-write.',
+  ],
+};
+
+/** Takes a lease that nobody else uses and gives it back: the one thing that the doctor writes. */
+async function writable({ redis, keys }: AppParts): Promise<Finding> {
+  const token = newLeaseToken();
+  const key = keys.lease('doctor');
+  const [taken, released] = await redis.send(
+    [acquireCall(key, token, PROBE_LEASE_MS), releaseCall(key, token)],
+    { repeatable: true },
+  );
+  const error = [taken, released].find((reply) => reply instanceof RedisReplyError);
+  if (error instanceof RedisReplyError) {
+    const [says, todo] = REFUSALS[codeIn(error)] ?? [
+      `it refuses scripts that write (${visible(error.message, 80)})`,
+      'Lua scripts have to be allowed: EVAL and EVALSHA.',
+    ];
+    return failure('writable', `Redis cannot be written: ${says}`, todo);
+  }
+  return ok('writable', 'scripts run and may write');
+}
+
+/** A script's error may carry the code of the command inside it. */
+function codeIn({ code, message }: RedisReplyError): string {
+  if (REFUSALS[code] !== undefined) return code;
+  return Object.keys(REFUSALS).find((known) => message.includes(known)) ?? code;
+}
+
+function eviction(policy: Answered, limit: Answered, info: Info): Finding {
+  const name = fieldsOf(policy).get('maxmemory-policy') ?? info.get('maxmemory_policy');
+  const bytes = fieldsOf(limit).get('maxmemory') ?? info.get('maxmemory');
+  if (name === undefined) {
+    return warning(
+      'eviction',
+      'Redis does not tell whether it evicts',
+      'See its console or configuration: eviction has to be off (maxmemory-policy noeviction).',
+    );
+  }
+  if (name === 'noeviction') return ok('eviction', 'off (noeviction)');
+  const shown = visible(name, 30);
+  const todo = 'CONFIG SET maxmemory-policy noeviction, and the same in redis.conf.';
+  if (bytes === '0') return warning('eviction', `${shown}, though without a limit so far`, todo);
+  return failure('eviction', `Redis evicts (${shown}): it may drop a change or a lease`, todo);
+}
+
+function persistence(info: Info): Finding[] {
+  const aof = info.get('aof_enabled');
+  if (aof === '1') return [ok('persisted', 'the append-only file is on')];
+  if (aof !== '0') return [];
+  return [
+    warning(
+      'persisted',
+      'the append-only file is off: a crash of Redis loses its last writes',
+      'CONFIG SET appendonly yes, and the same in redis.conf.',
+    ),
+  ];
+}
+
+function typesOf(keys: AppParts['keys']): (readonly [key: string, type: string])[] {
+  return [
+    [keys.consumers, 'hash'],
+    [keys.producers, 'hash'],
+    [keys.health, 'hash'],
+    [keys.candidates, 'hash'],
+    [keys.cursor, 'hash'],
+    [keys.rounds, 'stream'],
+    [keys.ip, 'hash'],
+    [keys.ipHistory, 'stream'],
+    [keys.deliveries, 'hash'],
+    [keys.due, 'zset'],
+  ];
+}
+
+function wrongTypes(types: readonly (readonly [string, string])[], found: readonly Answered[]): Finding[] {
+  return types.flatMap(([key, wanted], i) => {
+    const type = found[i];
+    if (type === wanted || type === 'none' || typeof type !== 'string') return [];
+    return [
+      failure(
+        'keys',
+        `the key ${key} is a ${visible(type, 20)}, expected a ${wanted}`,
+        `Nothing of ours wrote that. Look at it; then rename it (RENAME ${key} ${key}:old) or delete it.`,
+      ),
+    ];
+  });
+}
+
+function clock(offsetMs: number, tookMs: number): Finding {
+  const off = Math.abs(offsetMs);
+  if (off <= CLOCK_OFF_MS + tookMs) return ok('clocks', "Redis's and this machine's agree");
+  const text = `Redis's clock is ${duration(off)} ${offsetMs > 0 ? 'ahead of' : 'behind'} this machine's`;
+  return warning(
+    'clocks',
+    text,
+    "One of the two is wrong: see timedatectl on both. The jobs go by Redis's; certificates and AWS by this machine's.",
+  );
+}

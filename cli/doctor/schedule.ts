@@ -1,0 +1,87 @@
+import type { Environment } from '../../host/env-file.ts';
+import type { Config } from '../../lib/config.ts';
+import type { Round } from '../read/rounds.ts';
+import { visible } from '../text/escape.ts';
+import { duration } from '../text/time.ts';
+import { type Finding, failure, ok, warning } from './finding.ts';
+
+const UNITS: Readonly<Record<string, number>> = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };
+
+/**
+ * Holds each schedule against its interval. The schedules are AWS's (`rate(5 minutes)`); on a host the intervals are the
+ * schedule. Where none is given, the distance between the last rounds tells. Pure.
+ */
+export function checkSchedules({ sync, ip }: Config, env: Environment, rounds: readonly Round[]): Finding[] {
+  const findings = [
+    ...compare('SYNC_SCHEDULE', env.SYNC_SCHEDULE, 'SYNC_INTERVAL_MS', sync.intervalMs),
+    ...compare('IP_CHECK_SCHEDULE', env.IP_CHECK_SCHEDULE, 'IP_CHECK_INTERVAL_MS', ip.intervalMs),
+    ...(env.SYNC_SCHEDULE ? [] : observed(rounds, sync.intervalMs)),
+  ];
+  if (findings.some(({ level }) => level !== 'ok')) return findings.filter(({ level }) => level !== 'ok');
+  return [ok('schedule', `a round every ${whole(sync.intervalMs)}, a check every ${whole(ip.intervalMs)}`)];
+}
+
+function compare(
+  name: string,
+  schedule: string | undefined,
+  variable: string,
+  intervalMs: number,
+): Finding[] {
+  if (!schedule) return [];
+  const shown = visible(schedule, 40);
+  const everyMs = readRate(schedule);
+  if (everyMs === 'cron') {
+    return [
+      warning(
+        'schedule',
+        `${name} is ${shown}: it was not compared with ${variable}`,
+        `${variable} has to be the time between two runs; now it is ${whole(intervalMs)}.`,
+      ),
+    ];
+  }
+  if (everyMs === undefined) {
+    return [
+      failure(
+        'schedule',
+        `${name} is ${shown}, which AWS does not take`,
+        'Write it like rate(5 minutes) or rate(1 minute).',
+      ),
+    ];
+  }
+  if (everyMs === intervalMs) return [];
+  return [
+    warning(
+      'schedule',
+      `${name} is ${shown}, but ${variable} says ${whole(intervalMs)}`,
+      `Set ${variable}=${everyMs}, or change the schedule: due times and what counts as stale go by it.`,
+    ),
+  ];
+}
+
+/** Milliseconds of a rate; singular for 1 and plural for more, as AWS wants it. */
+function readRate(schedule: string): number | 'cron' | undefined {
+  if (/^(cron|at)\(.+\)$/.test(schedule)) return 'cron';
+  const [, digits, unit, plural] = /^rate\((\d{1,6}) (minute|hour|day)(s?)\)$/.exec(schedule) ?? [];
+  const count = Number(digits);
+  if (unit === undefined || count === 0 || (count === 1) !== (plural === '')) return undefined;
+  return count * (UNITS[unit] ?? 0);
+}
+
+/** Rounds that were started by hand, or held up, say nothing: both distances have to be off by a third. */
+function observed([last, second, third]: readonly Round[], intervalMs: number): Finding[] {
+  if (last === undefined || second === undefined || third === undefined) return [];
+  const apart = [last.at - second.at, second.at - third.at];
+  if (!apart.every((ms) => ms < (2 * intervalMs) / 3) && !apart.every((ms) => ms > (4 * intervalMs) / 3))
+    return [];
+  return [
+    warning(
+      'schedule',
+      `rounds come every ${duration(Math.min(...apart))} or so, but SYNC_INTERVAL_MS says ${whole(intervalMs)}`,
+      'Make SYNC_INTERVAL_MS and the schedule the same, unless somebody ran rounds by hand.',
+    ),
+  ];
+}
+
+function whole(ms: number): string {
+  return duration(ms).replace('.0', '');
+}

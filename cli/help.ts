@@ -1,0 +1,44 @@
+import { OPTIONS, type OptionName } from './arguments.ts';
+import { COMMANDS, type Command } from './commands.ts';
+import type { Screen } from './text/screen.ts';
+
+const COMMON: readonly OptionName[] = ['json', 'env-file', 'help'];
+const NAME_WIDTH = 12;
+
+/** What `p2p help` prints. */
+export function showHelp(screen: Screen): void {
+  screen.line(['p2p <command>', 'strong'], ' - see and steer the scheduler of a consumer');
+  screen.line();
+  for (const { name, summary } of COMMANDS) screen.line(`  ${name.padEnd(NAME_WIDTH)}${summary}`);
+  screen.line(`  ${'help'.padEnd(NAME_WIDTH)}explain a command: help <command>`);
+  screen.line();
+  for (const option of COMMON) showOption(screen, option);
+  screen.line();
+  screen.text(
+    'Configured by environment variables and .env, like the scheduler itself. Exit codes: 0 well or done, 1 something needs attention or was not done, 2 wrong usage, 3 Redis, AWS or the configuration is not usable.',
+  );
+}
+
+/** What `p2p help <command>` prints. */
+export function showCommandHelp(screen: Screen, { name, usage, summary, details, options }: Command): void {
+  screen.line([`p2p ${name}`, 'strong'], ` - ${summary}`);
+  screen.line();
+  for (const line of usage) screen.line(`  p2p ${name}${line === '' ? '' : ` ${line}`}`);
+  screen.line();
+  for (const text of details) {
+    screen.text(text);
+    screen.line();
+  }
+  for (const option of [...options, ...COMMON]) showOption(screen, option);
+}
+
+function showOption(screen: Screen, name: OptionName): void {
+  const rule = OPTIONS[name];
+  const short = 'short' in rule ? `-${rule.short}, ` : '';
+  const value = 'value' in rule ? ` ${rule.value}` : '';
+  screen.line(`  ${`${short}--${name}${value}`.padEnd(22)}${rule.help}`);
+}
+
+export function findCommand(name: string | undefined): Command | undefined {
+  return COMMANDS.find((command) => command.name === name);
+}

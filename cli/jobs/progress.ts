@@ -1,0 +1,68 @@
+import type { Terminal } from '../terminal.ts';
+import { thousands } from '../text/count.ts';
+import { duration } from '../text/time.ts';
+
+const REDRAW_MS = 150;
+const MOST_BAR = 30;
+const TO_LINE_START = '\r';
+const CLEAR_TO_END = '\u001b[K';
+
+/** A line on stderr that shows how far a job is; nothing where stderr is no terminal. */
+export interface Progress {
+  /** One more is done. */
+  tick(): void;
+  /** A total that became known. */
+  expect(total: number): void;
+  /** Takes the line away. */
+  end(): void;
+}
+
+export function startProgress(
+  { draws, columns, writeError }: Pick<Terminal, 'draws' | 'columns' | 'writeError'>,
+  { label, total, nowMs }: { label: string; total: number; nowMs: () => number },
+): Progress {
+  const startedMs = nowMs();
+  let done = 0;
+  let expected = total;
+  const draw = () => {
+    const line = progressLine({ label, done, total: expected, elapsedMs: nowMs() - startedMs, columns });
+    writeError(`${TO_LINE_START}${line}${CLEAR_TO_END}`);
+  };
+  const timer = draws ? setInterval(draw, REDRAW_MS) : undefined;
+  if (draws) draw();
+  return {
+    tick() {
+      done += 1;
+    },
+    expect(value) {
+      expected = value;
+    },
+    end() {
+      if (timer === undefined) return;
+      clearInterval(timer);
+      writeError(`${TO_LINE_START}${CLEAR_TO_END}`);
+    },
+  };
+}
+
+/** `calling [####------]  400 of 1,000  1,600/s  0.3 s`, one column less than there are. Pure. */
+export function progressLine({
+  label,
+  done,
+  total,
+  elapsedMs,
+  columns,
+}: {
+  label: string;
+  done: number;
+  total: number;
+  elapsedMs: number;
+  columns: number;
+}): string {
+  const rate = elapsedMs > 0 ? Math.round((done * 1_000) / elapsedMs) : 0;
+  const figures = `${thousands(done)} of ${thousands(Math.max(total, done))}  ${thousands(rate)}/s  ${duration(elapsedMs)}`;
+  const width = Math.min(MOST_BAR, columns - 1 - label.length - figures.length - 5);
+  if (width < 5) return `${label} ${figures}`.slice(0, Math.max(0, columns - 1));
+  const filled = total > 0 ? Math.round((Math.min(done, total) / total) * width) : 0;
+  return `${label} [${'#'.repeat(filled)}${'-'.repeat(width - filled)}]  ${figures}`;
+}

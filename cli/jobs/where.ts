@@ -1,0 +1,48 @@
+import type { AppParts } from '../../lib/app.ts';
+import { strictMajority, tally } from '../../lib/ip/decide.ts';
+import type { Vote } from '../../lib/ip/vote.ts';
+import type { Ip } from '../../lib/peers/ip-space.ts';
+import type { Context } from '../context.ts';
+import { begin } from '../read/register.ts';
+
+/** What most echo services see of this machine. What a name or a constant says is no sign of where we are. */
+export async function seenFromOutside(
+  sources: AppParts['sources'],
+): Promise<{ votes: Vote[]; seen: Ip | undefined }> {
+  const services = sources.filter(({ kind }) => kind === 'http');
+  const votes = await Promise.all(services.map((source) => source.ask()));
+  return { votes, seen: strictMajority(tally(votes)) };
+}
+
+/**
+ * Makes sure that a job may run on *this* machine: from another than the consumer's host (a laptop, while the scheduler
+ * runs elsewhere) a round would teach every peer a wrong address, and a check would take this machine's address for a
+ * change. If the address seen from outside is not the register's, the operator decides; `--yes` is their answer.
+ *
+ * @throws IdentityError, RedisUnavailableError, RedisReplyError
+ */
+export async function mayRunHere(
+  { args, terminal, note }: Context,
+  parts: AppParts,
+  consequence: string,
+): Promise<boolean> {
+  if (args.flag('yes')) return true;
+  const { register } = await begin(parts);
+  if (register.current === undefined) return true;
+  const { seen } = await seenFromOutside(parts.sources);
+  if (seen === undefined || seen === register.current) return true;
+  note(`From here the sources see ${seen}; the register has ${register.current}.`);
+  note(
+    `On the consumer's own host this means that its address has changed. On any other machine ${consequence}: use --stage ` +
+      'where the scheduler runs on AWS, or run this on the host.',
+  );
+  if (!terminal.interactive) {
+    note('Nothing was done. --yes says that this is the host.');
+    return false;
+  }
+  return isYes(await terminal.ask("Is this the consumer's own host? [y/N] "));
+}
+
+export function isYes(answer: string): boolean {
+  return /^y(es)?$/i.test(answer.trim());
+}

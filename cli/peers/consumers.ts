@@ -1,0 +1,65 @@
+import type { Context } from '../context.ts';
+import type { ExitCode } from '../exit-code.ts';
+import { policyFor } from '../read/register.ts';
+import { visible } from '../text/escape.ts';
+import { shortDuration } from '../text/time.ts';
+import { CONSUMER_STATES, type ConsumerRow } from './consumer-row.ts';
+import { type Listing, list, stateCell, uuidCell } from './list.ts';
+import { readConsumers } from './read-peers.ts';
+
+/** `p2p consumers`: one line each. */
+export function listConsumers(context: Context): Promise<ExitCode> {
+  return list(context, CONSUMERS);
+}
+
+const CONSUMERS: Listing<ConsumerRow> = {
+  kind: 'consumer',
+  states: CONSUMER_STATES,
+  columns: [
+    { title: 'uuid' },
+    { title: 'address', least: 15 },
+    { title: 'state' },
+    { title: 'since' },
+    { title: 'ok' },
+    { title: 'last error' },
+    { title: 'next' },
+  ],
+  key: ({ keys }) => keys.consumers,
+  pages: (parts, { nowMs, register }, { start }) =>
+    readConsumers({ ...parts, policy: policyFor(parts, register), nowMs, start }),
+  cells({ uuid, address, state, refused, health, due }, nowMs, wide) {
+    const ago = (at: number | undefined) => (at === undefined ? '-' : shortDuration(nowMs - at));
+    return [
+      uuidCell(uuid, wide),
+      visible(address, 53),
+      stateCell(state),
+      ago(health?.since),
+      ago(health?.lastOk),
+      refused ?? health?.lastError ?? '-',
+      nextCell(state, due, nowMs),
+    ];
+  },
+  json: ({ uuid, address, state, refused, health, due }) => ({
+    uuid,
+    address,
+    state,
+    ...(refused === undefined ? {} : { refused }),
+    ...(health === undefined
+      ? {}
+      : {
+          since: health.since,
+          lastOk: health.lastOk,
+          lastError: health.lastError,
+          lastFail: health.lastFail,
+          failures: health.failures ?? 0,
+          rttMs: health.rtt,
+          recent: health.recent,
+        }),
+    due,
+  }),
+};
+
+function nextCell(state: ConsumerRow['state'], due: number | undefined, nowMs: number): string {
+  if (state === 'self' || state === 'unusable') return 'never';
+  return due === undefined || due <= nowMs ? 'round' : shortDuration(due - nowMs);
+}

@@ -1,0 +1,50 @@
+import type { AppParts } from '../../lib/app.ts';
+import { parseRegister, type Register } from '../../lib/ip/register.ts';
+import { type AddressPolicy, withoutSelf } from '../../lib/peers/address.ts';
+import { createRedisClock } from '../../lib/redis/clock.ts';
+import { identityCommand } from '../../lib/redis/identity.ts';
+import type { Command } from '../../lib/redis/redis.ts';
+import { type Answered, orThrow } from './fields.ts';
+import { type Identity, identityOf, requireNotForeign } from './identity.ts';
+
+/** What every reading command begins with. */
+export interface Beginning {
+  /** Redis's time, ms. */
+  readonly nowMs: number;
+  readonly identity: Identity;
+  readonly register: Register;
+  /** Names of the register's fields that cannot be used. */
+  readonly poisoned: readonly string[];
+  /** What the further commands came to, in their order. */
+  readonly rest: readonly Answered[];
+}
+
+/**
+ * Reads the time, the identity, the register and whatever `more` asks for, in one trip. It writes nothing.
+ *
+ * @throws IdentityError for another consumer's Redis, RedisUnavailableError; RedisReplyError where the register cannot be
+ * read.
+ */
+export async function begin(
+  { redis, keys, config, host }: Pick<AppParts, 'redis' | 'keys' | 'config' | 'host'>,
+  more: readonly Command[] = [],
+): Promise<Beginning> {
+  const clock = createRedisClock(host);
+  const read = clock.startReading();
+  const [time, uuid, register, ...rest] = await redis.send(
+    [['TIME'], identityCommand(keys), ['HGETALL', keys.ip], ...more],
+    { repeatable: true },
+  );
+  read(time);
+  const identity = identityOf(uuid, config.localUuid);
+  requireNotForeign(identity, keys.uuid, config.localUuid);
+  return { nowMs: clock.nowMs(), identity, ...parseRegister(orThrow(register)), rest };
+}
+
+/** The rules for peers once our own addresses are known: nobody is called there. */
+export function policyFor(
+  { policy, config }: Pick<AppParts, 'policy' | 'config'>,
+  { current, previous }: Register,
+): AddressPolicy {
+  return withoutSelf(policy, { ips: [current, previous], port: config.peers.port });
+}

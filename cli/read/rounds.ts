@@ -1,0 +1,122 @@
+import * as v from 'valibot';
+import type { HealthState } from '../../lib/sync/health.ts';
+import { type Answered, entriesOf, wholeOf } from './fields.ts';
+
+/** One round of synchronization as its shards summed it up. */
+export interface Round {
+  readonly at: number;
+  /** Shards that have ended, of how many. */
+  readonly shards: number;
+  readonly of: number;
+  /** Whether all shards have, and each reached the end. */
+  readonly complete: boolean;
+  readonly inconclusive: boolean;
+  readonly stopped: readonly StopWord[];
+  readonly probes: number;
+  readonly states: Readonly<Record<HealthState, number>>;
+  readonly errors: Readonly<Record<string, number>>;
+  readonly skipped: Readonly<Record<string, number>>;
+  readonly promoted: number;
+  readonly moved: number;
+  readonly learned: number;
+  readonly shardsLost: number;
+  /** The longest of its shards. */
+  readonly durationMs: number;
+}
+
+const STOP_WORDS = ['held', 'late', 'lease', 'time', 'outage', 'error'] as const;
+type StopWord = (typeof STOP_WORDS)[number];
+
+/** Larger than any summary of ours. */
+const LONGEST_JSON = 10_000;
+
+const number = v.fallback(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 0);
+const flag = v.fallback(v.boolean(), false);
+const counts = v.fallback(
+  v.pipe(
+    v.record(v.pipe(v.string(), v.regex(/^[a-z-]{1,20}$/)), number),
+    v.check((record) => Object.keys(record).length <= 20),
+  ),
+  {},
+);
+const NONE = { new: 0, alive: 0, suspect: 0, dead: 0 };
+
+/** What a run of `sync` answers, whoever hands it on: what is not usable in it counts as absent. */
+export const ROUND_SUMMARY = v.object({
+  complete: flag,
+  inconclusive: flag,
+  stopped: v.fallback(v.optional(v.picklist(STOP_WORDS)), undefined),
+  probes: number,
+  candidateProbes: number,
+  states: v.fallback(v.object({ new: number, alive: number, suspect: number, dead: number }), NONE),
+  errors: counts,
+  skipped: counts,
+  promoted: number,
+  moved: number,
+  learned: number,
+  shardsStarted: number,
+  shardsLost: number,
+  durationMs: number,
+});
+
+export type RoundPart = v.InferOutput<typeof ROUND_SUMMARY>;
+
+/** Reads the reply to XREVRANGE of `sync:rounds`: the newest round first, its shards summed up. Never throws. */
+export function readRounds(reply: Answered): Round[] {
+  const rounds = new Map<string, { at: number; of: number; parts: Map<number, RoundPart> }>();
+  for (const fields of entriesOf(reply)) {
+    const id = fields.get('round');
+    const [at, shard, of] = ['at', 'shard', 'of'].map((name) => wholeOf(fields.get(name)));
+    const part = decode(fields.get('summary'));
+    if (id === undefined || at === undefined || shard === undefined || !of || part === undefined) continue;
+    const round = rounds.get(id) ?? { at, of, parts: new Map() };
+    rounds.set(id, round);
+    if (!round.parts.has(shard)) round.parts.set(shard, part);
+  }
+  return [...rounds.values()].map(sumUp).sort((a, b) => b.at - a.at);
+}
+
+function decode(json: string | undefined): RoundPart | undefined {
+  if (json === undefined || json.length > LONGEST_JSON) return undefined;
+  try {
+    const parsed = v.safeParse(ROUND_SUMMARY, JSON.parse(json));
+    return parsed.success ? parsed.output : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function sumUp({ at, of, parts }: { at: number; of: number; parts: Map<number, RoundPart> }): Round {
+  const all = [...parts.values()];
+  const sum = (of: (part: RoundPart) => number) => all.reduce((total, part) => total + of(part), 0);
+  return {
+    at,
+    shards: parts.size,
+    of,
+    complete: parts.size === of && all.every(({ complete }) => complete),
+    inconclusive: all.some(({ inconclusive }) => inconclusive),
+    stopped: [...new Set(all.flatMap(({ stopped }) => (stopped === undefined ? [] : [stopped])))],
+    probes: sum(({ probes }) => probes),
+    states: {
+      new: sum(({ states }) => states.new),
+      alive: sum(({ states }) => states.alive),
+      suspect: sum(({ states }) => states.suspect),
+      dead: sum(({ states }) => states.dead),
+    },
+    errors: merge(all.map(({ errors }) => errors)),
+    skipped: merge(all.map(({ skipped }) => skipped)),
+    promoted: sum(({ promoted }) => promoted),
+    moved: sum(({ moved }) => moved),
+    learned: sum(({ learned }) => learned),
+    shardsLost: sum(({ shardsLost }) => shardsLost),
+    durationMs: Math.max(0, ...all.map(({ durationMs }) => durationMs)),
+  };
+}
+
+function merge(records: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const merged = new Map<string, number>();
+  for (const record of records) {
+    for (const [name, count] of Object.entries(record)) merged.set(name, (merged.get(name) ?? 0) + count);
+  }
+  return Object.fromEntries(merged);
+}

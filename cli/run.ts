@@ -1,0 +1,118 @@
+import {
+  ConfigError,
+  EventError,
+  IdentityError,
+  RedisReplyError,
+  RedisUnavailableError,
+} from '../lib/errors.ts';
+import { createScrub, describeError } from '../lib/log.ts';
+import { wrap } from '../local/terminal.ts';
+import { type Arguments, type OptionName, parseArguments } from './arguments.ts';
+import type { Command } from './commands.ts';
+import type { Context } from './context.ts';
+import { InterruptedError, StageError, UsageError } from './errors.ts';
+import { EXIT, type ExitCode } from './exit-code.ts';
+import { findCommand, showCommandHelp, showHelp } from './help.ts';
+import type { Terminal } from './terminal.ts';
+import { clean, visible } from './text/escape.ts';
+import { createScreen } from './text/screen.ts';
+
+/**
+ * Runs one command line. Answers an exit code and never throws: what goes wrong is said on stderr, with `--json` on stdout
+ * as well (`{"error": {"kind", "message"}}`).
+ */
+export async function runCommand(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const secrets = new Set<string>();
+  const scrub = createScrub(secrets);
+  const note = (text: string) => {
+    for (const line of scrub(text).split('\n')) {
+      for (const row of wrap(clean(line), terminal.columns)) terminal.writeError(`${row}\n`);
+    }
+  };
+  const screen = createScreen(terminal);
+  let code: number;
+  try {
+    const args = parseArguments(argv);
+    code = await dispatch({
+      args,
+      terminal,
+      screen,
+      note,
+      scrub,
+      hide: (found) => {
+        for (const secret of found) secrets.add(secret);
+      },
+    });
+  } catch (error) {
+    const { exit, kind, message } = failureOf(error);
+    note(message(scrub));
+    if (argv.includes('--json')) screen.json({ error: { kind, message: message(scrub) } });
+    code = exit;
+  }
+  await terminal.flush();
+  return code;
+}
+
+async function dispatch(context: Context): Promise<number> {
+  const { args, screen } = context;
+  const [word, about] = args.words;
+  if (word === undefined && !args.flag('help')) {
+    throw new UsageError('Which command? `help` lists them.');
+  }
+  if (word === undefined || (word === 'help' && about === undefined)) {
+    showHelp(screen);
+    return EXIT.ok;
+  }
+  const name = word === 'help' ? about : word;
+  const command = findCommand(name);
+  if (command === undefined)
+    throw new UsageError(`There is no command "${visible(name ?? '')}". \`help\` lists them.`);
+  if (word === 'help' || args.flag('help')) {
+    showCommandHelp(screen, command);
+    return EXIT.ok;
+  }
+  refuseOtherOptions(command, args);
+  return command.run(context);
+}
+
+const EVERYWHERE: readonly OptionName[] = ['json', 'env-file'];
+
+function refuseOtherOptions({ name, options }: Command, args: Arguments): void {
+  const other = args.options.find((option) => !options.includes(option) && !EVERYWHERE.includes(option));
+  if (other !== undefined) throw new UsageError(`${name} has no option --${other}.`, name);
+}
+
+interface Failure {
+  readonly exit: ExitCode;
+  readonly kind: string;
+  message(scrub: (text: string) => string): string;
+}
+
+function failureOf(error: unknown): Failure {
+  const say = (exit: ExitCode, kind: string, text: string): Failure => ({
+    exit,
+    kind,
+    message: (scrub) => scrub(text),
+  });
+  if (error instanceof UsageError) {
+    const more = error.command === undefined ? '' : `\nSee: help ${error.command}`;
+    return say(EXIT.usage, 'usage', `${error.message}${more}`);
+  }
+  if (error instanceof EventError) return say(EXIT.usage, 'usage', error.message);
+  if (error instanceof ConfigError) return say(EXIT.unavailable, 'configuration', error.message);
+  if (error instanceof IdentityError) return say(EXIT.unavailable, 'identity', error.message);
+  if (error instanceof RedisUnavailableError) return say(EXIT.unavailable, 'redis', error.message);
+  if (error instanceof RedisReplyError) {
+    return say(EXIT.unavailable, 'redis', `Redis refused a command: ${error.message}. \`doctor\` says more.`);
+  }
+  if (error instanceof StageError) return say(EXIT.unavailable, 'aws', error.message);
+  if (error instanceof InterruptedError) return say(EXIT.interrupted, 'interrupted', error.message);
+  return {
+    exit: EXIT.broken,
+    kind: 'broken',
+    message(scrub) {
+      const { name, message, frames = [] } = describeError(error, scrub);
+      return [`This is a mistake in the program: ${name}: ${message}`, ...frames].join('\n');
+    },
+  };
+}

@@ -1,0 +1,77 @@
+import { wrap } from '../../local/terminal.ts';
+import type { Terminal } from '../terminal.ts';
+import { clean, harmlessJson } from './escape.ts';
+import { type Column, tableRows } from './table.ts';
+
+export type Tone = 'good' | 'warning' | 'bad' | 'dim' | 'strong';
+/** A piece of a line, with a colour or without. */
+export type Span = string | readonly [text: string, tone: Tone];
+
+/**
+ * Stdout for people, or for programs. Whatever is given to it comes out without control characters, whoever wrote it.
+ * Lines fit the terminal's columns, except for single words that do not.
+ */
+export interface Screen {
+  readonly columns: number;
+  /** A line as it is. */
+  line(...spans: readonly Span[]): void;
+  /** Wrapped at blanks. */
+  text(text: string, tone?: Tone): void;
+  /** A label at the left, and text wrapped beside it. Without a label it goes on under the one before. */
+  entry(label: string, text: string, tone?: Tone): void;
+  table(columns: readonly Column[], rows: readonly (readonly Span[])[], options?: { wide?: boolean }): void;
+  /** One JSON document. */
+  json(value: unknown): void;
+}
+
+export const LABEL_WIDTH = 11;
+
+const CODES: Readonly<Record<Tone, string>> = {
+  good: '\u001b[32m',
+  warning: '\u001b[33m',
+  bad: '\u001b[31m',
+  dim: '\u001b[2m',
+  strong: '\u001b[1m',
+};
+const RESET = '\u001b[0m';
+
+export function createScreen({
+  write,
+  columns,
+  colour,
+}: Pick<Terminal, 'write' | 'columns' | 'colour'>): Screen {
+  const paint = (text: string, tone: Tone | undefined) =>
+    colour && tone !== undefined && text.trim() !== '' ? `${CODES[tone]}${text}${RESET}` : text;
+  const line = (...spans: readonly Span[]) => {
+    const painted = spans.map((span) =>
+      typeof span === 'string' ? clean(span) : paint(clean(span[0]), span[1]),
+    );
+    write(`${painted.join('').trimEnd()}\n`);
+  };
+  return {
+    columns,
+    line,
+    text(text, tone) {
+      for (const row of wrap(clean(text), columns)) line(tone === undefined ? row : [row, tone]);
+    },
+    entry(label, text, tone) {
+      const rows = wrap(clean(text), Math.max(20, columns - LABEL_WIDTH));
+      for (const [i, row] of rows.entries()) {
+        line([(i === 0 ? label : '').padEnd(LABEL_WIDTH), 'dim'], tone === undefined ? row : [row, tone]);
+      }
+    },
+    table(titles, rows, { wide = false } = {}) {
+      const cleaned = rows.map((row) => row.map(cleanSpan));
+      for (const row of tableRows(titles, cleaned, wide ? Number.POSITIVE_INFINITY : columns)) line(...row);
+    },
+    json: (value) => write(`${harmlessJson(value)}\n`),
+  };
+}
+
+export function textOf(span: Span): string {
+  return typeof span === 'string' ? span : span[0];
+}
+
+function cleanSpan(span: Span): Span {
+  return typeof span === 'string' ? clean(span) : [clean(span[0]), span[1]];
+}
