@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const ENTRY = 'host/bundle-entry.ts';
+const ENTRY = 'cli/p2p.ts';
 export const BUNDLE = 'dist/p2p-scheduler.mjs';
 
 /**
@@ -29,8 +29,8 @@ if (Number.parseInt(process.versions.node, 10) < ${OLDEST_NODE}) {
 const require = __createRequire(import.meta.url);`;
 
 /**
- * Makes one file of the host and all that it imports, for a machine that has Node and nothing else. The AWS SDK is not in
- * it: nothing that runs on a host needs it. Licences of the packages inside stand at the end.
+ * Makes one file of the host and the operator's commands, with all that they import, for a machine that has Node and
+ * nothing else. The AWS SDK is not in it: only `--stage` needs it. Licences of the packages inside stand at the end.
  *
  * @returns the file's size in bytes, and the names of the packages in it.
  */
