@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parseEnv } from 'node:util';
+import { HOST_DEFAULTS } from '../../../host/settings.ts';
 import { loadConfig } from '../../../lib/config.ts';
 import { LOCAL_DEFAULTS } from '../../../local/env.ts';
 
@@ -13,6 +14,7 @@ const REQUIRED = {
   LOCAL_UUID: '1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b',
   REDIS_URL: 'redis://127.0.0.1:6379',
 };
+const OTHER_DEFAULTS = { ...LOCAL_DEFAULTS, ...HOST_DEFAULTS };
 /** Read by serverless.yml or lib/config.ts, but not meant for a user's .env. */
 const NOT_FOR_USERS = [
   'AWS_LAMBDA_RUNTIME_API',
@@ -23,11 +25,11 @@ const NOT_FOR_USERS = [
   'UPSTASH_REDIS_REST_URL',
 ];
 
-test('.env.example has every variable that the configuration, serverless.yml or the local stack reads, and no other', () => {
+test('.env.example has every variable that the configuration, serverless.yml, the local stack or the host reads, and no other', () => {
   const configured = [...read('lib/config.ts').matchAll(/^ {4}([A-Z][A-Z_]+): /gm)].map(([, name]) => name);
   const deployed = [...read('serverless.yml').matchAll(/env:([A-Z_]+)/g)].map(([, name]) => name);
   assert.ok(configured.length > 20 && deployed.length > 20, 'the names were found');
-  const expected = new Set([...configured, ...deployed, ...Object.keys(LOCAL_DEFAULTS)]);
+  const expected = new Set([...configured, ...deployed, ...Object.keys(OTHER_DEFAULTS)]);
   for (const name of NOT_FOR_USERS) expected.delete(name);
   assert.deepEqual(Object.keys(variables).sort(), [...expected].sort());
 });
@@ -36,8 +38,8 @@ test('the defaults in .env.example are those of the configuration', () => {
   assert.deepEqual(loadConfig({ ...variables, ...REQUIRED }), loadConfig(REQUIRED));
 });
 
-test('the defaults in .env.example are those of the local stack', () => {
-  for (const [name, value] of Object.entries(LOCAL_DEFAULTS)) assert.equal(variables[name], value, name);
+test('the defaults in .env.example are those of the local stack and the host', () => {
+  for (const [name, value] of Object.entries(OTHER_DEFAULTS)) assert.equal(variables[name], value, name);
 });
 
 test('the defaults in .env.example are those of serverless.yml', () => {
