@@ -1,6 +1,7 @@
 import type { FaceCommand } from '../../local/redis/rest-command.ts';
-import type { Upstream, UpstreamReply, UpstreamSlot } from '../../local/redis/upstream.ts';
+import type { UpstreamReply, UpstreamSlot } from '../../local/redis/upstream.ts';
 import type { VirtualClock } from './clock.ts';
+import type { Connection } from './connection.ts';
 import { KEYS } from './scripts.ts';
 
 /** A change that was committed. */
@@ -20,12 +21,12 @@ export interface CommitLog {
   takeFaults(): readonly string[];
   /** Carries out commands that may commit, and looks right before and after them, in the same breath. */
   watch(
-    upstream: Upstream,
+    connection: Connection,
     commands: readonly FaceCommand[],
     listed: ReadonlySet<string>,
   ): Promise<UpstreamSlot[]>;
   /** After a connection was lost: whether something was committed that nobody saw. */
-  catchUp(upstream: Upstream, listed: ReadonlySet<string>): Promise<void>;
+  catchUp(connection: Connection, listed: ReadonlySet<string>): Promise<void>;
   /** Forgets everything, for an empty Redis. */
   reset(): void;
 }
@@ -36,14 +37,18 @@ const DUE: FaceCommand = ['ZRANGE', KEYS.due, '0', '-1'];
 export function createCommitLog(clock: VirtualClock): CommitLog {
   let commits: Commit[] = [];
   let faults: string[] = [];
+  /** The epochs as they were read, for whoever has to find out. */
+  let seen: string[] = [];
   /** Who was listed whenever something was sent whose answer did not come. */
   let unseen: ReadonlySet<string> | undefined;
+  let inTurn: Promise<unknown> = Promise.resolve();
 
-  const note = (register: UpstreamReply, owed: ReadonlySet<string>) => {
+  const note = (where: string, register: UpstreamReply, owed: ReadonlySet<string>) => {
     const [epoch, ip] = textsOf(register);
+    seen.push(`${where}: ${epoch}`);
     const last = commits.at(-1)?.epoch ?? 0;
     if (epoch === undefined || ip === undefined || Number(epoch) === last) return;
-    if (Number(epoch) < last) faults.push(`epoch ${epoch} after ${last}`);
+    if (Number(epoch) < last) faults.push(`epoch ${epoch} after ${last} (${seen.slice(-9).join(', ')})`);
     commits.push({ epoch: Number(epoch), ip, at: clock.nowMs(), owed });
   };
   const unsure = (listed: ReadonlySet<string>) =>
@@ -58,30 +63,37 @@ export function createCommitLog(clock: VirtualClock): CommitLog {
       faults = [];
       return taken;
     },
-    async watch(upstream, commands, listed) {
+    async watch(connection, commands, listed) {
       const before = new Set(listed);
+      const sent = connection.pipeline([REGISTER, ...commands, REGISTER, DUE]);
+      sent.catch(() => {});
+      // Answers come in the order of the requests, but an error among them takes a moment longer to get here.
+      const mine = inTurn.then(() => sent);
+      inTurn = mine.catch(() => {});
       try {
-        const slots = await upstream.pipeline([REGISTER, ...commands, REGISTER, DUE]);
+        const slots = await mine;
         const [then, now, due] = [slots.at(0), slots.at(-2), slots.at(-1)].map((slot) =>
           slot !== undefined && 'reply' in slot ? slot.reply : null,
         );
-        note(then ?? null, unsure(before));
-        note(now ?? null, new Set([...before, ...textsOf(due ?? null)]));
+        note('before', then ?? null, unsure(before));
+        note('after', now ?? null, new Set([...before, ...textsOf(due ?? null)]));
         unseen = undefined;
         return slots.slice(1, -2);
       } catch (error) {
         unseen = unsure(before);
+        seen.push('no answer');
         throw error;
       }
     },
-    async catchUp(upstream, listed) {
-      const [slot] = await upstream.pipeline([REGISTER]);
-      if (slot !== undefined && 'reply' in slot) note(slot.reply, unsure(new Set(listed)));
+    async catchUp(connection, listed) {
+      const [slot] = await connection.pipeline([REGISTER]);
+      if (slot !== undefined && 'reply' in slot) note('reconnected', slot.reply, unsure(new Set(listed)));
       unseen = undefined;
     },
     reset() {
       commits = [];
       faults = [];
+      seen = [];
       unseen = undefined;
     },
   };

@@ -20,6 +20,8 @@ export interface Residents {
   list(producer: Producer): Promise<void>;
   unlist(producer: Producer): Promise<void>;
   move(producer: Producer): Promise<void>;
+  /** The next one that is called has moved when the call arrives: a stranger answers it. */
+  moveNextCalled(): void;
   setMood(producer: Producer, mood: Mood): Promise<void>;
   receive(call: Call): Promise<void>;
   /** Lets what takes effect late do so, up to that virtual time and each at its own. */
@@ -44,6 +46,7 @@ export function createResidents({
   const all: Producer[] = [];
   /** Nobody ever moves back: what a stranger answers at a former place is promised not to count only while it is one. */
   const vacant = [...places];
+  let movesNextCalled = false;
   let late: { readonly at: number; readonly take: () => void }[] = [];
 
   const take = (producer: Producer, home: Place, epoch: number, ip: string) => {
@@ -57,6 +60,18 @@ export function createResidents({
     await wire.direct(['HSET', KEYS.producers, producer.uuid, producer.home.address]);
     producer.listed = true;
     bustle.note(`${producer.name} is listed at ${producer.home.address}`);
+  };
+
+  const move = async (producer: Producer) => {
+    const home = vacant.shift();
+    if (home === undefined) return;
+    if (producer.mood === 'refusing') await home.open(false);
+    // It lives at its former place until the API says otherwise: what a stranger answers there counts until then.
+    if (producer.listed) await wire.direct(['HSET', KEYS.producers, producer.uuid, home.address]);
+    const { home: former } = producer;
+    producer.home = home;
+    bustle.note(`${producer.name} moves to ${home.address}`);
+    await former.open(true);
   };
 
   return {
@@ -87,16 +102,9 @@ export function createResidents({
       await wire.direct(['HDEL', KEYS.producers, producer.uuid]);
       bustle.note(`${producer.name} is removed`);
     },
-    async move(producer) {
-      const home = vacant.shift();
-      if (home === undefined) return;
-      if (producer.mood === 'refusing') await home.open(false);
-      // It lives at its former place until the API says otherwise: what a stranger answers there counts until then.
-      if (producer.listed) await wire.direct(['HSET', KEYS.producers, producer.uuid, home.address]);
-      const { home: former } = producer;
-      producer.home = home;
-      bustle.note(`${producer.name} moves to ${home.address}`);
-      await former.open(true);
+    move,
+    moveNextCalled() {
+      movesNextCalled = true;
     },
     async setMood(producer, mood) {
       if (producer.mood === mood) return;
@@ -123,6 +131,12 @@ export function createResidents({
       if ((await wire.peek(['ZSCORE', KEYS.due, producer.uuid])) === null) {
         tally.findings.uncalledFor += 1;
         bustle.note(`UNCALLED-FOR: ${producer.name} has no delivery`);
+      }
+      if (movesNextCalled && producer.listed) {
+        movesNextCalled = false;
+        await move(producer);
+        call.response.writeHead(200).end();
+        return;
       }
       const takeNow = () => take(producer, call.place, epoch, ip);
       await react(producer, call, {

@@ -56,15 +56,23 @@ export async function storm(
   if (random.chance(0.1)) bustle.plan(soon(), () => world.breakConnection());
   if (random.chance(0.2)) bustle.plan(soon(), () => world.flushScripts());
   const surprise = otherIp();
-  if (random.chance(0.2)) bustle.plan(soon(), () => world.changeIp(surprise));
+  if (random.chance(0.1)) bustle.plan(soon(), () => world.changeIp(surprise));
   if (random.chance(0.2)) {
     const mover = someone();
     bustle.plan(soon(), () => mover && residents.move(mover));
   }
-  if (random.chance(0.15)) bustle.plan(soon(), () => invocations.check());
+  if (random.chance(0.2)) residents.moveNextCalled();
+  if (random.chance(0.3)) {
+    // A change that is committed while others are being delivered.
+    const next = otherIp();
+    bustle.plan(soon(), () => {
+      world.changeIp(next);
+      invocations.check();
+    });
+  }
 
   for (let checks = random.pick([0, 1, 1, 1, 1, 1, 2]); checks > 0; checks--) invocations.check();
-  if (random.chance(0.12)) invocations.notify({});
+  if (random.chance(0.2)) invocations.notify({});
   if (random.chance(0.06)) invocations.notify({ ip: random.pick(IPS) });
   await bustle.settle();
 }

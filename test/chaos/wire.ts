@@ -3,21 +3,23 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { encodeAnswer } from '../../local/redis/rest-answer.ts';
 import { commandsOf, type FaceCommand } from '../../local/redis/rest-command.ts';
-import {
-  createUpstream,
-  type Upstream,
-  type UpstreamReply,
-  type UpstreamSlot,
-} from '../../local/redis/upstream.ts';
+import type { UpstreamReply, UpstreamSlot } from '../../local/redis/upstream.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 import type { Mistake } from '../support/tampered-redis.ts';
 import type { VirtualClock } from './clock.ts';
 import { type CommitLog, createCommitLog } from './commits.ts';
+import { type Connection, connect } from './connection.ts';
 import type { Random } from './random.ts';
 import { COMMITTING, mortal, scriptOf, withPlanted } from './scripts.ts';
 
 /** How a request to Redis fares. */
 export type Fate = 'arrives' | 'request-lost' | 'reply-lost' | 'refused' | 'failed' | 'script-dies';
+
+/** The share of requests that fare badly, and what decides. */
+interface Trouble {
+  readonly share: number;
+  readonly random: Random;
+}
 
 /** A request from a container, as the wire sees it: the scripts in it, by name. */
 export interface Passing {
@@ -58,8 +60,8 @@ export interface Wire {
 export async function startWire(options: WireOptions): Promise<Wire> {
   const { server, clock, mistakes } = options;
   const commits = createCommitLog(clock);
-  let upstream: Upstream | undefined = createUpstream(server.url);
-  let trouble: { readonly share: number; readonly random: Random } | undefined;
+  let connection: Connection | undefined = connect(server.url);
+  let trouble: Trouble | undefined;
   let turn: Promise<unknown> = Promise.resolve();
 
   /** One at a time: what the world does to Redis, and to its data. */
@@ -70,7 +72,7 @@ export async function startWire(options: WireOptions): Promise<Wire> {
   };
 
   const carryOut = async (commands: readonly FaceCommand[], fate: Fate): Promise<UpstreamSlot[]> => {
-    if (upstream === undefined) throw new Error('Redis is down');
+    if (connection === undefined) throw new Error('Redis is down');
     const scripts = commands.map(scriptOf);
     const dies = fate === 'script-dies' ? scripts.findLastIndex(Boolean) : -1;
     const sent = commands.map((command, i): FaceCommand => {
@@ -81,14 +83,14 @@ export async function startWire(options: WireOptions): Promise<Wire> {
       const lua = withPlanted(script, planted);
       return [
         'EVAL',
-        i === dies ? mortal(lua, trouble?.random.between(0, 5) ?? 0) : lua,
+        i === dies ? mortal(lua, trouble?.random.between(0, 3) ?? 0) : lua,
         ...command.slice(2),
       ];
     });
     const mayCommit = scripts.some((script) => script !== undefined && COMMITTING.has(script.name));
     const slots = mayCommit
-      ? await commits.watch(upstream, sent, options.listed())
-      : await upstream.pipeline(sent);
+      ? await commits.watch(connection, sent, options.listed())
+      : await connection.pipeline(sent);
     return slots.map((slot, i) => (commands[i]?.[0] === 'TIME' ? shifted(slot, clock.aheadMs) : slot));
   };
 
@@ -99,7 +101,7 @@ export async function startWire(options: WireOptions): Promise<Wire> {
       scripts: commands.flatMap((command) => scriptOf(command)?.name ?? []),
     };
     options.onRequest(passing);
-    const fate = trouble?.random.chance(trouble.share) ? draw(trouble.random, passing.scripts) : 'arrives';
+    const fate = trouble === undefined ? 'arrives' : draw(trouble, passing.scripts);
     if (fate !== 'arrives') options.onFault(fate);
     if (fate === 'request-lost') return void request.socket.destroy();
     if (fate === 'refused') return answer(response, 429, '{"error":"ERR too many requests"}');
@@ -116,13 +118,13 @@ export async function startWire(options: WireOptions): Promise<Wire> {
   await new Promise<void>((resolve) => http.listen({ port: 0, host: '127.0.0.1' }, resolve));
 
   const reconnect = async () => {
-    const next = createUpstream(server.url);
+    const next = connect(server.url);
     await commits.catchUp(next, options.listed());
-    upstream = next;
+    connection = next;
   };
   const disconnect = async () => {
-    upstream?.close();
-    upstream = undefined;
+    connection?.close();
+    connection = undefined;
     await nextTurn();
   };
 
@@ -130,22 +132,22 @@ export async function startWire(options: WireOptions): Promise<Wire> {
     url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
     commits,
     get down() {
-      return upstream === undefined;
+      return connection === undefined;
     },
     trouble(share, random) {
       trouble = { share, random };
     },
     direct: (...commands) =>
       exclusively(async () => {
-        if (upstream === undefined) throw new Error('Redis is down');
-        return (await upstream.pipeline(commands)).map((slot) => {
+        if (connection === undefined) throw new Error('Redis is down');
+        return (await connection.pipeline(commands)).map((slot) => {
           if ('error' in slot) throw new Error(slot.error);
           return slot.reply;
         });
       }),
     async peek(command) {
       try {
-        const [slot] = (await upstream?.pipeline([command])) ?? [];
+        const [slot] = (await connection?.pipeline([command])) ?? [];
         return slot !== undefined && 'reply' in slot ? slot.reply : undefined;
       } catch {
         return undefined;
@@ -167,19 +169,21 @@ export async function startWire(options: WireOptions): Promise<Wire> {
     async close() {
       http.closeAllConnections();
       await new Promise<void>((resolve) => http.close(() => resolve()));
-      upstream?.close();
+      connection?.close();
     },
   };
 }
 
-function draw(random: Random, scripts: readonly string[]): Fate {
-  const fate = random.pick<Fate>([
-    'request-lost',
-    'reply-lost',
-    'reply-lost',
-    'refused',
-    'failed',
-    'script-dies',
+function draw({ share, random }: Trouble, scripts: readonly string[]): Fate {
+  // Most checks change nothing: what hits one of them shows nothing.
+  const mayCommit = scripts.some((script) => COMMITTING.has(script));
+  if (!random.chance(mayCommit ? 3 * share : share)) return 'arrives';
+  const fate = random.weighted<Fate>([
+    [1, 'request-lost'],
+    [2, 'reply-lost'],
+    [1, 'refused'],
+    [1, 'failed'],
+    [mayCommit ? 4 : 1, 'script-dies'],
   ]);
   return fate === 'script-dies' && scripts.length === 0 ? 'reply-lost' : fate;
 }
