@@ -19,7 +19,7 @@ export const OPTIONS = {
   yes: { type: 'boolean', short: 'y', help: 'do not ask' },
   verbose: { type: 'boolean', short: 'v', help: 'print what the job logs, too' },
   ip: { type: 'string', value: 'address', help: "this consumer's public address" },
-  id: { type: 'string', value: 'id', help: 'an id that was printed before: the word counts once for it' },
+  id: { type: 'string', value: 'id', help: 'the id that was printed: the word counts once' },
   reach: { type: 'string', value: 'ip[:port]', help: 'where consumers reach your consumer API' },
 } as const satisfies Record<string, OptionRule>;
 

@@ -84,7 +84,9 @@ export function envOf(
 }
 
 /** Sources that say what they are told to say: an address, or the class of a failure. Each is an operator of its own. */
-export function sourcesSaying(...answers: (string | readonly ['dns' | 'static' | 'http', string])[]): Source[] {
+export function sourcesSaying(
+  ...answers: (string | readonly ['dns' | 'static' | 'http', string])[]
+): Source[] {
   return answers.map((answer, i) => {
     const [kind, said] = typeof answer === 'string' ? (['http', answer] as const) : answer;
     const id = `${String.fromCharCode(97 + i)}.example`;
@@ -110,7 +112,5 @@ export async function redisNow(redis: TestRedis): Promise<number> {
 
 /** Every line is at most so wide, and nothing in it steers a terminal. */
 export function faultsOfText(text: string, columns = 80): string[] {
-  return text
-    .split('\n')
-    .filter((line) => line.length > columns || /[\p{C}\p{Zl}\p{Zp}]/u.test(line));
+  return text.split('\n').filter((line) => line.length > columns || /[\p{C}\p{Zl}\p{Zp}]/u.test(line));
 }
