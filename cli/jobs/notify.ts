@@ -114,7 +114,9 @@ async function keepingId<Result>(
   } catch (error) {
     const open = (error instanceof RedisUnavailableError && error.mayHaveRun) || error instanceof StageError;
     if (word !== undefined && open && !(error instanceof EventError)) {
-      note(`Whether the word was taken is not known. To repeat it safely, add: --id ${word.id}`);
+      note(
+        `Whether the word was taken is not known. It can be repeated safely with this added:\n--id ${word.id}`,
+      );
     }
     throw error;
   }

@@ -50,7 +50,7 @@ export function tellSync(summary: unknown): Told | undefined {
       say(
         complete
           ? `The round is complete: ${plural(probes, 'call')} in ${duration(rest.durationMs)}.`
-          : `${STOPS[stopped ?? 'error']} ${plural(probes, 'call')} in ${duration(rest.durationMs)}.`,
+          : `${STOPS[stopped ?? 'time']} ${plural(probes, 'call')} in ${duration(rest.durationMs)}.`,
       );
       const { alive, suspect, dead, new: fresh } = states;
       screen.entry(

@@ -108,12 +108,13 @@ function ofConsumers({ begun, consumers, rounds }: Facts): Reason[] {
   if (states === undefined)
     return [unknown('how the consumers are is not known: no complete round is recent')];
   if (states.alive > 0) return [];
+  if (states.unknown > 0) return [unknown('how the consumers are was found out too long ago')];
   if (states.suspect + states.dead > 0)
     return [attention('no consumer answers: is it our network, or a firewall?')];
   if (states.unusable > 0 && states.unusable + states.self === known) {
     return [attention(`no consumer can be called: ${tallyText({ unusable: states.unusable })}`)];
   }
-  return states.unknown > 0 ? [unknown('how the consumers are was found out too long ago')] : [];
+  return [];
 }
 
 function lately(what: string, at: number | undefined, periodMs: number, nowMs: number): string {
