@@ -12,7 +12,7 @@ import type { TimedVote } from './sources.ts';
 
 const FATAL_TODO =
   'Every call would teach peers the wrong address. Run the scheduler where its calls leave from the address at which ' +
-  'consumers reach you: see "Where the calls come from" in the README.';
+  'consumers reach you: see "where the calls come from" in the README.';
 
 /**
  * The one fatal mistake: peers record the address that our calls come from, so it has to be the one at which the consumer

@@ -88,7 +88,7 @@ function changeText({ from, to, at, manual, delivered }: Change, nowMs: number):
   const told =
     delivered === undefined
       ? ''
-      : `, ${plural(delivered.told, 'producer')} told within ${duration(delivered.lastAck - at)}`;
+      : `, ${thousands(delivered.told)} told within ${duration(delivered.lastAck - at)}`;
   return `${relative(at, nowMs)}: ${what}${told}`;
 }
 

@@ -1,0 +1,268 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { before, describe, test } from 'node:test';
+import { systemHost } from '../../../lib/app.ts';
+import type { Source } from '../../../lib/ip/vote.ts';
+import { parseIp } from '../../../lib/peers/ip-space.ts';
+import type { PostToPeer } from '../../../lib/peers/post.ts';
+import type { Redis } from '../../../lib/redis/redis.ts';
+import { encodeHealth, type HealthRecord } from '../../../lib/sync/health.ts';
+import { NO_OUTCOMES } from '../../../lib/sync/recent.ts';
+import { redisForSuite } from '../../support/redis.ts';
+import { KEYS, LOCAL_UUID, p2p } from './harness.ts';
+
+const PAGE = new URL('../../../docs/OPERATING.md', import.meta.url);
+const PROMPT = '$ npm run p2p -- ';
+
+const NOW = Date.UTC(2026, 10, 24, 10, 0, 0);
+const [SECOND, MINUTE, HOUR, DAY] = [1_000, 60_000, 3_600_000, 86_400_000];
+const CHANGED = NOW - 26 * MINUTE;
+const BEFORE = NOW - 9 * DAY;
+
+/** What the page tells of: five consumers and three producers, one of which does not take the new address. */
+describe('the examples of docs/OPERATING.md', () => {
+  const testRedis = redisForSuite();
+
+  before(async () => {
+    const set = (key: string, entries: Readonly<Record<string, string | number>>) =>
+      testRedis().command('HSET', key, ...Object.entries(entries).flat());
+    const health = (record: Omit<HealthRecord, 'recent'>) => encodeHealth({ ...record, recent: NO_OUTCOMES });
+    const round = (at: number, summary: object) =>
+      testRedis().command(
+        'XADD',
+        KEYS.rounds,
+        '*',
+        'round',
+        `r${at}`,
+        'shard',
+        0,
+        'of',
+        1,
+        'at',
+        at,
+        'summary',
+        JSON.stringify({ complete: true, ...summary }),
+      );
+    const seen = NOW - 2 * MINUTE;
+
+    await testRedis().command('SET', KEYS.uuid, LOCAL_UUID);
+    await set(KEYS.ip, {
+      current: '203.0.113.77',
+      previous: '203.0.113.10',
+      epoch: CHANGED,
+      since: CHANGED,
+      checkedAt: NOW - 41 * SECOND,
+      verifiedAt: NOW - 41 * SECOND,
+    });
+    await set(KEYS.consumers, {
+      '7d444840-9dc0-41d1-b245-5ffdce74fad2': '198.51.100.7',
+      '1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b': '198.51.100.23:8080',
+      'c56a4180-65aa-42ec-a945-5fd21dec0538': '198.51.100.90',
+      'e4eaaaf2-d142-41b3-b3b4-1a2b3c4d5e6f': '198.51.100.41',
+      '6fa459ea-ee8a-4ca4-894e-db77e160355e': '192.168.1.20',
+    });
+    await set(KEYS.health, {
+      '7d444840-9dc0-41d1-b245-5ffdce74fad2': health({
+        state: 'alive',
+        address: '198.51.100.7:80',
+        since: NOW - 12 * DAY,
+        lastOk: seen,
+        rtt: 31,
+      }),
+      '1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b': health({
+        state: 'alive',
+        address: '198.51.100.23:8080',
+        since: NOW - 3 * HOUR,
+        lastOk: seen,
+        lastError: 'timeout',
+        lastFail: NOW - 4 * HOUR,
+        rtt: 88,
+      }),
+      'c56a4180-65aa-42ec-a945-5fd21dec0538': health({
+        state: 'suspect',
+        address: '198.51.100.90:80',
+        since: seen,
+        lastOk: NOW - 7 * MINUTE,
+        lastError: 'refused',
+        lastFail: seen,
+        failures: 1,
+      }),
+      'e4eaaaf2-d142-41b3-b3b4-1a2b3c4d5e6f': health({
+        state: 'dead',
+        address: '198.51.100.41:80',
+        since: NOW - 3 * DAY,
+        lastOk: NOW - 3 * DAY - HOUR,
+        lastError: 'wrong-identity',
+        lastFail: NOW - 22 * MINUTE,
+        failures: 40,
+        due: NOW + 34 * MINUTE,
+      }),
+    });
+    await set(KEYS.producers, {
+      '9b2fdb3c-58cb-4a1e-9f6c-3f0d2b1c8a55': '198.51.100.9:8080',
+      '2c1d43b8-e6d7-476e-af0a-7ba2c9d1e5f0': '198.51.100.61',
+      'f47ac10b-58cc-4372-a567-0e02b2c3d479': '198.51.100.144',
+    });
+    await set(KEYS.deliveries, {
+      '9b2fdb3c-58cb-4a1e-9f6c-3f0d2b1c8a55': JSON.stringify({
+        ackedEpoch: CHANGED,
+        ackedAt: CHANGED + 64,
+        leaseEpoch: CHANGED,
+        lastStatus: '200',
+      }),
+      '2c1d43b8-e6d7-476e-af0a-7ba2c9d1e5f0': JSON.stringify({
+        ackedEpoch: CHANGED,
+        ackedAt: CHANGED + 1_310,
+        leaseEpoch: CHANGED,
+        lastStatus: '204',
+      }),
+      'f47ac10b-58cc-4372-a567-0e02b2c3d479': JSON.stringify({
+        ackedEpoch: BEFORE,
+        ackedAt: BEFORE + 2_400,
+        leaseEpoch: CHANGED,
+        attempts: 6,
+        firstAt: CHANGED,
+        lastStatus: '503',
+      }),
+    });
+    await testRedis().command('ZADD', KEYS.due, NOW + 4 * MINUTE, 'f47ac10b-58cc-4372-a567-0e02b2c3d479');
+    const change = (from: string, to: string, at: number, ...more: (string | number)[]) =>
+      testRedis().command(
+        'XADD',
+        KEYS.ipHistory,
+        '*',
+        'from',
+        from,
+        'to',
+        to,
+        'epoch',
+        at,
+        'at',
+        at,
+        'source',
+        'sources',
+        ...more,
+      );
+    const votes = (ip: string) =>
+      JSON.stringify({ 'checkip.global.api.aws': ip, 'icanhazip.com': ip, 'ident.me': 'timeout' });
+    await change(
+      '203.0.113.4',
+      '203.0.113.10',
+      BEFORE,
+      'votes',
+      votes('203.0.113.10'),
+      'verifiedAt',
+      BEFORE - 62_000,
+    );
+    await testRedis().command(
+      'XADD',
+      KEYS.ipHistory,
+      '*',
+      'epoch',
+      BEFORE,
+      'firstAck',
+      BEFORE + 51,
+      'lastAck',
+      BEFORE + 2_400,
+      'told',
+      3,
+    );
+    await change(
+      '203.0.113.10',
+      '203.0.113.77',
+      CHANGED,
+      'votes',
+      votes('203.0.113.77'),
+      'verifiedAt',
+      CHANGED - 58_000,
+    );
+    await round(NOW - 7 * MINUTE, { probes: 3, durationMs: 412 });
+    await round(seen, { probes: 3, errors: { refused: 1 }, durationMs: 388 });
+  });
+
+  /** The real Redis at the hour of the example, set up as an operator has it. */
+  function redisThen(): Redis {
+    const { redis } = testRedis();
+    return {
+      async send(requests, options) {
+        const replies = await redis.send(requests, options);
+        return replies.map((reply, i) => {
+          const request = requests[i];
+          if (request === undefined || 'script' in request) return reply;
+          if (request[0] === 'TIME') return [String(NOW / 1_000), '0'];
+          if (request[0] === 'INFO') return 'redis_version:7.0.15\r\naof_enabled:1\r\n';
+          return request[0] === 'CONFIG' ? ['maxmemory-policy', 'noeviction'] : reply;
+        });
+      },
+      close: async () => undefined,
+    };
+  }
+
+  /** Time passes only where a source answers, so that every figure of the page is always the same. */
+  let passedMs = 0;
+  const source = (operator: string, answer: string, tookMs: number): Source => {
+    const ip = parseIp(answer);
+    const voter = { source: operator, operator };
+    return {
+      id: operator,
+      operator,
+      kind: 'http',
+      async ask() {
+        // The one that takes longer answers later, without waiting.
+        for (let turn = 0; turn < tookMs; turn++) await null;
+        passedMs = tookMs;
+        return ip === undefined
+          ? { ...voter, kind: 'unknown', error: 'timeout' }
+          : { ...voter, kind: 'ip', ip };
+      },
+    };
+  };
+  const post: PostToPeer = async () => ({
+    kind: 'replied',
+    status: 200,
+    body: Buffer.from(JSON.stringify({ uuid: LOCAL_UUID })),
+    rttMs: 5,
+  });
+  const env = {
+    LOCAL_UUID,
+    REDIS_URL: 'rediss://redis.example:6379',
+    PEER_ALLOW_CIDRS: '198.51.100.0/24,203.0.113.0/24',
+    IP_ALLOW_CIDRS: '203.0.113.0/24',
+  };
+  const run = async (command: string) => {
+    passedMs = 0;
+    const host = { ...systemHost, monotonicMs: () => passedMs, wallMs: () => NOW };
+    const sources = [
+      source('checkip.global.api.aws', '203.0.113.77', 64),
+      source('icanhazip.com', '203.0.113.77', 71),
+      source('ident.me', 'timeout', 3_000),
+    ];
+    const { out } = await p2p(command.split(' '), {
+      env,
+      brought: { redis: redisThen(), sources, post, host },
+    });
+    return out.replace(/scheduler \S+, Node \S+$/m, 'scheduler 0.1.0, Node 24.21.0');
+  };
+
+  const examples = readFileSync(PAGE, 'utf8')
+    .split('```')
+    .filter((_, i) => i % 2 === 1)
+    .flatMap((block) => {
+      const at = block.indexOf(PROMPT);
+      const [first = '', ...rest] = at < 0 ? [] : block.slice(at + PROMPT.length).split('\n');
+      return at < 0 ? [] : [{ command: first, shown: rest.join('\n') }];
+    });
+
+  for (const { command, shown } of examples) {
+    test(`p2p ${command} prints what the page shows`, async () => {
+      assert.equal(await run(command), shown);
+    });
+  }
+
+  test('show the commands that look', () => {
+    assert.deepEqual(
+      examples.map(({ command }) => command),
+      ['doctor', 'status', 'consumers', 'producers', 'history'],
+    );
+  });
+});
