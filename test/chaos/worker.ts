@@ -19,6 +19,8 @@ const handlers: Readonly<Record<FunctionName, (event: unknown, context: Context)
 };
 
 process.on('disconnect', () => process.exit(0));
+// A Ctrl-C is the parent's to deal with.
+process.on('SIGINT', () => {});
 process.on('message', async ({ name, event, requestId, timeLimitMs }: WorkerOrder) => {
   const endsAt = performance.now() + timeLimitMs;
   const context: Context = {
