@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
+import type { Redis } from '../../../lib/redis/redis.ts';
 import { encodeHealth } from '../../../lib/sync/health.ts';
 import { NO_OUTCOMES } from '../../../lib/sync/recent.ts';
 import { countingRedis } from '../../support/counting-redis.ts';
@@ -69,6 +70,25 @@ for (const transport of ['tcp', 'rest'] as const) {
         'in the spelling that was there',
       );
       assert.equal(await testRedis().command('HLEN', KEYS.consumers), 1);
+    });
+
+    test('that somebody else adds at the same moment stay as they added them', async () => {
+      const { redis } = testRedis();
+      const racing: Redis = {
+        async send(requests, options) {
+          const adds = requests.some((request) => !('script' in request) && /^HSET/.test(request[0]));
+          if (adds) await testRedis().command('HSET', KEYS.consumers, uuidOf(1), '8.8.4.4');
+          return redis.send(requests, options);
+        },
+        close: async () => undefined,
+      };
+      const { code, err } = await p2p(['consumers', 'add', uuidOf(1), '8.8.8.8'], {
+        env: envOf(testRedis()),
+        brought: { redis: racing },
+      });
+      assert.equal(code, 1);
+      assert.match(err, /added by somebody else/);
+      assert.equal(await entry(KEYS.consumers, uuidOf(1)), '8.8.4.4');
     });
 
     test('are removed, once', async () => {
