@@ -55,6 +55,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
       timeoutMs: c.SYNC_TIMEOUT_MS,
       shardAbove: c.SYNC_SHARD_ABOVE,
       maxShards: c.SYNC_MAX_SHARDS,
+      /** Infinity if there is no limit. */
+      maxProbes: c.SYNC_MAX_PROBES_PER_ROUND ?? Number.POSITIVE_INFINITY,
       functionName: c.SYNC_FUNCTION,
     },
     ip: {
@@ -177,6 +179,8 @@ const SCHEMA = v.pipe(
     SYNC_TIMEOUT_MS: v.optional(whole(100, 20_000), '3000'),
     SYNC_SHARD_ABOVE: v.optional(whole(1, 100_000_000), '100000'),
     SYNC_MAX_SHARDS: v.optional(whole(1, 100), '5'),
+    // At least a call for each of the most shards.
+    SYNC_MAX_PROBES_PER_ROUND: v.optional(whole(100, 100_000_000)),
     SYNC_FUNCTION: v.optional(v.string()),
     IP_FAMILY: v.optional(
       v.pipe(

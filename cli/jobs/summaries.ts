@@ -32,6 +32,7 @@ const STOPS = {
   late: 'It came too late for its round, and did nothing.',
   lease: 'Another round took over.',
   time: 'It ended before it was through; the next round goes on there.',
+  budget: 'It made the calls that SYNC_MAX_PROBES_PER_ROUND allows; the next round goes on there.',
   outage:
     'Our own network is down: none of the IP sources answers. Nothing was written about whom it failed to reach.',
   error: 'Redis failed it.',
@@ -42,7 +43,7 @@ export function tellSync(summary: unknown): Told | undefined {
   const parsed = v.safeParse(ROUND_SUMMARY, summary);
   if (!parsed.success) return undefined;
   const { complete, stopped, probes, candidateProbes, states, errors, skipped, ...rest } = parsed.output;
-  const good = complete && !rest.inconclusive && rest.shardsLost === 0;
+  const good = (complete || stopped === 'budget') && !rest.inconclusive && rest.shardsLost === 0;
   return {
     exit: good ? EXIT.ok : EXIT.attention,
     show(screen) {

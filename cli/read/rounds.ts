@@ -11,6 +11,8 @@ export interface Round {
   /** Whether all shards have, and each reached the end. */
   readonly complete: boolean;
   readonly inconclusive: boolean;
+  /** Whether it went on where an earlier one had stopped, so that it did not come across all consumers. */
+  readonly resumed: boolean;
   readonly stopped: readonly StopWord[];
   readonly probes: number;
   readonly states: Readonly<Record<HealthState, number>>;
@@ -24,7 +26,7 @@ export interface Round {
   readonly durationMs: number;
 }
 
-const STOP_WORDS = ['held', 'late', 'lease', 'time', 'outage', 'error'] as const;
+const STOP_WORDS = ['held', 'late', 'lease', 'time', 'budget', 'outage', 'error'] as const;
 type StopWord = (typeof STOP_WORDS)[number];
 
 /** Larger than any summary of ours. */
@@ -41,10 +43,16 @@ const counts = v.fallback(
 );
 const NONE = { new: 0, alive: 0, suspect: 0, dead: 0 };
 
+/** Whether it ended early only because it made all the calls that a round may make: others have their turn next. */
+export function isBudgeted({ complete, inconclusive, stopped }: Round): boolean {
+  return !complete && !inconclusive && stopped.length > 0 && stopped.every((word) => word === 'budget');
+}
+
 /** What a run of `sync` answers, whoever hands it on: what is not usable in it counts as absent. */
 export const ROUND_SUMMARY = v.object({
   complete: flag,
   inconclusive: flag,
+  resumed: flag,
   stopped: v.fallback(v.optional(v.picklist(STOP_WORDS)), undefined),
   probes: number,
   candidateProbes: number,
@@ -95,6 +103,7 @@ function sumUp({ at, of, parts }: { at: number; of: number; parts: Map<number, R
     of,
     complete: parts.size === of && all.every(({ complete }) => complete),
     inconclusive: all.some(({ inconclusive }) => inconclusive),
+    resumed: all.some(({ resumed }) => resumed),
     stopped: [...new Set(all.flatMap(({ stopped }) => (stopped === undefined ? [] : [stopped])))],
     probes: sum(({ probes }) => probes),
     states: {

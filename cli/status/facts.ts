@@ -6,7 +6,7 @@ import { readConsumers, readDue } from '../peers/read-peers.ts';
 import { type Change, readChanges } from '../read/changes.ts';
 import { type Answered, countOf, fieldsOf, isWrongType } from '../read/fields.ts';
 import { begin, policyFor } from '../read/register.ts';
-import { type Round, readRounds } from '../read/rounds.ts';
+import { isBudgeted, type Round, readRounds } from '../read/rounds.ts';
 import { CHEAP_MEMBERS } from '../read/scan.ts';
 import { isStale } from '../read/stale.ts';
 
@@ -29,6 +29,8 @@ export interface Facts {
     readonly states?: Readonly<Record<ConsumerState, number>>;
     /** When the round was, if the states are from one; otherwise every record was read. */
     readonly countedAt?: number;
+    /** Whether that round came across a part of them only. */
+    readonly partial?: boolean;
   };
   /** The newest first. */
   readonly rounds: readonly Round[];
@@ -55,7 +57,8 @@ const ROUNDS = 3;
 
 /**
  * Reads it in one trip of 14 commands, three more commands where deliveries are due, and two for each 1,000 consumers.
- * Above 10,000 consumers the last complete round says how they are, unless `all` is set.
+ * Above 10,000 consumers the last complete round says how they are, or one that made all the calls it may, unless `all`
+ * is set.
  *
  * @throws IdentityError, RedisUnavailableError, RedisReplyError; a key of another type is a fact, not an error.
  */
@@ -127,15 +130,17 @@ function wrongKeys(replies: readonly (readonly [key: string, reply: Answered])[]
 async function countConsumers(
   { known, all, rounds, nowMs }: { known: number; all: boolean; rounds: readonly Round[]; nowMs: number },
   parts: AppParts,
-): Promise<Pick<Facts['consumers'], 'states' | 'countedAt'>> {
+): Promise<Pick<Facts['consumers'], 'states' | 'countedAt' | 'partial'>> {
   const states = Object.fromEntries(CONSUMER_STATES.map((state) => [state, 0])) as Record<
     ConsumerState,
     number
   >;
   if (known > CHEAP_MEMBERS && !all) {
-    const round = rounds.find(({ complete, inconclusive }) => complete && !inconclusive);
-    if (round === undefined || isStale(round.at, parts.config.sync.intervalMs, nowMs)) return {};
-    return { states: { ...states, ...round.states }, countedAt: round.at };
+    const recent = rounds.filter(({ at }) => !isStale(at, parts.config.sync.intervalMs, nowMs));
+    const whole = recent.find(({ complete, inconclusive, resumed }) => complete && !inconclusive && !resumed);
+    const round = whole ?? recent.find(isBudgeted);
+    if (round === undefined) return {};
+    return { states: { ...states, ...round.states }, countedAt: round.at, partial: whole === undefined };
   }
   for await (const page of readConsumers({ ...parts, nowMs })) {
     for (const { state } of page) states[state] += 1;

@@ -1,7 +1,7 @@
 import { stateCell, uuidCell } from '../peers/list.ts';
 import type { ProducerRow } from '../peers/producer-row.ts';
 import type { Change } from '../read/changes.ts';
-import type { Round } from '../read/rounds.ts';
+import { isBudgeted, type Round } from '../read/rounds.ts';
 import { isStale } from '../read/stale.ts';
 import { plural, tallyText, thousands } from '../text/count.ts';
 import { visible } from '../text/escape.ts';
@@ -121,7 +121,7 @@ function waiting({ uuid, address, state, refused, delivery, due }: ProducerRow, 
 }
 
 function showConsumers(screen: Screen, { nowMs, consumers }: Facts): void {
-  const { known, heardOf, states, countedAt } = consumers;
+  const { known, heardOf, states, countedAt, partial } = consumers;
   const heard = heardOf === 0 ? '' : `; ${thousands(heardOf)} more heard of`;
   if (states === undefined) {
     screen.entry('consumers', `${thousands(known)} known, their states unknown${heard}`, 'warning');
@@ -137,8 +137,10 @@ function showConsumers(screen: Screen, { nowMs, consumers }: Facts): void {
     ...(unusable > 0 ? [`${thousands(unusable)} unusable`] : []),
   ];
   screen.entry('consumers', `${thousands(known)} known: ${counts.join(', ')}${heard}`);
-  if (countedAt !== undefined)
-    screen.entry('', `as of the round ${relative(countedAt, nowMs)}; --all counts now`, 'dim');
+  if (countedAt !== undefined) {
+    const whose = partial ? 'those that came up in' : 'as of';
+    screen.entry('', `${whose} the round ${relative(countedAt, nowMs)}; --all counts now`, 'dim');
+  }
 }
 
 function showRounds(screen: Screen, { nowMs, rounds, syncRuns, syncEveryMs }: Facts): void {
@@ -156,7 +158,9 @@ function roundText(round: Round, nowMs: number): string {
     ? 'complete'
     : inconclusive
       ? 'our own network was down'
-      : `unfinished${stopped.length === 0 ? '' : ` (${stopped.join(', ')})`}`;
+      : isBudgeted(round)
+        ? 'all calls made that a round may make'
+        : `unfinished${stopped.length === 0 ? '' : ` (${stopped.join(', ')})`}`;
   const failed = tallyText(errors);
   return [
     `${relative(at, nowMs)}: ${end}`,

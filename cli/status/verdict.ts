@@ -1,3 +1,4 @@
+import { isBudgeted } from '../read/rounds.ts';
 import { isStale } from '../read/stale.ts';
 import { plural, tallyText } from '../text/count.ts';
 import { duration, relative } from '../text/time.ts';
@@ -94,7 +95,7 @@ function ofRounds({ nowMs, syncEveryMs, rounds, syncRuns, begun }: Facts): Reaso
   }
   const reasons: Reason[] = [];
   if (last.inconclusive) reasons.push(attention('the last round found our own network down'));
-  else if (!last.complete && before.length > 0 && before.every(({ complete }) => !complete)) {
+  else if (before.length > 0 && rounds.every((round) => !round.complete && !isBudgeted(round))) {
     reasons.push(attention(`the last ${plural(rounds.length, 'round')} did not reach every consumer`));
   }
   if (last.shardsLost > 0) reasons.push(attention('shards of the last round could not be started'));

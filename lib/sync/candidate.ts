@@ -39,11 +39,15 @@ export function encodeCandidate(record: CandidateRecord): string {
 
 /**
  * Of all candidates, as a flat list of uuid and JSON, those that a round probes: at most 200, those that waited longest
- * first. What cannot be used, or is ourselves, is useless.
+ * first. What cannot be used, or is ourselves, is useless. `most` lowers the 200.
  */
 export function chooseCandidates(
   flat: readonly Reply[],
-  { policy, isOurs }: { policy: AddressPolicy; isOurs: (uuid: Uuid, address: Address) => boolean },
+  {
+    policy,
+    isOurs,
+    most = MOST_CANDIDATE_PROBES,
+  }: { policy: AddressPolicy; isOurs: (uuid: Uuid, address: Address) => boolean; most?: number },
 ): { chosen: Candidate[]; useless: UselessCandidate[] } {
   const usable: Candidate[] = [];
   const useless: UselessCandidate[] = [];
@@ -58,7 +62,7 @@ export function chooseCandidates(
     }
   }
   return {
-    chosen: usable.sort((a, b) => a.record.at - b.record.at).slice(0, MOST_CANDIDATE_PROBES),
+    chosen: usable.sort((a, b) => a.record.at - b.record.at).slice(0, Math.min(most, MOST_CANDIDATE_PROBES)),
     useless: useless.slice(0, MOST_CANDIDATE_PROBES),
   };
 }

@@ -1,6 +1,7 @@
 import { RedisReplyError } from '../errors.ts';
 import { parseUuid } from '../peers/uuid.ts';
 import type { Reply, ScriptCall } from '../redis/redis.ts';
+import { candidatesPart } from './budget.ts';
 import {
   type Candidate,
   chooseCandidates,
@@ -40,7 +41,7 @@ interface Probed extends Candidate {
  * @throws RedisUnavailableError, RedisReplyError
  */
 export async function probeCandidates(flat: readonly Reply[], context: RoundContext): Promise<void> {
-  const { chosen, useless } = chooseCandidates(flat, context);
+  const { chosen, useless } = chooseCandidates(flat, { ...context, most: candidatesPart(context.budget) });
   if (chosen.length + useless.length === 0) return;
   const { wanted, superfluous } = await sortOut(chosen, context);
   const answers = await callAll(wanted, context);
@@ -119,9 +120,10 @@ function element(reply: Reply | undefined, index: number): Reply | undefined {
 
 /** One call an address, however many candidates are there. */
 async function callAll(wanted: readonly Probed[], context: RoundContext): Promise<Map<string, Answer>> {
-  const { pool, probe, policy, tally, heard, isOurs } = context;
+  const { pool, probe, policy, tally, heard, budget, isOurs } = context;
   const answers = new Map<string, Answer>();
   const addresses = new Map(wanted.map((candidate) => [candidate.address.key, candidate]));
+  budget.take(addresses.size);
   await Promise.all(
     [...addresses.values()].map(({ address, record }) =>
       pool.run(async () => {

@@ -6,6 +6,7 @@ import type { Uuid } from '../peers/uuid.ts';
 import type { RedisClock } from '../redis/clock.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/redis.ts';
+import type { Budget } from './budget.ts';
 import type { RoundTime } from './health.ts';
 import type { HeardBuffer } from './heard.ts';
 import type { Hold } from './hold.ts';
@@ -40,6 +41,7 @@ export interface RoundContext {
   /** Whether a page may be read, or a probe started. */
   readonly gate: () => boolean | Promise<boolean>;
   readonly pool: Pool;
+  readonly budget: Budget;
   readonly progress: Progress;
   readonly heard: HeardBuffer;
   readonly outage: OutageCheck;

@@ -33,14 +33,16 @@ export interface Page {
   /** When its first probe started, by the monotonic clock; when it was read, until then. */
   readonly began: { ms: number };
   readonly entries: readonly Entry[];
-  /** Those with a due entry, the longest unprobed first. */
+  /** Those with a due entry, the longest unprobed first, as far as the budget reaches. */
   readonly due: readonly AddressGroup[];
+  /** Whether the budget did not reach for all that are due. */
+  readonly cut: boolean;
   readonly uuids: ReadonlySet<Uuid>;
 }
 
 /**
  * Reads one page with its health, in two commands. What cannot be used is counted, what another shard takes is left out;
- * a consumer that is in an open page, or was probed since the pass over all pages began, is not due again.
+ * a consumer that is in an open page, or was probed since the pass over all pages or this round began, is not due again.
  *
  * @returns `rejected` if Redis does not take the cursor.
  * @throws RedisUnavailableError, RedisReplyError
@@ -49,7 +51,7 @@ export async function readPage(
   context: RoundContext,
   { cursor, passAt, open }: { cursor: string; passAt: number; open: readonly Page[] },
 ): Promise<Page | 'rejected'> {
-  const { redis, keys, host, part, time } = context;
+  const { redis, keys, host, part, time, budget } = context;
   const [scan] = await redis.send([['HSCAN', keys.consumers, cursor, 'COUNT', PAGE_SIZE * part.of]], {
     repeatable: true,
   });
@@ -65,15 +67,19 @@ export async function readPage(
   const entries: Entry[] = [];
   for (const [index, record] of records.entries()) {
     const health = decodeHealth(healths[index], nowMs);
-    if (probedAt(health, record.address.key) >= passAt) increment(context.tally.skipped, 'repeated');
+    if (probedAt(health, record.address.key) >= Math.min(passAt, part.at))
+      increment(context.tally.skipped, 'repeated');
     else entries.push({ record, health, due: isDue(health, record.address.key, time) });
   }
+  const due = groupByAddress(entries).filter((group) => group.entries.some(({ due }) => due));
+  const planned = due.slice(0, budget.take(due.length));
   return {
     cursor,
     next,
     began: { ms: host.monotonicMs() },
     entries,
-    due: groupByAddress(entries).filter((group) => group.entries.some(({ due }) => due)),
+    due: planned,
+    cut: planned.length < due.length,
     uuids: new Set(records.map(({ uuid }) => uuid)),
   };
 }

@@ -8,6 +8,7 @@ import type { Uuid } from '../peers/uuid.ts';
 import { createRedisClock, type RedisClock } from '../redis/clock.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { Redis, Reply } from '../redis/redis.ts';
+import { createBudget } from './budget.ts';
 import { probeCandidates } from './candidates.ts';
 import { createGate, createProbe, createProgress, type Part, type RoundContext } from './context.ts';
 import { parseSyncEvent } from './event.ts';
@@ -138,6 +139,7 @@ function createContext(
     progress,
     gate,
     pool: createPool(sync.concurrency, gate),
+    budget: createBudget(sync.maxProbes, part),
     heard: createHeardBuffer(host.random),
     outage: createOutageCheck(sources, host),
     isOurs: ownPeer(localUuid, ownIps, peers.port),

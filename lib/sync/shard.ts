@@ -17,12 +17,13 @@ export function shardOf(addressKey: string, of: number): number {
   return of === 1 ? 0 : fnv1a(addressKey) % of;
 }
 
-/** In how many invocations a round over `consumers` consumers runs. */
+/** In how many invocations a round over `consumers` consumers runs, of which it probes `maxProbes` at most. */
 export function shardCount(
   consumers: number,
-  { shardAbove, maxShards }: { shardAbove: number; maxShards: number },
+  { shardAbove, maxShards, maxProbes }: { shardAbove: number; maxShards: number; maxProbes: number },
 ): number {
-  return consumers <= shardAbove ? 1 : Math.min(maxShards, Math.ceil(consumers / shardAbove));
+  const probed = Math.min(consumers, maxProbes);
+  return probed <= shardAbove ? 1 : Math.min(maxShards, Math.ceil(probed / shardAbove));
 }
 
 /** The payloads for the other shards of a round; shard 0 stays with the invocation that splits it. */

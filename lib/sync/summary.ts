@@ -5,9 +5,10 @@ import type { HealthError } from './outcome.ts';
 /**
  * Why a round ended before it had walked all pages, or did nothing: another run holds the lease (`held`) or took it
  * (`lease`: also when Redis could not be asked for so long that it may have), it began too long ago (`late`), time ran out
- * (`time`), our own network is down (`outage`), or reading a page failed (`error`, which is thrown as well).
+ * (`time`) or the calls that a round may make (`budget`), our own network is down (`outage`), or reading a page failed
+ * (`error`, which is thrown as well).
  */
-export type StopReason = 'held' | 'late' | 'lease' | 'time' | 'outage' | 'error';
+export type StopReason = 'held' | 'late' | 'lease' | 'time' | 'budget' | 'outage' | 'error';
 
 /** Why an entry of `consumers` is not probed. `self` is our own UUID or address, `repeated` one that came twice. */
 export type SkipReason = RecordRefusal | 'self' | 'repeated';
@@ -22,7 +23,7 @@ export type RoundSummary = {
   readonly of: number;
   /** When the round began, by Redis's clock. */
   readonly at: number;
-  /** Whether the walk has reached the end of `consumers`. */
+  /** Whether the walk has reached the end of `consumers`; with a budget left it may have begun again there. */
   readonly complete: boolean;
   /** Whether our own network was found to be down: what failed was then not written. */
   readonly inconclusive: boolean;

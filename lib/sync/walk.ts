@@ -19,6 +19,9 @@ export interface WalkEnd {
 
 interface OpenPage {
   readonly page: Page;
+  /** Where it begins, and where a walk that has finished it goes on. */
+  readonly position: Position;
+  readonly next: Position | 'end';
   /** When the page before the last one began. */
   readonly beforeLast: Page['began'];
   /** Never rejects. */
@@ -30,10 +33,14 @@ interface Walk {
   readonly summarize: (end: WalkEnd) => RoundSummary;
   readonly open: OpenPage[];
   /** The next page to read. */
-  position: Position;
+  position: Position | 'end';
+  /** The pass that it is to bring to its end, and whether it has read that one's last page. */
+  passAt: number;
+  readAll: boolean;
+  /** Once another pass was begun: the page that ends it, the one with which this walk began. See `mayBeginAnew`. */
+  until: string | undefined;
   /** When the last two pages began; before the first one, when the walk did. */
   began: readonly [beforeLast: Page['began'], last: Page['began']];
-  readAll: boolean;
   /** Redis did not take the cursor: once the open pages are written, the walk starts over. */
   rejected: boolean;
   restarted: boolean;
@@ -64,8 +71,10 @@ export async function walkPages(
     summarize,
     open: [],
     position: start,
-    began: [walkBegan, walkBegan],
+    passAt: start.passAt,
     readAll: false,
+    until: undefined,
+    began: [walkBegan, walkBegan],
     rejected: false,
     restarted: false,
     unfinished: undefined,
@@ -74,18 +83,17 @@ export async function walkPages(
     closed: false,
   };
   for (;;) {
-    const mayRead = !walk.readAll && !walk.rejected && walk.open.length < MOST_OPEN_PAGES;
-    if (mayRead && (await context.gate())) {
-      await readNext(walk);
+    const { position } = walk;
+    const mayRead = !walk.rejected && walk.open.length < MOST_OPEN_PAGES && context.budget.left > 0;
+    if (position !== 'end' && mayRead && (await context.gate())) {
+      await readNext(position, walk);
       continue;
     }
     const oldest = walk.open.shift();
     if (oldest !== undefined) {
       await finish(oldest, walk);
-    } else if (walk.rejected && context.progress.stopped === undefined) {
-      walk.position = { cursor: '0', passAt: context.part.at };
-      walk.rejected = false;
-      walk.restarted = true;
+    } else if ((walk.rejected || mayBeginAnew(walk)) && context.progress.stopped === undefined) {
+      startOver(start, walk);
     } else {
       if (!walk.closed) await write(undefined, walk);
       return endOf(walk);
@@ -93,9 +101,19 @@ export async function walkPages(
   }
 }
 
+/** Goes back to the first page: because Redis did not take a cursor, or to begin another pass. */
+function startOver(start: Position, walk: Walk): void {
+  const { context, readAll, rejected } = walk;
+  walk.position = { cursor: '0', passAt: rejected ? context.part.at : context.nowMs() };
+  if (!readAll) walk.passAt = context.part.at;
+  if (rejected) walk.restarted = true;
+  else walk.until = start.cursor;
+  walk.rejected = false;
+}
+
 /** Reads the next page and starts its probes. */
-async function readNext(walk: Walk): Promise<void> {
-  const { context, open, position, began } = walk;
+async function readNext(position: Position, walk: Walk): Promise<void> {
+  const { context, open, began } = walk;
   try {
     const page = await readPage(context, { ...position, open: open.map((each) => each.page) });
     if (page === 'rejected') {
@@ -105,23 +123,25 @@ async function readNext(walk: Walk): Promise<void> {
     }
     context.tally.pages += 1;
     const probing = probePage(page, context).catch((failure: unknown) => ({ failure }));
-    open.push({ page, beforeLast: began[0], probing });
+    const next = page.next === '0' || page.cursor === walk.until ? 'end' : { ...position, cursor: page.next };
+    open.push({ page, position, next, beforeLast: began[0], probing });
     walk.began = [began[1], page.began];
-    walk.position = { ...position, cursor: page.next };
-    walk.readAll = page.next === '0';
+    walk.position = next;
+    walk.readAll ||= next === 'end';
   } catch (error) {
     fail(error, walk);
   }
 }
 
 /** Waits for a page's probes, judges them as a whole, and writes the page. */
-async function finish({ page, beforeLast, probing }: OpenPage, walk: Walk): Promise<void> {
+async function finish(oldest: OpenPage, walk: Walk): Promise<void> {
+  const { page, beforeLast, probing } = oldest;
   const { context } = walk;
   const { progress, outage, invocation } = context;
   const probes = await probing;
   if ('failure' in probes) fail(probes.failure, walk);
-  if ('failure' in probes || !probes.finished) {
-    walk.unfinished ??= { ...walk.position, cursor: page.cursor };
+  if ('failure' in probes || !probes.finished || page.cut) {
+    walk.unfinished ??= oldest.position;
   }
   const suspicious =
     !('failure' in probes) && isSuspicious({ ...probes, ...progress, beforeLastBeganMs: beforeLast.ms });
@@ -131,22 +151,29 @@ async function finish({ page, beforeLast, probing }: OpenPage, walk: Walk): Prom
     progress.stop('outage');
   }
   count(page, counts, context);
-  await write({ page, counts }, walk);
+  await write({ ...oldest, counts }, walk);
 }
 
 /** Writes a page that was judged, and the end of the round if there is nothing after it. */
-async function write(judged: { page: Page; counts: boolean } | undefined, walk: Walk): Promise<void> {
-  const { context, open, position, unfinished } = walk;
-  const { progress, hold } = context;
+async function write(
+  judged: (Pick<OpenPage, 'page' | 'next'> & { counts: boolean }) | undefined,
+  walk: Walk,
+): Promise<void> {
+  const { context, open, unfinished } = walk;
+  const { progress, hold, budget } = context;
   if (hold.lost) progress.stop('lease');
+  else if (open.length === 0 && budget.left === 0 && (walk.position !== 'end' || judged?.page.cut)) {
+    progress.stop('budget');
+  }
   if (hold.lost || !walk.mayWrite) return;
-  const more = open.length > 0 || ((walk.rejected || !walk.readAll) && progress.stopped === undefined);
+  const goesOn = walk.position !== 'end' || mayBeginAnew(walk);
+  const more = open.length > 0 || (goesOn && progress.stopped === undefined);
   await learnHeard(context, { all: !more });
   try {
     await writeRound(
       {
         health: judged?.counts ? healthOf(judged.page) : [],
-        ...(judged === undefined ? {} : { position: unfinished ?? behind(judged.page, position.passAt) }),
+        ...(judged === undefined ? {} : { position: unfinished ?? judged.next }),
         ...(more ? {} : { summary: walk.summarize(endOf(walk)) }),
       },
       context,
@@ -163,13 +190,19 @@ function fail(error: unknown, walk: Walk): void {
   walk.context.progress.stop('error');
 }
 
-function endOf({ readAll, unfinished, failure }: Walk): WalkEnd {
-  const complete = readAll && unfinished === undefined && failure === undefined;
+function endOf({ readAll, passAt, unfinished, failure }: Walk): WalkEnd {
+  const complete = readAll && unfinished?.passAt !== passAt && failure === undefined;
   return { complete, ...(failure === undefined ? {} : { failure }) };
 }
 
-function behind({ next }: Page, passAt: number): Position | 'end' {
-  return next === '0' ? 'end' : { cursor: next, passAt };
+/**
+ * Whether a walk that has brought an older pass to its end begins the next one: with a limited budget what is left of it
+ * must not be lost, else a little more than fits into one round would take two. Not before the open pages are written:
+ * who is in one of them would be passed over.
+ */
+function mayBeginAnew({ context: { budget, part }, position, passAt, until }: Walk): boolean {
+  const limited = Number.isFinite(budget.left) && budget.left > 0;
+  return limited && position === 'end' && passAt < part.at && until === undefined;
 }
 
 function healthOf({ entries }: Page): string[] {

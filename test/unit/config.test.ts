@@ -29,6 +29,7 @@ test('two variables are enough, and everything else has its documented default',
     timeoutMs: 3_000,
     shardAbove: 100_000,
     maxShards: 5,
+    maxProbes: Number.POSITIVE_INFINITY,
     functionName: undefined,
   });
   assert.deepEqual(config.notify, { concurrency: 64, timeoutMs: 5_000, functionName: undefined });

@@ -141,6 +141,7 @@ const environment = fc.record(
     SYNC_TIMEOUT_MS: whole('100', '20000'),
     SYNC_SHARD_ABOVE: whole('1', '100000000'),
     SYNC_MAX_SHARDS: whole('1', '100'),
+    SYNC_MAX_PROBES_PER_ROUND: whole('100', '100000000'),
     IP_FAMILY: whole('4', '6', ''),
     IP_SOURCES: sources,
     IP_QUORUM: whole('1', '2'),

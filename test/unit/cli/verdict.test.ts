@@ -14,6 +14,7 @@ const ROUND: Facts['rounds'][number] = {
   of: 1,
   complete: true,
   inconclusive: false,
+  resumed: false,
   stopped: [],
   probes: 3,
   states: { new: 0, alive: 2, suspect: 0, dead: 1 },
@@ -110,6 +111,25 @@ describe('the verdict', () => {
       /^unknown \| consumers are not being called: the last round was 60 min ago, one is due every 5 min/,
     );
     assert.equal(judged({ rounds, syncRuns: true }), 'ok');
+  });
+
+  test('is attention where no round gets through, but not where each makes all the calls it may', () => {
+    const short = { ...ROUND, complete: false };
+    assert.match(
+      judged({
+        rounds: [
+          { ...short, stopped: ['time'] },
+          { ...short, stopped: ['time'] },
+        ],
+      }),
+      /^attention \| the last 2 rounds did not reach every consumer/,
+    );
+    assert.match(
+      judged({ rounds: [{ ...short, stopped: ['budget', 'time'] }, short] }),
+      /^attention \| the last 2 rounds/,
+    );
+    const limited: Facts['rounds'][number] = { ...short, stopped: ['budget'] };
+    assert.equal(judged({ rounds: [limited, limited] }), 'ok');
   });
 
   test('is attention for a producer that was not told', () => {

@@ -26,12 +26,15 @@ test('every address is in exactly one shard, and the shards are about equally la
 });
 
 test('a round is split above the threshold, into as many shards as it takes and at most the maximum', () => {
-  const rules = { shardAbove: 100, maxShards: 5 };
+  const unlimited = { maxProbes: Number.POSITIVE_INFINITY };
+  const rules = { ...unlimited, shardAbove: 100, maxShards: 5 };
   assert.deepEqual(
     [0, 1, 100, 101, 200, 201, 500, 501, 1_000_000].map((n) => shardCount(n, rules)),
     [1, 1, 1, 2, 2, 3, 5, 5, 5],
   );
-  assert.equal(shardCount(1_000, { shardAbove: 1, maxShards: 1 }), 1);
+  assert.equal(shardCount(1_000, { ...unlimited, shardAbove: 1, maxShards: 1 }), 1);
+  assert.equal(shardCount(1_000, { ...rules, maxProbes: 250 }), 3, 'only what it may probe counts');
+  assert.equal(shardCount(1_000, { ...rules, maxProbes: 100 }), 1);
 });
 
 test('the other shards are all but the first', () => {
