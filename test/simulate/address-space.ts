@@ -1,0 +1,45 @@
+import type { Random } from '../chaos/random.ts';
+
+/** Where the simulated world lives: public v4 addresses, each network of 256 used once. */
+export interface AddressSpace {
+  /** An address that nobody has had. */
+  fresh(): string;
+}
+
+/** First octets of what is given to consumers; what lies above is nobody's, ever. */
+const GIVEN = { from: 20, to: 99 };
+const NOBODYS = { from: 101, to: 126 };
+
+export function createAddressSpace(random: Random): AddressSpace {
+  const nets = new Set<string>();
+  return {
+    fresh() {
+      for (;;) {
+        const net = `${random.between(GIVEN.from, GIVEN.to)}.${random.between(0, 255)}.${random.between(0, 255)}`;
+        if (nets.has(net)) continue;
+        nets.add(net);
+        return `${net}.${random.between(1, 254)}`;
+      }
+    },
+  };
+}
+
+/** An address at which nobody ever listens; with `net` (0 to 255) one of 254 in the same network of 256. */
+export function nobodysAddress(random: Random, net?: number): string {
+  const first = net === undefined ? random.between(NOBODYS.from, NOBODYS.to - 1) : NOBODYS.to;
+  const third = net ?? random.between(0, 255);
+  return `${first}.${net === undefined ? random.between(0, 255) : 0}.${third}.${random.between(1, 254)}`;
+}
+
+/** Whether an address is one of those at which nobody ever listens. */
+export function isNobodys(ip: string): boolean {
+  return Number(ip.slice(0, ip.indexOf('.'))) >= NOBODYS.from;
+}
+
+export function randomUuid(random: Random): string {
+  const hex = (digits: number) =>
+    Math.floor(random.next() * 16 ** digits)
+      .toString(16)
+      .padStart(digits, '0');
+  return `${hex(8)}-${hex(4)}-4${hex(3)}-8${hex(3)}-${hex(6)}${hex(6)}`;
+}

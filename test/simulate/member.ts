@@ -1,0 +1,143 @@
+import type { Uuid } from '../../lib/peers/uuid.ts';
+import { createKeys } from '../../lib/redis/keys.ts';
+import type { Random } from '../chaos/random.ts';
+import { nobodysAddress, randomUuid } from './address-space.ts';
+import { createStore, type OnField, type Store } from './store/store.ts';
+
+/** The keys of every simulated Redis. */
+export const KEYS = createKeys('{p2p}:');
+
+/** Of those it knows, as many does a consumer tell in one reply; a caller reads no more. */
+const MOST_TOLD = 50;
+/** Of what a poisoner tells, as much lies in one network, against the bound on those. */
+const POISON_IN_ONE_NET = 15;
+
+/** One consumer of the simulated network: its Redis, and its consumer API. Its scheduler is the production code. */
+export interface Member {
+  readonly index: number;
+  readonly uuid: Uuid;
+  readonly poisons: boolean;
+  readonly joinedMs: number;
+  /** Its present address, without a port, and all that it has had. */
+  readonly ip: string;
+  readonly had: ReadonlySet<string>;
+  /** When it left for good. */
+  readonly goneMs: number | undefined;
+  readonly store: Store;
+  /** The consumer API gets to know somebody: by a call of theirs, or by its operator. */
+  meet(uuid: Uuid, ip: string): void;
+  /** The consumer API answers `/sync`, which it gets from a member at an address. */
+  answer(from: Member): Buffer;
+  moveTo(ip: string): void;
+  leave(nowMs: number): void;
+}
+
+export interface MemberOptions {
+  readonly index: number;
+  readonly uuid: Uuid;
+  readonly ip: string;
+  readonly poisons: boolean;
+  /** Whether its API tells of others. */
+  readonly gossips: boolean;
+  readonly random: Random;
+  readonly nowMs: () => number;
+  /** A field of its Redis is written. */
+  readonly onField: (member: Member, ...write: Parameters<OnField>) => void;
+}
+
+export function createMember({
+  index,
+  uuid,
+  ip,
+  poisons,
+  gossips,
+  random,
+  nowMs,
+  onField,
+}: MemberOptions): Member {
+  const told = createTold(uuid, random);
+  const store = createStore(nowMs, (key, field, value, before) => {
+    if (key === KEYS.consumers) told.note(field, value);
+    onField(member, key, field, value, before);
+  });
+  const present = { ip, goneMs: undefined as number | undefined };
+  const had = new Set([ip]);
+  const silent = Buffer.from(JSON.stringify({ uuid }));
+  const meet = (other: Uuid, at: string) => {
+    if (other !== uuid && store.field(KEYS.consumers, other) !== at)
+      store.setFields(KEYS.consumers, [other, at]);
+  };
+  const member: Member = {
+    index,
+    uuid,
+    poisons,
+    joinedMs: nowMs(),
+    get ip() {
+      return present.ip;
+    },
+    had,
+    get goneMs() {
+      return present.goneMs;
+    },
+    store,
+    meet,
+    answer(from) {
+      meet(from.uuid, from.ip);
+      if (poisons) return told.lies();
+      return gossips ? told.some() : silent;
+    },
+    moveTo(next) {
+      store.setFields(KEYS.ip, ['previous', present.ip, 'current', next]);
+      present.ip = next;
+      had.add(next);
+    },
+    leave(atMs) {
+      present.goneMs = atMs;
+    },
+  };
+  store.set(KEYS.uuid, uuid);
+  store.setFields(KEYS.ip, ['current', ip]);
+  return member;
+}
+
+/** What a consumer tells of others. Entries are kept as JSON: a million replies a round are made of them. */
+function createTold(uuid: Uuid, random: Random) {
+  const entries: string[] = [];
+  const known: { readonly uuid: string; readonly ip: string }[] = [];
+  const places = new Map<string, number>();
+  const reply = (consumers: readonly string[]) =>
+    Buffer.from(`{"uuid":"${uuid}","consumers":[${consumers.join(',')}]}`);
+
+  const draw = () => {
+    if (entries.length <= MOST_TOLD) return entries;
+    const drawn = new Set<number>();
+    while (drawn.size < MOST_TOLD) drawn.add(random.between(0, entries.length - 1));
+    return Array.from(drawn, (place) => entries[place] ?? '');
+  };
+
+  return {
+    note(other: string, ip: string): void {
+      const place = places.get(other) ?? entries.length;
+      places.set(other, place);
+      entries[place] = entryOf(other, ip);
+      known[place] = { uuid: other, ip };
+    },
+    /** 50 of those it knows. */
+    some: () => reply(draw()),
+    /** 50 that are false, and others each time: invented uuids, and those of others where these are not. */
+    lies: () => reply(Array.from({ length: MOST_TOLD }, (_, i) => lie(i, known, random))),
+  };
+}
+
+function lie(i: number, known: readonly { uuid: string; ip: string }[], random: Random): string {
+  const anybody = () => known[random.between(0, known.length - 1)];
+  const uuid = random.chance(0.5) ? anybody()?.uuid : undefined;
+  const victim = random.chance(0.2) ? anybody() : undefined;
+  const elsewhere = () => nobodysAddress(random, i < POISON_IN_ONE_NET ? random.between(0, 3) : undefined);
+  const ip = victim === undefined || victim.uuid === uuid ? elsewhere() : victim.ip;
+  return entryOf(uuid ?? randomUuid(random), ip);
+}
+
+function entryOf(uuid: string, ip: string): string {
+  return `{"uuid":"${uuid}","ip":"${ip}"}`;
+}

@@ -1,0 +1,115 @@
+import type { Source, Vote } from '../../lib/ip/vote.ts';
+import type { CallOutcome, PostToPeer } from '../../lib/peers/post.ts';
+import { fnv1a } from '../../lib/sync/shard.ts';
+import type { Random } from '../chaos/random.ts';
+import type { EventLoop } from './event-loop.ts';
+import type { Member } from './member.ts';
+
+/** A stretch of the simulated time: what happens at `from` is in it, what happens at `to` is not. */
+export interface Stretch {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface Conditions {
+  /** The share of exchanges that are lost, on their way there or back: a timeout for the caller. */
+  readonly loss: number;
+  /** The median of the exchanges' durations; they are log-normal with sigma 0.5. */
+  readonly latencyMs: number;
+  /** While it lasts, members of even and of odd index do not reach each other. IP sources answer both. */
+  readonly partition?: Stretch | undefined;
+  /** While it lasts, nobody's own network works: no member and no IP source is reached. */
+  readonly outage?: Stretch | undefined;
+}
+
+/** What a call came to, for those who watch. `reached` is absent where nobody was. */
+export interface Watch {
+  called(caller: Member, ip: string): void;
+  reached(caller: Member, callee: Member): void;
+}
+
+/** The simulated network: who is where, and how calls fare. */
+export interface Network {
+  /** Whom an address leads to now. */
+  at(ip: string): Member | undefined;
+  place(member: Member): void;
+  remove(ip: string): void;
+  postOf(caller: Member): PostToPeer;
+  sourceOf(): Source;
+}
+
+const SIGMA = 0.5;
+const SOURCE_TIMEOUT_MS = 3_000;
+
+export function createNetwork(
+  conditions: Conditions,
+  { loop, random, watch }: { loop: EventLoop; random: Random; watch: Watch },
+): Network {
+  const places = new Map<string, Member>();
+  const during = (stretch: Stretch | undefined) =>
+    stretch !== undefined && loop.nowMs >= stretch.from && loop.nowMs < stretch.to;
+  const connected = (a: Member, b: Member) => a.index % 2 === b.index % 2 || !during(conditions.partition);
+  const latencyMs = () =>
+    conditions.latencyMs *
+    Math.exp(SIGMA * Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next()));
+
+  const post =
+    (caller: Member): PostToPeer =>
+    ({ address: { ip }, timeoutMs }) =>
+      new Promise((resolve) => {
+        watch.called(caller, ip);
+        const settle = (ms: number, outcome: () => CallOutcome) =>
+          loop.after(ms, () => {
+            // A process that has ended hears nothing any more.
+            if (caller.goneMs === undefined) resolve(outcome());
+          });
+        const fail = (error: 'timeout' | 'refused', ms: number) =>
+          settle(ms, () => ({ kind: 'failed', error, mayHaveArrived: error === 'timeout', rttMs: ms }));
+
+        const tookMs = latencyMs();
+        if (tookMs >= timeoutMs || during(conditions.outage)) return fail('timeout', timeoutMs);
+        const callee = places.get(ip);
+        const lost = random.next() < conditions.loss;
+        const lostOnTheWayBack = lost && random.next() < 0.5;
+        if (callee === undefined) {
+          // Of the places that nobody has, half belong to a machine that refuses.
+          return lost || fnv1a(ip) % 2 === 0 ? fail('timeout', timeoutMs) : fail('refused', tookMs);
+        }
+        if (!connected(caller, callee) || (lost && !lostOnTheWayBack)) return fail('timeout', timeoutMs);
+        if (lost) {
+          callee.answer(caller);
+          return fail('timeout', timeoutMs);
+        }
+        settle(tookMs, () => {
+          const body = callee.answer(caller);
+          watch.reached(caller, callee);
+          return { kind: 'replied', status: 200, body, rttMs: tookMs };
+        });
+      });
+
+  return {
+    at: (ip) => places.get(ip),
+    place(member) {
+      places.set(member.ip, member);
+    },
+    remove(ip) {
+      places.delete(ip);
+    },
+    postOf: post,
+    sourceOf: () => ({
+      id: 'https://source.simulated',
+      operator: 'source.simulated',
+      kind: 'http',
+      ask: () =>
+        new Promise<Vote>((resolve) => {
+          const names = { source: 'https://source.simulated', operator: 'source.simulated' };
+          const down = during(conditions.outage);
+          const answer: Vote = down
+            ? { ...names, kind: 'unknown', error: 'timeout' }
+            : // Somebody answered, which is all that a round asks for.
+              { ...names, kind: 'unknown', error: 'status' };
+          loop.after(down ? SOURCE_TIMEOUT_MS : latencyMs(), () => resolve(answer));
+        }),
+    }),
+  };
+}

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { INTERVAL_MS, type Scenario } from './options.ts';
+import { type Report, simulate } from './simulate.ts';
+
+/** `SIMULATE_SEED=5 npm test` for the same again; `npm run simulate` for more. */
+const SEED = Number(process.env.SIMULATE_SEED ?? Date.now() % 1_000_000_000);
+/** SYNC_TIMEOUT_MS. */
+const TIMEOUT_MS = 3_000;
+/** With fewer members than calls at a time, a round is one wave of candidates, one of consumers, and a look at the sources. */
+const LONGEST_ROUND_MS = 3 * TIMEOUT_MS;
+
+const CALM: Scenario = {
+  nodes: 20,
+  hours: 2,
+  seed: SEED,
+  start: 'mesh',
+  gossip: false,
+  loss: 0,
+  latencyMs: 80,
+  churn: 0,
+  moves: 0,
+  reuse: 0,
+  partition: undefined,
+  outage: undefined,
+  poisoners: 0,
+  maxProbes: undefined,
+};
+
+async function run(over: Partial<Scenario>): Promise<Report> {
+  const report = await simulate({ ...CALM, ...over });
+  assert.deepEqual(report.rounds.complaints, {}, `seed ${SEED}`);
+  return report;
+}
+
+for (const [start, within] of [
+  ['star', 2],
+  ['chain', 9],
+] as const) {
+  test(`from a ${start} of introductions, all know all within ${within} rounds if consumers tell of each other`, async (t) => {
+    const { allKnowAllMs, knownShare } = await run({ nodes: 30, hours: 1, start, gossip: true });
+    t.diagnostic(`seed ${SEED}: ${allKnowAllMs} ms`);
+    assert.equal(knownShare, 1);
+    assert.ok(allKnowAllMs !== undefined && allKnowAllMs <= within * INTERVAL_MS + 2 * LONGEST_ROUND_MS);
+  });
+}
+
+test('if they do not tell, a consumer is known to those alone that it called', async () => {
+  const { allKnowAllMs, knownShare } = await run({ nodes: 10, hours: 1, start: 'star' });
+  assert.equal(allKnowAllMs, undefined);
+  assert.equal(knownShare, 18 / 90, 'node 0 and each other one');
+});
+
+test('whoever leaves is held dead by all within three intervals and a round, and nobody else is', async (t) => {
+  const { verdicts, undetected, leavers } = await run({ nodes: 25, hours: 4, gossip: true, churn: 0.2 });
+  t.diagnostic(`seed ${SEED}: ${JSON.stringify(verdicts.detectionMs)}`);
+  assert.ok(leavers > 0 && verdicts.detectionMs !== undefined);
+  assert.ok(verdicts.detectionMs.max <= 3 * INTERVAL_MS + LONGEST_ROUND_MS);
+  assert.ok(verdicts.detectionMs.max > 2 * INTERVAL_MS, 'two failures are not enough');
+  assert.equal(undetected, 0);
+  assert.equal(verdicts.falseDeaths, 0);
+});
+
+test('whoever moves is reached at its new address by all, even by one that moved at the same time', async (t) => {
+  const { moves, verdicts } = await run({ nodes: 25, hours: 5, gossip: true, moves: 8 });
+  t.diagnostic(`seed ${SEED}: ${JSON.stringify(moves)}`);
+  assert.ok(moves.tookMs !== undefined);
+  // Three failures, a round in which others tell where it is, and the one that tries.
+  assert.ok(moves.tookMs.max <= 5 * INTERVAL_MS + 2 * LONGEST_ROUND_MS);
+  assert.equal(moves.open, 0);
+  assert.equal(verdicts.falseDeaths, 0);
+});
+
+test('two that move between the same two rounds lose each other for good if nobody tells', async () => {
+  const { moves } = await run({ hours: 4, moves: 30 });
+  assert.ok(moves.open > 0);
+});
+
+test('with lost calls some are held dead who are not, about as often as three losses in a row come', async (t) => {
+  const loss = 0.2;
+  const { verdicts, rounds } = await run({ nodes: 20, hours: 12, loss });
+  const expected = rounds.probes * loss ** 3 * (1 - loss);
+  t.diagnostic(`seed ${SEED}: ${verdicts.falseDeaths}, expected ${expected.toFixed(0)}`);
+  assert.ok(Math.abs(verdicts.falseDeaths - expected) < 6 * Math.sqrt(expected));
+});
+
+test('an outage of our own paints nobody dead, a partition only those beyond it, and they come back', async (t) => {
+  const { verdicts, rounds } = await run({
+    hours: 6,
+    outage: { from: 30, to: 90 },
+    partition: { from: 150, to: 210 },
+  });
+  t.diagnostic(`seed ${SEED}: ${JSON.stringify(verdicts)}`);
+  assert.ok(rounds.inconclusive >= 20 * 11);
+  assert.equal(verdicts.inOutage, 0);
+  assert.equal(verdicts.falseDeaths, 0);
+  assert.equal(verdicts.acrossPartition, 20 * 10, 'each holds those of the other half dead, once');
+  assert.equal(verdicts.unhealed, 0);
+});
+
+test('poisoners make no consumer and move none, and fill no more than the bounds allow', async (t) => {
+  const { poison } = await run({
+    nodes: 28,
+    hours: 1.5,
+    start: 'star',
+    gossip: true,
+    loss: 0.02,
+    churn: 0.1,
+    moves: 8,
+    reuse: 0.5,
+    poisoners: 22,
+  });
+  t.diagnostic(`seed ${SEED}: ${JSON.stringify(poison)}`);
+  assert.ok(poison?.extraProbes !== undefined && poison.extraProbes.mean > 0);
+  assert.equal(poison.falsePromotions, 0);
+  assert.equal(poison.falseMoves, 0);
+  // Reached, and not passed.
+  assert.equal(poison.mostCandidates, 1_000);
+  assert.equal(poison.mostOfTeacher, 50);
+  assert.equal(poison.mostInNet, 10);
+  assert.ok(poison.extraProbes.max <= 200);
+});
+
+test('with a budget of calls everybody gets its turn', async (t) => {
+  const nodes = 121;
+  const { rounds, longestWaitMs } = await run({ nodes, hours: 2, maxProbes: 100 });
+  t.diagnostic(`seed ${SEED}: ${longestWaitMs} ms`);
+  assert.ok(rounds.probes <= 100 * rounds.run);
+  assert.ok(longestWaitMs > INTERVAL_MS + LONGEST_ROUND_MS, 'the budget is too large to be felt');
+  assert.ok(longestWaitMs <= 2 * INTERVAL_MS + LONGEST_ROUND_MS);
+});
+
+test('the same seed gives the same, another one does not', async () => {
+  const scenario: Partial<Scenario> = {
+    nodes: 12,
+    hours: 2,
+    start: 'star',
+    gossip: true,
+    loss: 0.05,
+    poisoners: 1,
+  };
+  const eventful = { ...scenario, churn: 0.3, moves: 6 };
+  const first = await run(eventful);
+  assert.deepEqual(await run(eventful), first);
+  const { scenario: _, ...another } = await run({ ...eventful, seed: SEED + 1 });
+  assert.notDeepEqual(another, { ...first, scenario: undefined });
+});
