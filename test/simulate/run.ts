@@ -18,11 +18,12 @@ if ('fault' in options) {
 async function main({ scenario, json }: Options): Promise<void> {
   const began = performance.now();
   let told = began;
-  const report = await simulate(scenario, ({ simulatedMs, probes }) => {
+  const report = await simulate(scenario, ({ simulatedMs, probes, knownShare }) => {
     if (performance.now() - told < PROGRESS_EVERY_MS) return;
     told = performance.now();
     const minutes = `${simulatedMs / 60_000} of ${scenario.hours * 60} simulated minutes`;
-    process.stderr.write(`${minutes}, ${probes.toLocaleString('en-US')} calls\n`);
+    const known = `${(100 * knownShare).toFixed(1)} % of the founders' pairs known`;
+    process.stderr.write(`${minutes}, ${probes.toLocaleString('en-US')} calls, ${known}\n`);
   });
   const tookMs = performance.now() - began;
   if (json) {

@@ -46,10 +46,19 @@ export interface Report {
   readonly longestWaitMs: number;
 }
 
+/** How far a simulation is. */
+export interface ProgressReport {
+  readonly simulatedMs: number;
+  readonly probes: number;
+  /** The share of pairs of founders that know each other, from 0 to 1, and when the last did. */
+  readonly knownShare: number;
+  readonly allKnowAllMs: number | undefined;
+}
+
 /** Runs a scenario. `onProgress` is called after each simulated interval. Rejects with what a round threw. */
 export async function simulate(
   scenario: Scenario,
-  onProgress: (done: { simulatedMs: number; probes: number }) => void = () => {},
+  onProgress: (progress: ProgressReport) => void = () => {},
 ): Promise<Report> {
   const loop = createEventLoop(START_MS);
   const random = createRandom(scenario.seed);
@@ -104,7 +113,9 @@ export async function simulate(
     loop.after(partition.to - START_MS, () => verdicts.partitionEnds(pairsHeldDead(world)));
   }
   for (let ms = INTERVAL_MS; ms <= endMs - START_MS; ms += INTERVAL_MS) {
-    loop.after(ms, () => onProgress({ simulatedMs: ms, probes: counter.rounds.probes }));
+    loop.after(ms, () =>
+      onProgress({ simulatedMs: ms, probes: counter.rounds.probes, ...knowledgeOf(watchers) }),
+    );
   }
   await loop.run();
   return reportOf({ scenario, world, watchers, rounds: counter.rounds, happenings, endMs });
@@ -130,12 +141,11 @@ function reportOf({
   happenings: Happenings;
   endMs: number;
 }): Report {
-  const { knowledge, verdicts, moves, newcomers, poison, turns } = watchers;
+  const { verdicts, moves, newcomers, poison, turns } = watchers;
   return {
     scenario,
     rounds,
-    allKnowAllMs: knowledge.completeMs === undefined ? undefined : knowledge.completeMs - START_MS,
-    knownShare: knowledge.share,
+    ...knowledgeOf(watchers),
     leavers: happenings.leavers,
     barred: happenings.barred,
     verdicts: verdicts.result(),
@@ -145,6 +155,13 @@ function reportOf({
     newcomers: newcomers.result(),
     poison: scenario.poisoners > 0 ? poison.result() : undefined,
     longestWaitMs: turns.longestMs(endMs),
+  };
+}
+
+function knowledgeOf({ knowledge: { share, completeMs } }: Watchers) {
+  return {
+    allKnowAllMs: completeMs === undefined ? undefined : completeMs - START_MS,
+    knownShare: share,
   };
 }
 

@@ -84,12 +84,54 @@ const orWrong = (usual: fc.Arbitrary<Content>, wrong: fc.Arbitrary<Content>) =>
 const wrongText = text(fc.constant('x'));
 const wrongHash = hash(fc.constant('x'), fc.constant('x'), 1);
 
+const entry = fc.tuple(uuid, address, address, uuid, candidate).map((each) => each.map(String));
+const crowdUuid = (n: number) => `00000000-0000-4000-8000-0000000000${10 + n}`;
+const inNet = (net: number, n: number, v6: boolean) => (v6 ? `2600:1:${net}:${n}::1` : `9.9.${net}.${n}`);
+const heardOf = (who: string, at: string, v6: boolean, from: string) => [
+  who,
+  at,
+  v6 ? `[${at}]:80` : `${at}:80`,
+  from,
+  JSON.stringify({ address: at, from, at: 1, failures: 0 }),
+];
+/** More of one teacher, or more in one network, than there may be. */
+const many = fc
+  .record({ teachers: fc.nat(3), nets: fc.nat(30), v6: fc.boolean() })
+  .map(({ teachers, nets, v6 }) =>
+    Array.from({ length: 60 }, (_, i) => {
+      const from = uuids[i % (teachers + 1)] ?? '';
+      return heardOf(crowdUuid(i), inNet(i % (nets + 1), i, v6), v6, from);
+    }),
+  );
+/** Two networks that are full of candidates that failed, and what makes these change places. */
+const crowd = fc.constantFrom(10, 9, 8).map(
+  (inEach): Content => ({
+    kind: 'hash',
+    fields: Object.fromEntries(
+      Array.from({ length: 2 * inEach }, (_, i) => {
+        const failed = { address: inNet(i % 2, i, false), from: uuids[i % 2], at: 1, failures: 1 };
+        return [crowdUuid(i), JSON.stringify(failed)];
+      }),
+    ),
+  }),
+);
+const changes = fc.array(
+  fc
+    .tuple(fc.nat(24), fc.nat(1), fc.nat(99), fc.nat(1))
+    .map(([n, net, last, from]) =>
+      heardOf(crowdUuid(n), inNet(net, 100 + last, false), false, uuids[from] ?? ''),
+    ),
+  { minLength: 10, maxLength: 40 },
+);
 const start: fc.Arbitrary<Start> = fc.record({
   uuid: orWrong(text(fc.constantFrom(...uuids.slice(0, 2), uuids[0]?.toUpperCase() ?? '')), wrongHash),
   lease: orWrong(fc.oneof(none, text(token)), wrongHash),
   consumers: orWrong(hash(spelled, address), wrongText),
   health: orWrong(hash(spelled, health), wrongText),
-  candidates: orWrong(hash(uuid, candidate), wrongText),
+  candidates: orWrong(
+    fc.oneof({ weight: 3, arbitrary: hash(uuid, candidate) }, { weight: 1, arbitrary: crowd }),
+    wrongText,
+  ),
   cursor: orWrong(
     hash(fc.constantFrom('0/1', '0/2', 'probed', 'health'), fc.constantFrom('rubbish', '7@1')),
     wrongText,
@@ -98,35 +140,38 @@ const start: fc.Arbitrary<Start> = fc.record({
   ip: orWrong(hash(fc.constantFrom('current', 'previous', 'epoch'), address), wrongText),
 });
 
-const entry = fc.tuple(uuid, address, address, uuid, candidate).map((each) => each.map(String));
-/** More of one teacher, and more in one net, than there may be. */
-const many = fc.record({ base: fc.nat(20), teachers: fc.nat(3), nets: fc.nat(30) }).map((how) =>
-  Array.from({ length: 60 }, (_, i) => {
-    const at = `9.9.${i % (how.nets + 1)}.${i}`;
-    const from = uuids[i % (how.teachers + 1)] ?? '';
-    const json = JSON.stringify({ address: at, from, at: 1, failures: 0 });
-    return [`00000000-0000-4000-8000-0000000${10_000 + how.base * 10 + i}`, at, `${at}:80`, from, json];
-  }),
-);
-const fates = (stored: readonly string[]) => {
-  const json = fc.constantFrom('{}', ...stored);
-  return fc.array(
-    fc.tuple(
-      fc.constantFrom('promote', 'move', 'keep', 'drop'),
-      uuid,
-      json,
-      address,
-      health,
-      spelled,
-      address,
-      health,
-    ),
-    { maxLength: 8 },
+/** What a round settles: mostly candidates as they are stored, and consumers and health as they are. */
+function fatesOf({ candidates, consumers, health: records }: Start) {
+  const entries = (content: Content) => (content.kind === 'hash' ? Object.entries(content.fields) : []);
+  const held = fc.oneof(
+    fc.constantFrom<[string, string]>(...entries(candidates), [uuids[0] ?? '', '{}']),
+    fc.tuple(uuid, candidate),
   );
-};
+  const known = fc.constantFrom<[string, string]>(...entries(consumers), [uuids[0] ?? '', '8.8.8.1']);
+  const healthOf = new Map(entries(records));
+  const fate = fc
+    .tuple(
+      fc.constantFrom('promote', 'move', 'move', 'keep', 'drop'),
+      held,
+      known,
+      address,
+      health,
+      fc.nat(9),
+    )
+    .map(([act, [who, json], [field, raw], at, record, odd]) => [
+      act,
+      who,
+      json,
+      at,
+      record,
+      field,
+      odd === 0 ? 'changed' : raw,
+      odd === 1 ? 'changed' : (healthOf.get(field) ?? ''),
+    ]);
+  return fc.array(fate, { maxLength: 8 });
+}
 
 function stepAfter(from: Start): fc.Arbitrary<Step> {
-  const held = from.candidates.kind === 'hash' ? Object.values(from.candidates.fields) : [];
   const script = (call: (keys: Keys) => ScriptCall): Step => call;
   return fc.oneof(
     token.map((by) => script(({ lease }) => acquireCall(lease('sync:0'), by, LEASE_MS))),
@@ -175,6 +220,7 @@ function stepAfter(from: Start): fc.Arbitrary<Step> {
       .oneof(
         { weight: 3, arbitrary: fc.array(entry, { minLength: 1, maxLength: 12 }) },
         { weight: 1, arbitrary: many },
+        { weight: 2, arbitrary: changes },
       )
       .map((entries) =>
         script((keys) => ({
@@ -183,7 +229,7 @@ function stepAfter(from: Start): fc.Arbitrary<Step> {
           args: entries.flat(),
         })),
       ),
-    fc.tuple(token, fates(held)).map(([by, all]) =>
+    fc.tuple(token, fatesOf(from)).map(([by, all]) =>
       script((keys) => ({
         script: SETTLE_CANDIDATES,
         keys: [keys.lease('sync:0'), keys.consumers, keys.health, keys.candidates],
