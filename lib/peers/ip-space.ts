@@ -22,9 +22,21 @@ const MAX_IP_LENGTH = 45;
  * ipaddr.js alone accepts `127.1` and reads `010.0.0.1` as octal. A zone is refused.
  */
 export function parseIp(raw: unknown): Ip | undefined {
-  if (typeof raw !== 'string' || raw.length > MAX_IP_LENGTH || raw.includes('%') || isIP(raw) === 0)
-    return undefined;
-  return ipaddr.parse(raw).toString() as Ip;
+  if (typeof raw !== 'string' || raw.length > MAX_IP_LENGTH || raw.includes('%')) return undefined;
+  switch (isIP(raw)) {
+    // Four numbers without leading zeros have one spelling.
+    case 4:
+      return raw as Ip;
+    case 6:
+      return ipaddr.parse(raw).toString() as Ip;
+    default:
+      return undefined;
+  }
+}
+
+/** `ipaddr.parse` is made for many spellings: for the one that a canonical v4 literal has, it takes most of a call's rules. */
+function parsedOf(ip: Ip): ipaddr.IPv4 | ipaddr.IPv6 {
+  return familyOf(ip) === 4 ? new ipaddr.IPv4(ip.split('.').map(Number)) : ipaddr.parse(ip);
 }
 
 export function familyOf(ip: Ip): IpFamily {
@@ -37,7 +49,7 @@ export function parseCidr(raw: string): Cidr | undefined {
   if (rest.length > 0 || length === undefined || !/^(0|[1-9]\d{0,2})$/.test(length)) return undefined;
   const ip = parseIp(base);
   if (ip === undefined || Number(length) > (familyOf(ip) === 4 ? 32 : 128)) return undefined;
-  return [ipaddr.parse(ip), Number(length)];
+  return [parsedOf(ip), Number(length)];
 }
 
 export function inCidr(ip: Ip, range: Cidr): boolean {
@@ -46,7 +58,7 @@ export function inCidr(ip: Ip, range: Cidr): boolean {
 
 /** Whether `ip` is in one of `ranges`; a v4 address never is in a v6 range, nor the other way round. */
 export function inAnyCidr(ip: Ip, ranges: readonly Cidr[]): boolean {
-  const parsed = ipaddr.parse(ip);
+  const parsed = parsedOf(ip);
   const kind = parsed.kind();
   return ranges.some(([base, length]) => base.kind() === kind && parsed.match(base, length));
 }
@@ -76,7 +88,7 @@ const V4_INSIDE: readonly Cidr[] = [
  * `unicast`, and no form that carries a v4 address.
  */
 export function isPublicUnicast(ip: Ip): boolean {
-  if (ipaddr.parse(ip).range() !== 'unicast') return false;
+  if (parsedOf(ip).range() !== 'unicast') return false;
   return familyOf(ip) === 4 ? ip !== AZURE_PLATFORM : inCidr(ip, GLOBAL_UNICAST_V6) && !carriesV4(ip);
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { isIP, SocketAddress } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import ipaddr from 'ipaddr.js';
 import {
   carriesV4,
   cidr,
@@ -14,6 +15,7 @@ import {
   parseIp,
   parseOwnIp,
 } from '../../../lib/peers/ip-space.ts';
+import { changed } from '../../support/arbitraries.ts';
 import { SPECIAL_V4, SPECIAL_V6 } from '../../support/special-purpose.ts';
 
 const ip = (text: string): Ip => {
@@ -154,6 +156,19 @@ test('an IP has one canonical form, which is what the operating system prints', 
       if (!(family === 6 && printed.includes('.'))) assert.equal(canonical, printed);
     }),
     { numRuns: 1_000 },
+  );
+});
+
+test('of the many spellings of a v4 address only the canonical one is read', () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.ipV4(), fc.ipV4Extended(), changed(fc.ipV4())), (text) => {
+      const parsed = parseIp(text);
+      if (parsed !== undefined && familyOf(parsed) === 4) {
+        assert.equal(parsed, ipaddr.parse(text).toString());
+        assert.equal(parsed, text);
+      }
+    }),
+    { numRuns: 2_000 },
   );
 });
 
