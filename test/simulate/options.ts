@@ -67,7 +67,9 @@ export const HELP = `npm run simulate -- [options]
   --json                    the result as JSON on stdout
   --help                    this text
 
-Churn and moves begin once all know all, or in the middle if they never do, and end half an hour before the end.`;
+Churn and moves begin once all know all, or in the middle if they never do, and end half an hour before the end.
+Redis answers at once. A lost exchange is a timeout for the caller: TCP repeats lost packets, so a percent of
+exchanges is far more than a percent of packets.`;
 
 /** Reads the command line as a whole; the fault has a line for each thing that is wrong with it. */
 export function readOptions(args: readonly string[]): Options | { fault: string } {

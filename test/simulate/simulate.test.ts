@@ -56,7 +56,7 @@ test('whoever leaves is held dead by all within three intervals and a round, and
   t.diagnostic(`seed ${SEED}: ${JSON.stringify(verdicts.detectionMs)}`);
   assert.ok(leavers > 0 && verdicts.detectionMs !== undefined);
   assert.ok(verdicts.detectionMs.max <= 3 * INTERVAL_MS + LONGEST_ROUND_MS);
-  assert.ok(verdicts.detectionMs.max > 2 * INTERVAL_MS, 'two failures are not enough');
+  assert.ok(verdicts.detectionMs.mean > 2 * INTERVAL_MS, 'two failures are not enough');
   assert.equal(undetected, 0);
   assert.equal(verdicts.falseDeaths, 0);
 });
@@ -123,7 +123,7 @@ test('poisoners make no consumer and move none, and fill no more than the bounds
 
 test('with a budget of calls everybody gets its turn', async (t) => {
   const nodes = 121;
-  const { rounds, longestWaitMs } = await run({ nodes, hours: 2, maxProbes: 100 });
+  const { rounds, longestWaitMs } = await run({ nodes, hours: 1, maxProbes: 100 });
   t.diagnostic(`seed ${SEED}: ${longestWaitMs} ms`);
   assert.ok(rounds.probes <= 100 * rounds.run);
   assert.ok(longestWaitMs > INTERVAL_MS + LONGEST_ROUND_MS, 'the budget is too large to be felt');

@@ -1,3 +1,4 @@
+import { DEAD_AFTER_FAILURES } from '../../lib/sync/health.ts';
 import type { Statistics } from './measures/statistics.ts';
 import type { Report } from './simulate.ts';
 
@@ -46,14 +47,19 @@ function newcomers({ newcomers: { tookMs, open, cutShort } }: Report): string[] 
   ];
 }
 
-function deaths({ verdicts, undetected, leavers, pairDays, scenario }: Report, days: number): string[] {
+function deaths(
+  { verdicts, undetected, leavers, pairDays, scenario, rounds }: Report,
+  days: number,
+): string[] {
   const { detectionMs, falseDeaths, atOldAddress } = verdicts;
   const perPairDay = falseDeaths / pairDays;
+  const byChance = rounds.probes * scenario.loss ** DEAD_AFTER_FAILURES * (1 - scenario.loss);
   return [
     row('members that left for good', number(leavers)),
     row('  held dead by another after', statistics(detectionMs, minutes)),
     row('  held alive until the end', leavers === 0 ? NOT_EXERCISED : number(undetected)),
     row(`false deaths at ${percent(scenario.loss)} loss`, number(falseDeaths)),
+    row('  so many losses in a row are to be expected', byChance.toFixed(1)),
     row(
       '  in a day; of a pair in a day',
       `${(falseDeaths / days).toFixed(1)}; ${perPairDay.toExponential(1)}`,
