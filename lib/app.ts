@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import packageJson from '../package.json' with { type: 'json' };
 import type { Config } from './config.ts';
 import type { Host, Invocation, Invoke, Log } from './invocation.ts';
 import { type IpCheckSummary, runIpCheck } from './ip/check.ts';
@@ -13,6 +12,7 @@ import { createRedis } from './redis/client.ts';
 import { createKeys, type Keys } from './redis/keys.ts';
 import type { Redis } from './redis/redis.ts';
 import { type RoundSummary, runSync } from './sync/round.ts';
+import { VERSION } from './version.ts';
 
 /** What the jobs are made of. Only the first three have no default: a host knows them, this module cannot. */
 export interface AppOptions {
@@ -73,14 +73,13 @@ export function createParts(options: AppOptions): AppParts {
     invoke: options.invoke,
     redis: options.redis ?? createRedis(config.redis),
     post:
-      options.post ??
-      createPostToPeer({ policy, version: packageJson.version, sign: createSigner(config.signing.keys) }),
+      options.post ?? createPostToPeer({ policy, version: VERSION, sign: createSigner(config.signing.keys) }),
     sources:
       options.sources ??
       createSources(config.ip.sources, {
         family: config.ip.family,
         allow: config.ip.allowCidrs,
-        version: packageJson.version,
+        version: VERSION,
       }),
     host: options.host ?? systemHost,
     keys: createKeys(config.redis.prefix),

@@ -1,10 +1,7 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { onAbort } from './on-abort.ts';
+import { createReplyParser, type Parsed } from './reply-parser.ts';
 import { type TransportError, transportErrorOf } from './transport-error.ts';
-
-/** Status line and headers of one reply, and all interim (1xx) ones before it. */
-export const MAX_HEADER_BYTES = 16_384;
 
 /** What one exchange is. Nothing is added to `headers`, nothing is retried, followed or decompressed. */
 export interface ExchangeRequest {
@@ -24,27 +21,19 @@ export interface ExchangeRequest {
 }
 
 export type ExchangeOutcome =
-  | {
-      /** A whole reply, any status from 200 to 599 but 3xx. */
-      readonly kind: 'replied';
-      readonly status: number;
-      readonly body: Buffer;
-      readonly retryAfter: string | undefined;
-    }
-  | {
-      readonly kind: 'failed';
-      readonly error: TransportError;
-      readonly status?: number;
+  | Extract<Parsed, { kind: 'replied' }>
+  | (Extract<Parsed, { kind: 'failed' }> & {
       /** Whether the connection stood, so that bytes of the request may have left. */
       readonly connected: boolean;
-    };
+    });
 
 /**
  * One HTTP/1.1 exchange with a stranger over a socket of its own: one request, one bounded reply, closed. Never throws;
- * whatever the other side does, it settles by the deadline, has read at most `MAX_HEADER_BYTES` before a reply's status and
- * twice `maxBodyBytes` more (framing included) plus what one read of the socket holds, and has destroyed the socket.
+ * whatever the other side does, it settles by the deadline, holds no more than `createReplyParser` says, and has destroyed
+ * the socket.
  *
- * `http`'s own `timeout` is idle-only: a body of one byte a second or endless 1xx replies outlive it. Hence a timer.
+ * Over bare sockets, because a round is made of such exchanges: `node:http` takes twice the CPU for one that is never
+ * reused, see docs/BENCHMARKS.md.
  */
 export function exchange(wanted: ExchangeRequest): Promise<ExchangeOutcome> {
   return new Promise((resolve) => {
@@ -53,98 +42,61 @@ export function exchange(wanted: ExchangeRequest): Promise<ExchangeOutcome> {
     let settled = false;
     let leave: (() => void) | undefined;
 
-    const settle = (outcome: ExchangeOutcome) => {
+    const settle = (outcome: Parsed) => {
       if (settled) return;
       settled = true;
       clearTimeout(timer);
       leave?.();
       socket?.destroy();
-      resolve(outcome);
+      resolve(outcome.kind === 'failed' ? { ...outcome, connected } : outcome);
     };
-    const fail = (error: TransportError, status?: number) =>
-      settle({ kind: 'failed', error, connected, ...(status !== undefined && { status }) });
+    const fail = (error: TransportError) => settle({ kind: 'failed', error });
     const failWith = (error: unknown) => fail(transportErrorOf(error, connected));
 
     const timer = setTimeout(fail, Math.max(0, wanted.timeoutMs), 'timeout');
     if (wanted.signal?.aborted) return fail('aborted');
     if (wanted.signal !== undefined) leave = onAbort(wanted.signal, () => fail('aborted'));
 
-    // http limits one head. Empty lines before it, interim replies, and what frames tiny chunks have no limit there.
-    let bytes = 0;
-    let headed = false;
-    const maxBytes = MAX_HEADER_BYTES + 2 * wanted.maxBodyBytes;
-    const count = (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes > (headed ? maxBytes : MAX_HEADER_BYTES)) fail('oversized');
-    };
-
-    const open = () => {
-      socket = wanted.connect();
-      socket.on('error', failWith);
-      socket.once('connect', () => {
-        if (socket !== undefined && wanted.admit?.(socket) === false) return fail('forbidden');
-        connected = true;
-      });
-      return socket;
-    };
-
     try {
-      const request = httpRequest({
-        method: wanted.method,
-        path: wanted.path,
-        headers: wanted.headers,
-        createConnection: open,
-        maxHeaderSize: MAX_HEADER_BYTES,
-        insecureHTTPParser: false,
+      const request = formatRequest(wanted);
+      const parser = createReplyParser(wanted.maxBodyBytes);
+      const used = wanted.connect();
+      socket = used;
+      used.on('error', failWith);
+      used.once('connect', () => {
+        if (wanted.admit?.(used) === false) return fail('forbidden');
+        connected = true;
+        if (!isEncrypted(used)) used.write(request);
       });
-      request.on('error', failWith);
-      request.on('information', ({ statusCode }) => {
-        if (statusCode === 101) fail('malformed', statusCode);
+      // Not before the other side has proven who it is.
+      if (isEncrypted(used)) used.once('secureConnect', () => used.write(request));
+      used.on('data', (bytes: Buffer) => {
+        const parsed = settled ? undefined : parser.push(bytes);
+        if (parsed !== undefined) settle(parsed);
       });
-      request.on('upgrade', ({ statusCode }) => fail('malformed', statusCode));
-      request.on('response', (reply) => {
-        headed = true;
-        receive(reply, wanted.maxBodyBytes, settle, fail, failWith);
-      });
-      // After http's own listener, which has parsed a chunk by then.
-      request.once('socket', (used) => used.on('data', count));
-      request.end(wanted.body);
+      used.once('end', () => settle(parser.end()));
+      used.once('close', () => fail('reset'));
     } catch (error) {
       failWith(error);
     }
   });
 }
 
-function receive(
-  reply: IncomingMessage,
-  maxBodyBytes: number,
-  settle: (outcome: ExchangeOutcome) => void,
-  fail: (error: TransportError, status?: number) => void,
-  failWith: (error: unknown) => void,
-): void {
-  reply.on('error', failWith);
-  const status = reply.statusCode ?? 0;
-  const refusal = refusalOf(status, reply, maxBodyBytes);
-  if (refusal !== undefined) {
-    fail(refusal, status);
-    return;
-  }
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  reply.on('data', (chunk: Buffer) => {
-    bytes += chunk.length;
-    chunks.push(chunk);
-    if (bytes > maxBodyBytes) fail('oversized', status);
-  });
-  reply.on('end', () => {
-    const body = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, bytes);
-    settle({ kind: 'replied', status, body, retryAfter: reply.headers['retry-after'] });
-  });
+function isEncrypted(socket: Socket): boolean {
+  return 'encrypted' in socket;
 }
 
-/** What is wrong with a reply whose headers are there, before a byte of its body is read. */
-function refusalOf(status: number, reply: IncomingMessage, maxBodyBytes: number): TransportError | undefined {
-  if (status < 200 || status > 599) return 'malformed';
-  if (status >= 300 && status < 400) return 'redirect';
-  return Number(reply.headers['content-length'] ?? 0) > maxBodyBytes ? 'oversized' : undefined;
+/** @throws TypeError if a header or the path would not be read as what it is. */
+function formatRequest({ method, path, headers, body = '' }: ExchangeRequest): string {
+  if (!PATH.test(path)) throw new TypeError('no path of a request');
+  let head = `${method} ${path} HTTP/1.1\r\n`;
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const line = `${headers[i]}: ${headers[i + 1]}`;
+    if (!HEADER_LINE.test(line)) throw new TypeError('no header of a request');
+    head += `${line}\r\n`;
+  }
+  return `${head}\r\n${body}`;
 }
+
+const PATH = /^\/[\x21-\x7e]*$/;
+const HEADER_LINE = /^[\x20-\x7e]+$/;

@@ -18,12 +18,8 @@ const BY_CODE: Readonly<Record<string, TransportError>> = {
   ECONNRESET: 'reset',
   ECONNABORTED: 'reset',
   EPIPE: 'reset',
-  ERR_STREAM_PREMATURE_CLOSE: 'reset',
-  HPE_INVALID_EOF_STATE: 'reset',
   ETIMEDOUT: 'timeout',
   ERR_SOCKET_CONNECTION_TIMEOUT: 'timeout',
-  HPE_HEADER_OVERFLOW: 'oversized',
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'oversized',
   ENOTFOUND: 'not-found',
   EAI_AGAIN: 'not-found',
   EAI_NODATA: 'not-found',
@@ -35,12 +31,11 @@ const BY_CODE: Readonly<Record<string, TransportError>> = {
 const TLS_CODE =
   /^(ERR_TLS_|ERR_SSL_|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_)/;
 
-/** The class of an error that a socket or `http` raised; `connected` is whether the TCP connection stood by then. */
+/** The class of an error that a socket raised; `connected` is whether the TCP connection stood by then. */
 export function transportErrorOf(error: unknown, connected: boolean): TransportError {
   const code = codeOf(error);
   const known = BY_CODE[code];
   if (known !== undefined) return known;
-  if (code.startsWith('HPE_')) return 'malformed';
   if (TLS_CODE.test(code)) return 'tls';
   return connected ? 'reset' : 'unreachable';
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { MAX_HEADER_BYTES } from '../../../lib/http/exchange.ts';
+import { MAX_HEADER_BYTES } from '../../../lib/http/reply-parser.ts';
 import { parseSource } from '../../../lib/ip/source-spec.ts';
 import { createSources } from '../../../lib/ip/sources.ts';
 import type { VoteError } from '../../../lib/ip/vote.ts';

@@ -1,4 +1,4 @@
-import { MAX_HEADER_BYTES } from '../../../lib/http/exchange.ts';
+import { MAX_HEADER_BYTES } from '../../../lib/http/reply-parser.ts';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { cidr } from '../../../lib/peers/ip-space.ts';
 import { createPostToPeer, MAX_REPLY_BYTES } from '../../../lib/peers/post.ts';

@@ -1,0 +1,2 @@
+/** This software's version, as package.json has it: a constant, because a bundle would hold the whole of that file. */
+export const VERSION = '0.1.0';
