@@ -195,7 +195,7 @@ export function createReplyParser(maxBodyBytes: number): ReplyParser {
     const taken = takeHeadLine();
     if (!isLine(taken)) return taken;
     if (taken.line === '') return replied();
-    return HEADER.test(taken.line) ? undefined : failed('malformed');
+    return HEADER.test(taken.line) && !FRAMING.test(taken.line) ? undefined : failed('malformed');
   };
 
   let step: Step = readStatusLine;
@@ -222,11 +222,16 @@ const PREFIX = 'HTTP/1.';
 const FIELDS = ['content-length', 'transfer-encoding', 'retry-after'];
 /** The reason phrase may be absent, and the space before it; HTTP/1.0 is answered by many small servers. */
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;
+const TOKEN = /[!#$%&'*+\-.^_`|~\dA-Za-z]+/.source;
 /** A token, a colon right behind it, and no control character but a tab. */
-const HEADER = /^[!#$%&'*+\-.^_`|~\dA-Za-z]+:[\t\x20-\x7e\x80-\xff]*$/;
+const HEADER = new RegExp(`^${TOKEN}:[\\t\\x20-\\x7e\\x80-\\xff]*$`);
 /** No length of a body of this world has more digits. */
 const LENGTH = /^\d{1,18}$/;
-const CHUNK_SIZE = /^([\dA-Fa-f]{1,8})(?:;[\t\x20-\x7e\x80-\xff]*)?$/;
+const QUOTED = /"(?:[\t\x20!\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"/.source;
+/** Each extension is a token with, perhaps, a token or a quoted text as its value; no space belongs between them. */
+const CHUNK_SIZE = new RegExp(`^([\\dA-Fa-f]{1,8})(?:;${TOKEN}(?:=(?:${TOKEN}|${QUOTED}))?)*$`);
+/** What no trailer may say any more (RFC 9110, 6.5.1). */
+const FRAMING = /^(?:content-length|transfer-encoding):/i;
 
 /** What follows `start`, without the spaces and tabs around it. `trim` would take a no-break space as well. */
 function withoutBlanks(line: string, start: number): string {

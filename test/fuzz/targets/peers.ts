@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { isIP } from 'node:net';
 import fc from 'fast-check';
+import { createReplyParser } from '../../../lib/http/reply-parser.ts';
 import { readEcho } from '../../../lib/ip/ask-http.ts';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { parseOwnIp } from '../../../lib/peers/ip-space.ts';
@@ -19,6 +20,7 @@ import {
   nearly,
   uuid,
 } from '../../support/arbitraries.ts';
+import { cutAt, cuts, damagedReply } from '../../support/http-replies.ts';
 import { isIsatap, NOT_PUBLIC } from '../../support/special-purpose.ts';
 import { target } from '../target.ts';
 
@@ -40,7 +42,33 @@ function assertCallable({ ip, port, key }: { ip: string; port: number; key: stri
   assert.ok('address' in again && again.address.key === key, 'its key reads back as itself');
 }
 
+const MAX_BODY_BYTES = 40;
+
+function readReply(parts: readonly Buffer[]) {
+  const parser = createReplyParser(MAX_BODY_BYTES);
+  for (const part of parts) {
+    const parsed = parser.push(part);
+    if (parsed !== undefined) return parsed;
+  }
+  return parser.end();
+}
+
 export const PEERS = [
+  target('http-reply', fc.tuple(damagedReply, cuts), ([text, places]) => {
+    const parsed = readReply(cutAt(text, places));
+    assert.deepEqual(parsed, readReply(cutAt(text, [])), 'it is the same wherever the network cuts it');
+    if (parsed.kind === 'failed') {
+      assert.ok(['malformed', 'redirect', 'oversized', 'reset'].includes(parsed.error), parsed.error);
+      return false;
+    }
+    const { status, body, retryAfter = '' } = parsed;
+    assert.ok(Number.isInteger(status) && status >= 200 && status <= 599 && (status < 300 || status > 399));
+    assert.ok(body.length <= MAX_BODY_BYTES && text.includes(` ${status}`));
+    assert.match(retryAfter, /^[\t\x20-\x7e\x80-\xff]*$/);
+    assert.doesNotMatch(retryAfter, /^[\t ]|[\t ]$/);
+    return true;
+  }),
+
   target(
     'address',
     fc.oneof({ weight: 9, arbitrary: addressText }, { weight: 1, arbitrary: nasty }),
