@@ -2,7 +2,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RedisUnavailableError } from '../../../lib/errors.ts';
 import type { Redis } from '../../../lib/redis/redis.ts';
-import { failure, fakePost, KEYS, manyConsumers, reply, startWorld, uuidOf, type World } from './harness.ts';
+import {
+  failure,
+  fakeAddress,
+  fakePost,
+  KEYS,
+  manyConsumers,
+  reply,
+  startWorld,
+  uuidOf,
+  type World,
+} from './harness.ts';
 
 /** A post that leaves time for `budget` probes. */
 function limited(budget: number) {
@@ -32,6 +42,81 @@ test('rounds that are far too short reach everyone in turn, nobody twice', async
   assert.equal(await world.test.command('HLEN', KEYS.health), 10_000);
   assert.equal(await world.test.command('HEXISTS', KEYS.cursor, '0/1'), 0);
 });
+
+/** In which order consumers came, and what the consumer API does to the hash after each round of a pass. */
+const COURSES: readonly {
+  readonly title: string;
+  readonly order: (indices: readonly number[]) => readonly number[];
+  readonly between: (world: World, round: number) => Promise<void>;
+}[] = [
+  { title: 'added in order', order: (indices) => indices, between: async () => {} },
+  { title: 'added backwards', order: (indices) => indices.toReversed(), between: async () => {} },
+  { title: 'added at random', order: shuffled, between: async () => {} },
+  {
+    title: 'while newcomers let the hash grow to three times its size',
+    order: shuffled,
+    between: async (world, round) => {
+      if (round < 5) await world.setConsumers(manyConsumers(1_500, 100_000 + 1_500 * round));
+    },
+  },
+  {
+    title: 'while most of the others are removed, and the hash shrinks',
+    order: shuffled,
+    between: async (world, round) => {
+      const gone = Array.from({ length: 400 }, (_, i) => uuidOf(50_000 + 400 * round + i));
+      await world.test.command('HDEL', KEYS.consumers, ...gone);
+    },
+  },
+  {
+    title: 'while others move to another address each round',
+    order: shuffled,
+    between: async (world, round) => {
+      const moved = Array.from(
+        { length: 50 },
+        (_, i) => [uuidOf(50_000 + i), fakeAddress(200_000 + 50 * round + i)] as const,
+      );
+      await world.setConsumers(Object.fromEntries(moved));
+    },
+  },
+];
+
+/** The same shuffle in every run (mulberry32, Fisher-Yates). */
+function shuffled(indices: readonly number[]): number[] {
+  let seed = 20_261_124;
+  const random = () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed);
+    return (mixed ^ (mixed >>> 14)) >>> 0;
+  };
+  return indices
+    .map((index) => [random(), index] as const)
+    .sort(([a], [b]) => a - b)
+    .map(([, index]) => index);
+}
+
+for (const { title, order, between } of COURSES) {
+  test(`who stays is reached before the pass ends, by rounds that are far too short: ${title}`, async (t) => {
+    const staying = 1_500;
+    const budget = 200;
+    const world = await startWorld(t, { SYNC_CONCURRENCY: '16' });
+    const indices = [...Array(staying).keys(), ...Array.from({ length: 2_000 }, (_, i) => 50_000 + i)];
+    await world.setConsumers(
+      Object.fromEntries(order(indices).map((index) => [uuidOf(index), fakeAddress(index)] as const)),
+    );
+    const reached = new Map<string, number>();
+    for (let round = 0, complete = false; !complete; round++) {
+      const { post, remainingMs } = limited(budget);
+      ({ complete } = await world.round({ post, remainingMs }));
+      for (const address of post.calls) reached.set(address, (reached.get(address) ?? 0) + 1);
+      await between(world, round);
+      world.advance(300_000);
+      assert.ok(round < 80, 'it does not get on');
+    }
+    const calls = Array.from({ length: staying }, (_, index) => reached.get(fakeAddress(index)) ?? 0);
+    assert.deepEqual(new Set(calls), new Set([1]), 'each that stays, once');
+  });
+}
 
 test('a round that stops finishes the probes it began and writes them', async (t) => {
   const world = await startWorld(t, { SYNC_CONCURRENCY: '5' });
