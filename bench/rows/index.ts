@@ -7,6 +7,7 @@ import { notify } from './notify.ts';
 import { quietCheck } from './quiet-check.ts';
 import { round } from './round.ts';
 import { roundBroken } from './round-broken.ts';
+import { roundCost } from './round-cost.ts';
 import { roundSpeed } from './round-speed.ts';
 
 /** Every row, in the order in which they run. */
@@ -20,5 +21,6 @@ export const ROWS: readonly Row[] = [
   roundBroken,
   roundMemory,
   notifyMemory,
+  roundCost,
   cpu,
 ];
