@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { OnReadOpts, Socket } from 'node:net';
 import { onAbort } from './on-abort.ts';
 import { createReplyParser, type Parsed } from './reply-parser.ts';
 import { type TransportError, transportErrorOf } from './transport-error.ts';
@@ -10,8 +10,11 @@ export interface ExchangeRequest {
   /** Names and values in turn, as they go over the wire. Host and, for a body, content-length belong in it. */
   readonly headers: readonly string[];
   readonly body?: string;
-  /** Makes the socket, which is used for this exchange alone. What it throws is a failure like any other. */
-  readonly connect: () => Socket;
+  /**
+   * Makes the socket, which is used for this exchange alone and hands what it reads to `onread`. What it throws is a
+   * failure like any other.
+   */
+  readonly connect: (onread: OnReadOpts) => Socket;
   /** Asked once connected, before any byte leaves: false ends the exchange as `forbidden`. */
   readonly admit?: (socket: Socket) => boolean;
   /** From now to the reply's last byte, connecting included; an absolute deadline. */
@@ -32,8 +35,8 @@ export type ExchangeOutcome =
  * whatever the other side does, it settles by the deadline, holds no more than `createReplyParser` says, and has destroyed
  * the socket.
  *
- * Over bare sockets, because a round is made of such exchanges: `node:http` takes twice the CPU for one that is never
- * reused, see docs/BENCHMARKS.md.
+ * Over bare sockets, because a round is made of such exchanges: what `node:http` does for one that is never reused costs as
+ * much CPU as the kernel does, see docs/BENCHMARKS.md.
  */
 export function exchange(wanted: ExchangeRequest): Promise<ExchangeOutcome> {
   return new Promise((resolve) => {
@@ -60,19 +63,24 @@ export function exchange(wanted: ExchangeRequest): Promise<ExchangeOutcome> {
     try {
       const request = formatRequest(wanted);
       const parser = createReplyParser(wanted.maxBodyBytes);
-      const used = wanted.connect();
+      const onread = {
+        buffer: READ,
+        callback: (bytes: number) => {
+          const parsed = settled ? undefined : parser.push(Buffer.from(READ.subarray(0, bytes)));
+          if (parsed !== undefined) settle(parsed);
+          return true;
+        },
+      };
+      const used = wanted.connect(onread);
       socket = used;
       used.on('error', failWith);
       used.once('connect', () => {
         if (wanted.admit?.(used) === false) return fail('forbidden');
         connected = true;
-        if (!isEncrypted(used)) used.write(request);
       });
-      // Not before the other side has proven who it is.
-      if (isEncrypted(used)) used.once('secureConnect', () => used.write(request));
-      used.on('data', (bytes: Buffer) => {
-        const parsed = settled ? undefined : parser.push(bytes);
-        if (parsed !== undefined) settle(parsed);
+      // Over TLS not before the other side has proven who it is.
+      used.once('encrypted' in used ? 'secureConnect' : 'connect', () => {
+        if (!settled) used.write(request);
       });
       used.once('end', () => settle(parser.end()));
       used.once('close', () => fail('reset'));
@@ -82,9 +90,8 @@ export function exchange(wanted: ExchangeRequest): Promise<ExchangeOutcome> {
   });
 }
 
-function isEncrypted(socket: Socket): boolean {
-  return 'encrypted' in socket;
-}
+/** All sockets read into it, one after the other: a buffer for each read is much for the few bytes of most replies. */
+const READ = Buffer.alloc(65_536);
 
 /** @throws TypeError if a header or the path would not be read as what it is. */
 function formatRequest({ method, path, headers, body = '' }: ExchangeRequest): string {

@@ -60,8 +60,8 @@ export function createReplyParser(maxBodyBytes: number): ReplyParser {
     retryAfter: fields.get('retry-after'),
   });
 
-  /** The next line without its end; `wait` while that is not there; or why no such line will come. */
-  const takeLine = (limit: number): { line: string } | Parsed | 'wait' => {
+  /** A step that reads one line, which with its end has at most `limit` bytes. */
+  const takeLine = (limit: number, read: (line: string) => ReturnType<Step>): ReturnType<Step> => {
     const end = unread.indexOf(LF, searched);
     if ((end < 0 ? unread.length : end + 1) > limit) return failed('oversized');
     if (end < 0) {
@@ -72,23 +72,25 @@ export function createReplyParser(maxBodyBytes: number): ReplyParser {
     const line = unread.toString('latin1', 0, end - 1);
     unread = unread.subarray(end + 1);
     searched = 0;
-    return { line };
+    return read(line);
   };
 
-  const takeHeadLine = () => {
-    const before = unread.length;
-    const taken = takeLine(MAX_HEADER_BYTES - headBytes);
-    headBytes += before - unread.length;
-    return taken;
-  };
+  const onHeadLine =
+    (read: (line: string) => ReturnType<Step>): Step =>
+    () =>
+      takeLine(MAX_HEADER_BYTES - headBytes, (line) => {
+        headBytes += line.length + 2;
+        return read(line);
+      });
 
   /** Sizes, extensions and line ends of chunks may cost as much as the body: tiny chunks are a flood too. */
-  const takeFramingLine = () => {
-    const before = unread.length;
-    const taken = takeLine(maxBodyBytes - framingBytes);
-    framingBytes += before - unread.length;
-    return taken;
-  };
+  const onFramingLine =
+    (read: (line: string) => ReturnType<Step>): Step =>
+    () =>
+      takeLine(maxBodyBytes - framingBytes, (line) => {
+        framingBytes += line.length + 2;
+        return read(line);
+      });
 
   const takeBody = (most: number): number => {
     const taken = unread.subarray(0, most);
@@ -98,23 +100,20 @@ export function createReplyParser(maxBodyBytes: number): ReplyParser {
     return taken.length;
   };
 
-  const readStatusLine: Step = () => {
+  const readStatusLine: Step = () =>
     // Whoever does not speak HTTP is not waited for until the deadline.
-    if (!PREFIX.startsWith(unread.toString('latin1', 0, PREFIX.length))) return failed('malformed');
-    const taken = takeHeadLine();
-    if (!isLine(taken)) return taken;
-    const [, minor, code] = STATUS_LINE.exec(taken.line) ?? [];
+    PREFIX.startsWith(unread.toString('latin1', 0, PREFIX.length)) ? takeStatusLine() : failed('malformed');
+
+  const takeStatusLine = onHeadLine((line) => {
+    const [, minor, code] = STATUS_LINE.exec(line) ?? [];
     if (minor === undefined) return failed('malformed');
     minorVersion = minor;
     status = Number(code);
     step = readHeader;
     return undefined;
-  };
+  });
 
-  const readHeader: Step = () => {
-    const taken = takeHeadLine();
-    if (!isLine(taken)) return taken;
-    const { line } = taken;
+  const readHeader = onHeadLine((line) => {
     if (line === '') return endHeaders();
     if (!HEADER.test(line)) return failed('malformed');
     const colon = line.indexOf(':');
@@ -123,7 +122,7 @@ export function createReplyParser(maxBodyBytes: number): ReplyParser {
     if (fields.has(name)) return name === 'retry-after' ? undefined : failed('malformed');
     fields.set(name, withoutBlanks(line, colon + 1));
     return undefined;
-  };
+  });
 
   /** Decides by the whole head how the body is framed, RFC 9112 section 6.3. */
   const endHeaders: Step = () => {
@@ -164,16 +163,14 @@ export function createReplyParser(maxBodyBytes: number): ReplyParser {
     return bodyBytes > maxBodyBytes ? failed('oversized') : 'wait';
   };
 
-  const readChunkSize: Step = () => {
-    const taken = takeFramingLine();
-    if (!isLine(taken)) return taken;
-    const [, size] = CHUNK_SIZE.exec(taken.line) ?? [];
+  const readChunkSize = onFramingLine((line) => {
+    const [, size] = CHUNK_SIZE.exec(line) ?? [];
     if (size === undefined) return failed('malformed');
     missing = Number.parseInt(size, 16);
     if (bodyBytes + missing > maxBodyBytes) return failed('oversized');
     step = missing === 0 ? readTrailer : readChunk;
     return undefined;
-  };
+  });
 
   const readChunk: Step = () => {
     missing -= takeBody(missing);
@@ -182,21 +179,17 @@ export function createReplyParser(maxBodyBytes: number): ReplyParser {
     return undefined;
   };
 
-  const endChunk: Step = () => {
-    if (unread.length > 0 && unread[0] !== CR) return failed('malformed');
-    const taken = takeFramingLine();
-    if (!isLine(taken)) return taken;
-    if (taken.line !== '') return failed('malformed');
-    step = readChunkSize;
-    return undefined;
-  };
+  const endChunk: Step = () => (unread.length > 0 && unread[0] !== CR ? failed('malformed') : takeChunkEnd());
 
-  const readTrailer: Step = () => {
-    const taken = takeHeadLine();
-    if (!isLine(taken)) return taken;
-    if (taken.line === '') return replied();
-    return HEADER.test(taken.line) && !FRAMING.test(taken.line) ? undefined : failed('malformed');
-  };
+  const takeChunkEnd = onFramingLine((line) => {
+    step = readChunkSize;
+    return line === '' ? undefined : failed('malformed');
+  });
+
+  const readTrailer = onHeadLine((line) => {
+    if (line === '') return replied();
+    return HEADER.test(line) && !FRAMING.test(line) ? undefined : failed('malformed');
+  });
 
   let step: Step = readStatusLine;
   return {
@@ -209,10 +202,6 @@ export function createReplyParser(maxBodyBytes: number): ReplyParser {
     },
     end: () => (step === readUntilClose ? replied() : failed('reset')),
   };
-}
-
-function isLine(taken: { line: string } | Parsed | 'wait'): taken is { line: string } {
-  return typeof taken === 'object' && 'line' in taken;
 }
 
 const NOTHING = Buffer.alloc(0);

@@ -1,4 +1,4 @@
-import { isIP, type Socket, connect as tcpConnect } from 'node:net';
+import { isIP, type OnReadOpts, type Socket, connect as tcpConnect } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { exchange } from '../http/exchange.ts';
 import type { TransportError } from '../http/transport-error.ts';
@@ -37,7 +37,7 @@ export async function askHttp(url: URL, question: HttpQuestion, signal?: AbortSi
       'connection',
       'close',
     ],
-    connect: () => connectTo(url, question),
+    connect: (onread) => connectTo(url, question, onread),
     timeoutMs: question.timeoutMs,
     maxBodyBytes: MAX_ANSWER_BYTES,
     signal,
@@ -47,7 +47,7 @@ export async function askHttp(url: URL, question: HttpQuestion, signal?: AbortSi
   return { said: readEcho(outcome.body) };
 }
 
-function connectTo(url: URL, { family, ca }: HttpQuestion): Socket {
+function connectTo(url: URL, { family, ca }: HttpQuestion, onread: OnReadOpts): Socket {
   const secure = url.protocol === 'https:';
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const target = {
@@ -56,6 +56,7 @@ function connectTo(url: URL, { family, ca }: HttpQuestion): Socket {
     family,
     autoSelectFamily: true,
     autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_MS,
+    onread,
   };
   if (!secure) return tcpConnect(target);
   return tlsConnect({

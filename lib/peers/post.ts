@@ -1,4 +1,4 @@
-import { type Socket, connect as tcpConnect } from 'node:net';
+import { type OnReadOpts, type Socket, connect as tcpConnect } from 'node:net';
 import { exchange } from '../http/exchange.ts';
 import type { TransportError } from '../http/transport-error.ts';
 import type { Address, AddressPolicy } from './address.ts';
@@ -60,8 +60,8 @@ export interface PeerRequest {
 /** Makes one call to a peer. Never throws, and its socket is closed when it settles. */
 export type PostToPeer = (request: PeerRequest) => Promise<CallOutcome>;
 
-/** What a call needs of the network: a fresh TCP socket that is connecting to a literal. */
-export type Connect = (target: { host: string; port: number }) => Socket;
+/** What a call needs of the network: a fresh TCP socket that is connecting to a literal, and hands what it reads to `onread`. */
+export type Connect = (target: { host: string; port: number; onread: OnReadOpts }) => Socket;
 
 /**
  * Makes the one function that calls peers: `POST http://<ip>:<port><path>` over a connection of its own, no keep-alive,
@@ -111,7 +111,7 @@ export function createPostToPeer({
     if (!policy.permits(ip, port)) {
       return { kind: 'failed', error: 'forbidden', mayHaveArrived: false, rttMs: 0 };
     }
-    const signed = sign?.({ address, path, body, epoch: headers[EPOCH_HEADER] ?? '0' }, wallMs()) ?? {};
+    const signed = sign?.({ address, path, body, epoch: headers[EPOCH_HEADER] ?? '0' }, wallMs());
     const outcome = await exchange({
       method: 'POST',
       path,
@@ -124,7 +124,7 @@ export function createPostToPeer({
         String(Buffer.byteLength(body)),
       ],
       body,
-      connect: () => connect({ host: ip, port }),
+      connect: (onread) => connect({ host: ip, port, onread }),
       admit: (socket) => admits(address, socket),
       timeoutMs,
       maxBodyBytes: MAX_REPLY_BYTES,

@@ -271,7 +271,7 @@ test('the host header names the port unless it is 80', async () => {
   const anywhere = createPostToPeer({
     policy,
     version: '0.0.0',
-    connect: () => connect({ host: '127.0.0.1', port }),
+    connect: ({ onread }) => connect({ host: '127.0.0.1', port, onread }),
   });
   for (const raw of ['8.8.8.8', '8.8.8.8:8080', '[2a00::1]:80', '[2a00::1]:8080'])
     await anywhere(request(raw));
