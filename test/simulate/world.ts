@@ -80,7 +80,7 @@ export function createWorld({ scenario, loop, random, network, log, onField, onR
         loop,
         startMs,
         post: network.postOf(member),
-        source: network.sourceOf(),
+        source: network.source,
         random: own,
         log,
       });
