@@ -6,7 +6,6 @@ import {
   RedisUnavailableError,
 } from '../lib/errors.ts';
 import { createScrub, describeError } from '../lib/log.ts';
-import { wrap } from '../local/terminal.ts';
 import { type Arguments, type OptionName, parseArguments } from './arguments.ts';
 import type { Command } from './commands.ts';
 import type { Context } from './context.ts';
@@ -16,6 +15,7 @@ import { findCommand, showCommandHelp, showHelp } from './help.ts';
 import type { Terminal } from './terminal.ts';
 import { clean, visible } from './text/escape.ts';
 import { createScreen } from './text/screen.ts';
+import { wrap } from './text/wrap.ts';
 
 /**
  * Runs one command line. Answers an exit code and never throws: what goes wrong is said on stderr, with `--json` on stdout

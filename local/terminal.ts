@@ -1,3 +1,5 @@
+import { wrap } from '../cli/text/wrap.ts';
+
 /** What a line is about, in one word at its left, and what it says. */
 export interface Line {
   readonly tag: 'stack' | 'redis' | 'world' | 'sync' | 'ip' | 'notify' | 'log';
@@ -38,21 +40,6 @@ export function formatLine(line: Line, at: Date, { columns, colour }: TerminalOp
 /** `text` without control and formatting characters, which could steer the terminal. */
 export function clean(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
-}
-
-/** Breaks at blanks so that no row is wider than `width`; a word that is longer stands alone, uncut, so it can be copied. */
-export function wrap(text: string, width: number, hanging = ''): string[] {
-  const rows: string[] = [];
-  let row = '';
-  for (const word of text.split(/(?<=\S) (?=\S)/)) {
-    if (row === '') row = rows.length === 0 ? word : hanging + word;
-    else if (row.length + 1 + word.length <= width) row += ` ${word}`;
-    else {
-      rows.push(row);
-      row = hanging + word;
-    }
-  }
-  return [...rows, row];
 }
 
 function clock(at: Date): string {

@@ -7,7 +7,7 @@ import { visible } from '../text/escape.ts';
 import { type Finding, failure, ok, warning } from './finding.ts';
 
 /** What to do about a variable, where `.env.example` is not all there is to say. */
-const TODOS: Readonly<Record<string, string>> = {
+const REMEDIES: Readonly<Record<string, string>> = {
   LOCAL_UUID: 'Give it the UUID that your consumer API uses, in .env or exported.',
   REDIS_URL: 'Give it the URL of the Redis that your consumer API uses, in .env or exported.',
   REDIS_TOKEN: 'Copy the REST token (not the read-only one) from the console of your Redis.',
@@ -17,7 +17,7 @@ const TODOS: Readonly<Record<string, string>> = {
 export function configurationFaults(faults: readonly string[]): Finding[] {
   return faults.map((fault) => {
     const name = /^[A-Z_]+/.exec(fault)?.[0] ?? '';
-    return failure('config', fault, TODOS[name] ?? '.env.example explains each variable.');
+    return failure('config', fault, REMEDIES[name] ?? '.env.example explains each variable.');
   });
 }
 

@@ -10,7 +10,7 @@ import { visible } from '../text/escape.ts';
 import { type Finding, failure, ok, warning } from './finding.ts';
 import type { TimedVote } from './sources.ts';
 
-const FATAL_TODO =
+const WHY_IT_MATTERS =
   'Every call would teach peers the wrong address. Run the scheduler where its calls leave from the address at which ' +
   'consumers reach you: see "where the calls come from" in the README.';
 
@@ -46,7 +46,7 @@ export function judgeReach(
       failure(
         'reach',
         `calls leave from ${seen}, but ${visible(who)} says that consumers reach you at ${ip}`,
-        FATAL_TODO,
+        WHY_IT_MATTERS,
       ),
     );
   }

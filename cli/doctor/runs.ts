@@ -6,7 +6,7 @@ import { plural } from '../text/count.ts';
 import { relative } from '../text/time.ts';
 import { type Finding, failure, ok, warning } from './finding.ts';
 
-const START_TODO =
+const HOW_TO_START =
   'Is the host process up (systemctl status p2p-scheduler), or are the schedules on AWS enabled?';
 
 /** Whether the jobs run, by the traces that they leave. Pure. */
@@ -38,12 +38,12 @@ function ofJob(
   periodMs: number,
   nowMs: number,
 ): Finding {
-  if (at === undefined) return warning(about, `no ${what} has been recorded yet`, START_TODO);
+  if (at === undefined) return warning(about, `no ${what} has been recorded yet`, HOW_TO_START);
   if (!isStale(at, periodMs, nowMs)) return ok(about, `the last ${what} was ${relative(at, nowMs)}`);
   if (at > nowMs) {
     return failure(about, `the last ${what} lies in the future`, "Redis's clock was set back: put it right.");
   }
-  return failure(about, `no ${what} for a while: the last was ${relative(at, nowMs)}`, START_TODO);
+  return failure(about, `no ${what} for a while: the last was ${relative(at, nowMs)}`, HOW_TO_START);
 }
 
 function unknowns({ unknownChecks, verifiedAt }: Register, nowMs: number): Finding {

@@ -1,7 +1,7 @@
-import { wrap } from '../../local/terminal.ts';
 import { plural } from '../text/count.ts';
 import { clean } from '../text/escape.ts';
 import type { Screen, Tone } from '../text/screen.ts';
+import { wrap } from '../text/wrap.ts';
 import type { Finding, Level } from './finding.ts';
 
 const TONES: Readonly<Record<Level, Tone>> = { ok: 'good', warning: 'warning', failure: 'bad' };

@@ -24,7 +24,7 @@ export function askSources({ sources, host }: Pick<AppParts, 'sources' | 'host'>
   );
 }
 
-const TODOS: Readonly<Record<VoteError, string>> = {
+const REMEDIES: Readonly<Record<VoteError, string>> = {
   timeout: 'Is outgoing HTTPS open, and DNS working? If only this one fails, another may replace it.',
   network: 'Is outgoing HTTPS open, and DNS working? If only this one fails, another may replace it.',
   tls: "A wrong certificate, or somebody in between: check this machine's clock and CA certificates.",
@@ -57,7 +57,7 @@ function ofOne({ vote, tookMs }: TimedVote, family: 4 | 6): Finding {
   const name = visible(vote.source);
   if (vote.kind === 'ip') return ok('source', `${name}: ${vote.ip} (${duration(tookMs)})`);
   const wrong = vote.error === 'wrong-family' ? `, IP_FAMILY is ${family}` : '';
-  return warning('source', `${name}: ${vote.error}${wrong} (${duration(tookMs)})`, TODOS[vote.error]);
+  return warning('source', `${name}: ${vote.error}${wrong} (${duration(tookMs)})`, REMEDIES[vote.error]);
 }
 
 function together(votes: readonly Vote[], quorum: number): Finding {

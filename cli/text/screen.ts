@@ -1,7 +1,7 @@
-import { wrap } from '../../local/terminal.ts';
 import type { Terminal } from '../terminal.ts';
 import { clean, harmlessJson } from './escape.ts';
 import { type Column, tableRows } from './table.ts';
+import { wrap } from './wrap.ts';
 
 export type Tone = 'good' | 'warning' | 'bad' | 'dim' | 'strong';
 /** A piece of a line, with a colour or without. */

@@ -46,9 +46,12 @@ test('the summary of a round is kept in the stream', async (t) => {
   const summary = await world.round({ post: fakePost(() => failure('reset')), requestId: 'request-7' });
 
   const entries = await world.test.command('XRANGE', KEYS.rounds, '-', '+');
-  const [[, fields]] = entries as unknown as [[string, string[]]];
+  assert.ok(Array.isArray(entries) && entries.length === 1);
+  const fields = entries[0][1].map(String);
   const entry = Object.fromEntries(
-    fields.flatMap((field, i) => (i % 2 === 0 ? [[field, fields[i + 1] ?? ''] as const] : [])),
+    fields.flatMap((field: string, i: number) =>
+      i % 2 === 0 ? [[field, fields[i + 1] ?? ''] as const] : [],
+    ),
   );
   assert.equal(entry.round, 'request-7');
   assert.equal(entry.shard, '0');

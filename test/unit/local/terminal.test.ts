@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clean, formatLine, wrap } from '../../../local/terminal.ts';
+import { wrap } from '../../../cli/text/wrap.ts';
+import { clean, formatLine } from '../../../local/terminal.ts';
 
 const AT = new Date(2026, 0, 2, 3, 4, 5);
 const PLAIN = { columns: 80, colour: false };

@@ -1,0 +1,14 @@
+/** Breaks at blanks so that no row is wider than `width`; a word that is longer stands alone, uncut, so it can be copied. */
+export function wrap(text: string, width: number, hanging = ''): string[] {
+  const rows: string[] = [];
+  let row = '';
+  for (const word of text.split(/(?<=\S) (?=\S)/)) {
+    if (row === '') row = rows.length === 0 ? word : hanging + word;
+    else if (row.length + 1 + word.length <= width) row += ` ${word}`;
+    else {
+      rows.push(row);
+      row = hanging + word;
+    }
+  }
+  return [...rows, row];
+}
