@@ -1,3 +1,5 @@
+import { MAX_AHEAD_MS } from '../redis/clock.ts';
+
 /**
  * The commit of a new address, shared by the scripts that make one. Put it behind `LUA_PRELUDE`.
  *
@@ -16,9 +18,9 @@
  * register. Every collection is written with as few variadic commands as `unpack` allows: the embedded engine copies
  * it each time.
  *
- * Who is due: every producer, also those whose address is unusable (the delivery then settles as such), since 3 s ago:
- * our clock may run ahead of a drain's by as long as TIME took to be read, 2 s at most, and a drain that is started at
- * once must not find that nothing is due yet. A delivery that has a lease, expired or not, keeps its score: the claim
+ * Who is due: every producer, also those whose address is unusable (the delivery then settles as such), since 3 s ago
+ * (`MAX_AHEAD_MS`): our clock may run ahead of a drain's, and a drain that is started at once must not find that nothing
+ * is due yet. A delivery that has a lease, expired or not, keeps its score: the claim
  * under that lease, or the one that finds it expired, sees that the epoch has changed. It is a member of the due set
  * already; NX only mends a set that lost it. Records are read, for their leases, and not rewritten, except that a
  * producer that is here is not missing any more.
@@ -28,7 +30,7 @@
  * without producer, lease and delivery goes, unless an attempt of its may have been under way less than 60 s ago.
  */
 export const LUA_COMMIT = `
-local CHUNK, DAY, MINUTE, AHEAD, HISTORY = 1000, 86400000, 60000, 3000, 1000
+local CHUNK, DAY, MINUTE, AHEAD, HISTORY = 1000, 86400000, 60000, ${MAX_AHEAD_MS}, 1000
 local CANDIDATE = {'candidate', 'candidateChecks', 'candidateAt'}
 local UUID = '^' .. string.rep('%x', 8) .. string.rep('%-' .. string.rep('%x', 4), 3) .. '%-' .. string.rep('%x', 12) .. '$'
 
@@ -111,28 +113,24 @@ local function survey(keys, now)
   return found
 end
 
+local function add_due(key, uuids, due_at, ...)
+  for from = 1, #uuids, CHUNK do
+    local command = {...}
+    for i = from, math.min(from + CHUNK - 1, #uuids) do
+      command[#command + 1] = due_at
+      command[#command + 1] = uuids[i]
+    end
+    redis.call('ZADD', key, unpack(command))
+  end
+end
 local function make_due(key, found, due_at)
   local free, leased = {}, {}
   for _, uuid in ipairs(found.members) do
     local list = found.leased[uuid] and leased or free
     list[#list + 1] = uuid
   end
-  for from = 1, #free, CHUNK do
-    local scored = {}
-    for i = from, math.min(from + CHUNK - 1, #free) do
-      scored[#scored + 1] = due_at
-      scored[#scored + 1] = free[i]
-    end
-    redis.call('ZADD', key, unpack(scored))
-  end
-  for from = 1, #leased, CHUNK do
-    local scored = {}
-    for i = from, math.min(from + CHUNK - 1, #leased) do
-      scored[#scored + 1] = due_at
-      scored[#scored + 1] = leased[i]
-    end
-    redis.call('ZADD', key, 'NX', unpack(scored))
-  end
+  add_due(key, free, due_at)
+  add_due(key, leased, due_at, 'NX')
   return #free, #leased
 end
 

@@ -1,4 +1,5 @@
 import { RedisReplyError } from '../errors.ts';
+import { MAX_AHEAD_MS } from '../redis/clock.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { Reply, ScriptCall } from '../redis/redis.ts';
 import { defineScript, LUA_PRELUDE } from '../redis/script.ts';
@@ -21,6 +22,8 @@ local due, deliveries, producers, register, drain_lease, history = KEYS[1], KEYS
 local now, drain, lease_ms, ends = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
 local HEAD, WIDTH = 4, 9
 local AMBIGUITY = ${AMBIGUITY_MS}
+-- Due now, also by the clock of a run that is behind ours.
+local at_once = now - ${MAX_AHEAD_MS}
 
 local wrong = expect_types({
   due, 'zset', deliveries, 'hash', producers, 'hash', register, 'hash', drain_lease, 'string', history, 'stream',
@@ -38,12 +41,12 @@ local _, current = read_register(register)
 
 -- Answers what became of it and when it is due, or nil for the latter if it is done.
 local function acknowledged(record, epoch, called, holds, claimed_at)
-  if holds ~= called then return 'moved', now end
+  if holds ~= called then return 'moved', at_once end
   if record.ackedEpoch ~= epoch then record.ackedEpoch, record.ackedAt = epoch, now end
   if record.ambiguousAt and claimed_at >= record.ambiguousAt + AMBIGUITY then
     record.ambiguousEpoch, record.ambiguousAt = nil, nil
   end
-  if epoch ~= current then return 'older', now end
+  if epoch ~= current then return 'older', at_once end
   if record.ambiguousAt and (record.ambiguousEpoch or 0) < epoch then
     record.attempts, record.firstAt = nil, nil
     return 'again', record.ambiguousAt + AMBIGUITY
@@ -54,7 +57,7 @@ local function failed(record, epoch, ambiguous_end, delay)
   if ambiguous_end then note_ambiguous(record, epoch, ambiguous_end) end
   if epoch ~= current then
     record.attempts = 0
-    return 'older', now
+    return 'older', at_once
   end
   record.attempts = (record.attempts or 0) + 1
   return 'retry', now + delay
@@ -72,7 +75,7 @@ for i, uuid in ipairs(uuids) do
     local next_at
     record.lease, record.leaseEnd = nil, nil
     if result == 'released' then
-      answers[i], next_at = 'released', now
+      answers[i], next_at = 'released', at_once
     else
       record.lastStatus = status
       record.address = status ~= 'bad-address' and called or nil

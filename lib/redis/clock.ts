@@ -29,6 +29,12 @@ export type CreateRedisClock = (host: Pick<Host, 'monotonicMs' | 'wallMs'>) => R
 const MAX_READING_MS = 2_000;
 const MAX_DRIFT_MS = 1_000;
 
+/**
+ * How far one run's clock may be ahead of another's, ms: by what its reading took on the way to Redis, and by what its
+ * own clocks have drifted since. What is to be done at once is due since so long ago, or the next run would not see it yet.
+ */
+export const MAX_AHEAD_MS = MAX_READING_MS + MAX_DRIFT_MS;
+
 /** A reading: Redis's time, and our two clocks when it was asked for. */
 interface Reading {
   readonly redisMs: number;

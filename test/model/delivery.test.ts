@@ -91,7 +91,7 @@ describe('the model finds a planted mistake', () => {
     [
       'settle ignores the address',
       { strict: true },
-      { script: 'notify-settle', from: "if holds ~= called then return 'moved', now end", to: '' },
+      { script: 'notify-settle', from: "if holds ~= called then return 'moved', at_once end", to: '' },
     ],
     [
       'the register is written before the due set',
@@ -106,7 +106,7 @@ describe('the model finds a planted mistake', () => {
     [
       'success for an older epoch removes the delivery',
       { strict: true },
-      { script: 'notify-settle', from: "if epoch ~= current then return 'older', now end", to: '' },
+      { script: 'notify-settle', from: "if epoch ~= current then return 'older', at_once end", to: '' },
     ],
     [
       'a delivery leaves the due set while it is leased',

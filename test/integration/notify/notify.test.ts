@@ -267,6 +267,24 @@ for (const [what, freeze] of [
   });
 }
 
+test('what a run handed back is taken up by one that starts at once, whose clock is behind', async (t) => {
+  const stage = await setStage(t);
+  const peer = await startPeer(t);
+  await stage.world.produce(uuidOf(0), peer.address);
+  await stage.world.commit(IP_1, await stage.now());
+  stage.wire.onReplyOf = {
+    'notify-claim': () => {
+      stage.host.wallAheadMs -= 3_000;
+      stage.wire.aheadMs = 2_000;
+      stage.wire.onReplyOf = {};
+    },
+  };
+  assert.equal((await stage.run()).released, 1);
+
+  stage.wire.aheadMs = 0;
+  assert.equal((await stage.run()).acknowledged, 1);
+});
+
 test('a producer at our own address, the current or the previous one, is not called', async (t) => {
   const peer = await startPeer(t);
   const { world, run } = await setStage(t, {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { RedisReplyError } from '../../../lib/errors.ts';
 import type { Result } from '../../../lib/notify/delivery.ts';
+import { MAX_AHEAD_MS } from '../../../lib/redis/clock.ts';
 import { needsRealRedis, startTestRedis } from '../../support/redis.ts';
 import {
   A1,
@@ -415,7 +416,7 @@ for (const engine of ['embedded', 'real'] as const) {
         const delivery = await world.claimOne(T0);
         await world.produce(P1, '198.51.100.9:80');
         assert.equal(await world.settle(T0 + 9, delivery, OK), 'moved');
-        assert.equal(await world.score(P1), T0 + 9);
+        assert.equal(await world.score(P1), T0 + 9 - MAX_AHEAD_MS);
         assert.equal((await world.record(P1)).ackedEpoch, undefined);
         assert.equal((await world.claimOne(T0 + 9)).rawAddress, '198.51.100.9:80');
       });
@@ -447,7 +448,7 @@ for (const engine of ['embedded', 'real'] as const) {
         const delivery = await world.claimOne(T0);
         const second = await world.commit('203.0.113.2', T0 + 5);
         assert.equal(await world.settle(T0 + 9, delivery, OK), 'older');
-        assert.equal(await world.score(P1), T0 + 9);
+        assert.equal(await world.score(P1), T0 + 9 - MAX_AHEAD_MS);
         assert.equal((await world.record(P1)).ackedEpoch, first);
         const next = await world.claimOne(T0 + 9);
         assert.equal(next.epoch, second);
@@ -639,7 +640,7 @@ for (const engine of ['embedded', 'real'] as const) {
         const delivery = await world.claimOne(T0 + MINUTE);
         await world.commit('203.0.113.2', T0 + MINUTE + 1);
         assert.equal(await world.settle(T0 + MINUTE + 2, delivery, REFUSED), 'older');
-        assert.equal(await world.score(P1), T0 + MINUTE + 2);
+        assert.equal(await world.score(P1), T0 + MINUTE + 2 - MAX_AHEAD_MS);
         assert.equal((await world.record(P1)).attempts, 0);
       });
 
@@ -663,7 +664,7 @@ for (const engine of ['embedded', 'real'] as const) {
         const delivery = await world.claimOne(T0);
         assert.equal(await world.settle(T0 + 3, delivery, RELEASED), 'released');
         const record = await world.record(P1);
-        assert.equal(await world.score(P1), T0 + 3);
+        assert.equal(await world.score(P1), T0 + 3 - MAX_AHEAD_MS);
         assert.equal(record.attempts, 0);
         assert.equal(record.ambiguousEpoch, undefined);
         assert.equal(record.lease, undefined);
