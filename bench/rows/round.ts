@@ -5,7 +5,7 @@ import type { Row } from '../row.ts';
 import { inWords, loopParams, ratesOf, valuesOf, worldOf } from './setup.ts';
 
 // Not a whole thousand: HSCAN may end one of exactly that many with an empty page.
-const CONSUMERS = 1_990;
+const CONSUMERS = 3_950;
 const CONCURRENCY = 256;
 const REPETITIONS = 7;
 

@@ -19,7 +19,7 @@ const SHARD = v.pipe(
     shard: v.pipe(v.number(), v.integer(), v.minValue(1)),
     of: v.pipe(v.number(), v.integer(), v.minValue(2), v.maxValue(MAX_SHARDS)),
     /** A shard invokes nothing. Any other depth would be a chain, which nobody of ours starts. */
-    depth: v.literal(1),
+    depth: v.picklist([1]),
   }),
   v.check(({ shard, of }) => shard < of, 'Invalid shard: expected less than of'),
 );

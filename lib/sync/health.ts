@@ -37,6 +37,8 @@ export const LONGEST_PAUSE_MS = 3_600_000;
 const JITTER = 0.2;
 /** Doubling stops mattering long before, and the record stays small. */
 const MOST_FAILURES = 9_999;
+/** `[`, the longest IP literal, `]:65535`. */
+const LONGEST_ADDRESS = 53;
 /** Larger than any record of ours: not worth parsing. */
 const LONGEST_JSON = 1_000;
 /** By how much another invocation's reading of the same clock may be ahead of ours. */
@@ -153,7 +155,10 @@ function parseJson(text: string): unknown {
 const time = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const RECORD = v.object({
   state: v.picklist(['alive', 'suspect', 'dead']),
-  address: v.pipe(v.string(), v.maxLength(53)),
+  address: v.pipe(
+    v.string(),
+    v.check((text) => text.length <= LONGEST_ADDRESS),
+  ),
   since: time,
   lastOk: v.exactOptional(time),
   lastError: v.exactOptional(v.picklist(HEALTH_ERRORS)),
