@@ -34,6 +34,8 @@ export interface RoundContext {
   readonly clock: RedisClock;
   /** By Redis's clock, and never before the round began: what it probes is known to belong to it. */
   nowMs(): number;
+  /** A time after all that `nowMs` has told, which from now on tells none before it. */
+  afterNowMs(): number;
   readonly invocation: Invocation;
   readonly part: Part;
   readonly time: RoundTime;

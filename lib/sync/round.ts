@@ -123,11 +123,17 @@ function createContext(
   const { localUuid, sync, peers } = config;
   const { invocation, redis, clock } = run;
   const hold = keepLease({ redis, host, clock }, { key: keys.lease(`sync:${part.shard}`), token, takenMs });
+  let notBeforeMs = part.at;
+  const nowMs = () => Math.max(clock.nowMs(), notBeforeMs);
   const progress = createProgress();
   const gate = createGate({ invocation, hold, progress, timeoutMs: sync.timeoutMs });
   return {
     ...run,
-    nowMs: () => Math.max(clock.nowMs(), part.at),
+    nowMs,
+    afterNowMs() {
+      notBeforeMs = nowMs() + 1;
+      return notBeforeMs;
+    },
     config,
     keys,
     policy,

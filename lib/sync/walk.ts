@@ -104,7 +104,7 @@ export async function walkPages(
 /** Goes back to the first page: because Redis did not take a cursor, or to begin another pass. */
 function startOver(start: Position, walk: Walk): void {
   const { context, readAll, rejected } = walk;
-  walk.position = { cursor: '0', passAt: rejected ? context.part.at : context.nowMs() };
+  walk.position = { cursor: '0', passAt: rejected ? context.part.at : context.afterNowMs() };
   if (!readAll) walk.passAt = context.part.at;
   if (rejected) walk.restarted = true;
   else walk.until = start.cursor;

@@ -14,12 +14,12 @@ import {
 } from './harness.ts';
 
 /** Rounds in a row, an interval apart; which of them called each address. */
-async function rounds(world: World, count: number, post = fakePost()) {
+async function rounds(world: World, count: number, post = fakePost(), instant = false) {
   const summaries: RoundSummary[] = [];
   const calledIn = new Map<string, number[]>();
   for (let round = 0; round < count; round++) {
     const before = post.calls.length;
-    summaries.push(await world.round({ post }));
+    summaries.push(await world.round({ post, instant }));
     for (const address of post.calls.slice(before)) {
       calledIn.set(address, [...(calledIn.get(address) ?? []), round]);
     }
@@ -44,14 +44,15 @@ test('a round makes no more calls than its budget, and everyone is reached in tu
 });
 
 test('each consumer is called every N / B rounds on average, because what is left of a budget begins the next pass', async (t) => {
-  for (const [consumers, budget, count] of [
-    [1_100, 1_000, 11],
-    [2_700, 800, 27],
-    [1_010, 100, 41],
+  for (const [consumers, budget, count, instant] of [
+    [1_100, 1_000, 11, false],
+    [2_700, 800, 27, false],
+    [1_010, 100, 41, false],
+    [1_010, 100, 41, true],
   ] as const) {
     const world = await startWorld(t, { SYNC_MAX_PROBES_PER_ROUND: String(budget) });
     await world.setConsumers(manyConsumers(consumers));
-    const { summaries, calledIn } = await rounds(world, count);
+    const { summaries, calledIn } = await rounds(world, count, fakePost(), instant);
 
     assert.ok(summaries.every(({ probes }) => probes === budget));
     const turns = (count * budget) / consumers;
