@@ -37,8 +37,7 @@ export function createReplyParser(maxBodyBytes: number): ReplyParser {
   let unread: Buffer = NOTHING;
   /** Bytes of `unread` that hold no line end. */
   let searched = 0;
-  let headBytes = 0;
-  let framingBytes = 0;
+  const lineBytes = { head: 0, framing: 0 };
   let minorVersion = '1';
   let status = 0;
   /** Those that matter here, by their names in lower case. */
@@ -60,37 +59,28 @@ export function createReplyParser(maxBodyBytes: number): ReplyParser {
     retryAfter: fields.get('retry-after'),
   });
 
-  /** A step that reads one line, which with its end has at most `limit` bytes. */
-  const takeLine = (limit: number, read: (line: string) => ReturnType<Step>): ReturnType<Step> => {
-    const end = unread.indexOf(LF, searched);
-    if ((end < 0 ? unread.length : end + 1) > limit) return failed('oversized');
-    if (end < 0) {
-      searched = unread.length;
-      return 'wait';
-    }
-    if (end === 0 || unread[end - 1] !== CR) return failed('malformed');
-    const line = unread.toString('latin1', 0, end - 1);
-    unread = unread.subarray(end + 1);
-    searched = 0;
-    return read(line);
-  };
+  /** A step that reads a line. With their ends its lines have at most `limit` bytes together with all of the same `part`. */
+  const onLine =
+    (part: 'head' | 'framing', limit: number, read: (line: string) => ReturnType<Step>): Step =>
+    () => {
+      const end = unread.indexOf(LF, searched);
+      const most = limit - lineBytes[part];
+      if ((end < 0 ? unread.length : end + 1) > most) return failed('oversized');
+      if (end < 0) {
+        searched = unread.length;
+        return 'wait';
+      }
+      if (end === 0 || unread[end - 1] !== CR) return failed('malformed');
+      const line = unread.toString('latin1', 0, end - 1);
+      unread = unread.subarray(end + 1);
+      searched = 0;
+      lineBytes[part] += end + 1;
+      return read(line);
+    };
 
-  const onHeadLine =
-    (read: (line: string) => ReturnType<Step>): Step =>
-    () =>
-      takeLine(MAX_HEADER_BYTES - headBytes, (line) => {
-        headBytes += line.length + 2;
-        return read(line);
-      });
-
+  const onHeadLine = (read: (line: string) => ReturnType<Step>) => onLine('head', MAX_HEADER_BYTES, read);
   /** Sizes, extensions and line ends of chunks may cost as much as the body: tiny chunks are a flood too. */
-  const onFramingLine =
-    (read: (line: string) => ReturnType<Step>): Step =>
-    () =>
-      takeLine(maxBodyBytes - framingBytes, (line) => {
-        framingBytes += line.length + 2;
-        return read(line);
-      });
+  const onFramingLine = (read: (line: string) => ReturnType<Step>) => onLine('framing', maxBodyBytes, read);
 
   const takeBody = (most: number): number => {
     const taken = unread.subarray(0, most);
