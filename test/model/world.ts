@@ -458,11 +458,15 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
           retire(attempt, 'answered');
         }
         await world.settle(drain, 10, 'arrives');
-        const [, score] = await list('ZRANGE', keys.due, 0, 0, 'WITHSCORES');
+        // Who is not listed is looked at each minute, and could use up all rounds before another's hourly retry is due.
+        const due = await list('ZRANGE', keys.due, 0, -1, 'WITHSCORES');
+        const waiting = producers.filter(({ listed }) => listed).map(({ uuid }) => due.indexOf(uuid));
+        const scores = waiting.filter((at) => at >= 0).map((at) => Number(due[at + 1]));
+        const score = scores.length === 0 ? undefined : Math.min(...scores);
         if (score === undefined && now > worst) break;
         const held = ![null, drain].includes(await holder());
         const soonest = [
-          ...(held ? [drainLeaseEnd + 1] : score === undefined ? [] : [Number(score)]),
+          ...(held ? [drainLeaseEnd + 1] : score === undefined ? [] : [score]),
           ...world.attempts.map(({ livesUntil }) => livesUntil - 1),
           now + 3_600_000,
         ];
