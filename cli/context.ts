@@ -1,7 +1,7 @@
 import { type Environment, readEnvironment } from '../host/env-file.ts';
 import { type AppParts, createParts } from '../lib/app.ts';
 import { type Config, loadConfig } from '../lib/config.ts';
-import type { Invoke } from '../lib/invocation.ts';
+import type { Invoke } from '../lib/host.ts';
 import { secretsOf } from '../lib/log.ts';
 import type { Arguments } from './arguments.ts';
 import { createJobLog } from './jobs/log.ts';

@@ -1,5 +1,5 @@
-import { createHandler } from '../lib/handler.ts';
 import { runIpCheck } from '../lib/ip/check.ts';
+import { createHandler } from '../lib/lambda/handler.ts';
 
 /** EventBridge Scheduler → one look at the public IP. A change is committed, and `producer-notify` is started. */
 export const handler = createHandler({

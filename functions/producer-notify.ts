@@ -1,4 +1,4 @@
-import { createHandler } from '../lib/handler.ts';
+import { createHandler } from '../lib/lambda/handler.ts';
 import { runProducerNotify } from '../lib/notify/notify.ts';
 
 /** `ip-check`, or an operator with `{"ip": …}` → tells every producer that is due the current IP. */

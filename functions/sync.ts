@@ -1,4 +1,4 @@
-import { createHandler } from '../lib/handler.ts';
+import { createHandler } from '../lib/lambda/handler.ts';
 import { runSync } from '../lib/sync/round.ts';
 
 /** EventBridge Scheduler, or `sync` itself for a shard of a large round → one round, or one shard of it. */

@@ -1,4 +1,4 @@
-import type { Host } from '../lib/invocation.ts';
+import type { Host } from '../lib/host.ts';
 
 /** Wall and monotonic clock part by this much only where the machine slept or its clock was set. NTP slews 0.5 ms a second. */
 const JUMP_MS = 2_000;

@@ -1,5 +1,5 @@
 import { type AppOptions, createApp, createParts } from '../lib/app.ts';
-import type { Invoke, Log, LogFields } from '../lib/invocation.ts';
+import type { Invoke, Log, LogFields } from '../lib/host.ts';
 import type { RoundSummary } from '../lib/sync/round.ts';
 import type { BootClock } from './clock.ts';
 import { createLane } from './lane.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemHost } from '../lib/app.ts';
 import { ConfigError, IdentityError } from '../lib/errors.ts';
-import type { Log } from '../lib/invocation.ts';
+import type { Log } from '../lib/host.ts';
 import { createLog, createScrub, secretsOf } from '../lib/log.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { createBootClock } from './clock.ts';

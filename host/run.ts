@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { Invocation } from '../lib/invocation.ts';
+import type { Invocation } from '../lib/host.ts';
 import type { BootClock } from './clock.ts';
 
-/** A run's signal aborts this long before its time is up, as on Lambda (`lib/handler.ts`), */
+/** A run's signal aborts this long before its time is up, as on Lambda (`lib/lambda/handler.ts`), */
 const ABORT_BEFORE_END_MS = 2_000;
 /** and it is told to be gone this long before. */
 const LEAVE_MS = 1_000;

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fstatSync } from 'node:fs';
-import type { Host } from '../lib/invocation.ts';
+import type { Host } from '../lib/host.ts';
 import type { Environment } from './env-file.ts';
 
 /** What started this process and wants to know how it is. */

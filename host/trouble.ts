@@ -1,5 +1,5 @@
 import { EventError, IdentityError, RedisReplyError, RedisUnavailableError } from '../lib/errors.ts';
-import type { Log, LogFields } from '../lib/invocation.ts';
+import type { Log, LogFields } from '../lib/host.ts';
 import { describeError } from '../lib/log.ts';
 import type { BootClock } from './clock.ts';
 import type { JobName } from './jobs.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from './config.ts';
-import type { Host, Invocation, Invoke, Log } from './invocation.ts';
+import type { Host, Invocation, Invoke, Log } from './host.ts';
 import { type IpCheckSummary, runIpCheck } from './ip/check.ts';
 import { createSources } from './ip/sources.ts';
 import type { Source } from './ip/vote.ts';
@@ -9,8 +9,8 @@ import { type AddressPolicy, createAddressPolicy } from './peers/address.ts';
 import { createPostToPeer, type PostToPeer } from './peers/post.ts';
 import { createSigner } from './peers/signing.ts';
 import { createRedis } from './redis/client.ts';
-import { createKeys, type Keys } from './redis/keys.ts';
 import type { Redis } from './redis/redis.ts';
+import { createKeys, type Keys } from './store/keys.ts';
 import { type RoundSummary, runSync } from './sync/round.ts';
 import { VERSION } from './version.ts';
 

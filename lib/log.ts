@@ -1,5 +1,5 @@
 import type { Config } from './config.ts';
-import type { Log, LogFields } from './invocation.ts';
+import type { Log, LogFields } from './host.ts';
 
 /** What is left of an error in a log line: nothing that a client library hung onto it. */
 export interface ErrorDescription {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createRedis } from '../lib/redis/client.ts';
-import { createKeys } from '../lib/redis/keys.ts';
 import type { Redis } from '../lib/redis/redis.ts';
+import { createKeys } from '../lib/store/keys.ts';
 import { DEMO_TOKEN, type Stack } from './env.ts';
 import type { StackEvent } from './events.ts';
 import type { FunctionKey } from './lambda.ts';

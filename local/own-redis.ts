@@ -1,8 +1,8 @@
 import type { Config } from '../lib/config.ts';
 import { ConfigError, RedisReplyError, RedisUnavailableError } from '../lib/errors.ts';
 import { createRedis } from '../lib/redis/client.ts';
-import { createKeys } from '../lib/redis/keys.ts';
 import type { Redis } from '../lib/redis/redis.ts';
+import { createKeys } from '../lib/store/keys.ts';
 import { StartError } from './start-error.ts';
 
 /**

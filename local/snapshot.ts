@@ -1,5 +1,5 @@
-import type { Keys } from '../lib/redis/keys.ts';
 import type { Command, Redis, Reply } from '../lib/redis/redis.ts';
+import type { Keys } from '../lib/store/keys.ts';
 
 type Fields = ReadonlyMap<string, string>;
 

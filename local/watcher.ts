@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { createKeys } from '../lib/redis/keys.ts';
 import type { Redis } from '../lib/redis/redis.ts';
+import { createKeys } from '../lib/store/keys.ts';
 import { changesBetween } from './changes.ts';
 import type { RedisEvent } from './events.ts';
 import { readEnds, readSnapshot, type Snapshot } from './snapshot.ts';

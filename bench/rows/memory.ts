@@ -1,4 +1,4 @@
-import type { Keys } from '../../lib/redis/keys.ts';
+import type { Keys } from '../../lib/store/keys.ts';
 import { expectCalls } from '../checks.ts';
 import type { Lab } from '../lab.ts';
 import { reading } from '../measure.ts';

@@ -1,4 +1,4 @@
-import { createKeys } from '../../lib/redis/keys.ts';
+import { createKeys } from '../../lib/store/keys.ts';
 import type { LoopParams } from '../baselines/loop.ts';
 import type { Run } from '../measure.ts';
 import type { Peers } from '../peers.ts';

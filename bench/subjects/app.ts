@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type App, createApp } from '../../lib/app.ts';
 import { type Config, loadConfig } from '../../lib/config.ts';
-import type { Invocation, Log } from '../../lib/invocation.ts';
+import type { Invocation, Log } from '../../lib/host.ts';
 import { createRedis } from '../../lib/redis/client.ts';
 import type { Redis } from '../../lib/redis/redis.ts';
 import { LOCAL_UUID } from '../world.ts';

@@ -1,5 +1,5 @@
 import type { AppParts } from '../../lib/app.ts';
-import type { Invoke } from '../../lib/invocation.ts';
+import type { Invoke } from '../../lib/host.ts';
 import { runIpCheck } from '../../lib/ip/check.ts';
 import { type Context, withParts } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';

@@ -1,4 +1,4 @@
-import type { Log, LogFields } from '../../lib/invocation.ts';
+import type { Log, LogFields } from '../../lib/host.ts';
 import { createLog } from '../../lib/log.ts';
 import type { Context } from '../context.ts';
 

@@ -1,7 +1,7 @@
 import { createBootClock } from '../../host/clock.ts';
 import { startRun } from '../../host/run.ts';
 import type { AppParts } from '../../lib/app.ts';
-import type { Invocation } from '../../lib/invocation.ts';
+import type { Invocation } from '../../lib/host.ts';
 import type { PostToPeer } from '../../lib/peers/post.ts';
 import { InterruptedError } from '../errors.ts';
 import type { Terminal } from '../terminal.ts';

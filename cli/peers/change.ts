@@ -2,7 +2,7 @@ import type { AppParts } from '../../lib/app.ts';
 import type { Address, AddressPolicy, AddressRefusal } from '../../lib/peers/address.ts';
 import { parseIp } from '../../lib/peers/ip-space.ts';
 import { parseUuid, type Uuid } from '../../lib/peers/uuid.ts';
-import { verifyIdentity } from '../../lib/redis/identity.ts';
+import { verifyIdentity } from '../../lib/store/identity.ts';
 import { type Context, withParts } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';

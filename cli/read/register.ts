@@ -2,8 +2,8 @@ import type { AppParts } from '../../lib/app.ts';
 import { parseRegister, type Register } from '../../lib/ip/register.ts';
 import { type AddressPolicy, withoutSelf } from '../../lib/peers/address.ts';
 import { createRedisClock } from '../../lib/redis/clock.ts';
-import { identityCommand } from '../../lib/redis/identity.ts';
 import type { Command } from '../../lib/redis/redis.ts';
+import { identityCommand } from '../../lib/store/identity.ts';
 import { type Answered, orThrow } from './fields.ts';
 import { type Identity, identityOf, requireNotForeign } from './identity.ts';
 

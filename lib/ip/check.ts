@@ -1,6 +1,6 @@
 import type { AppParts } from '../app.ts';
 import { EventError, RedisUnavailableError } from '../errors.ts';
-import type { Invocation, Log } from '../invocation.ts';
+import type { Invocation, Log } from '../host.ts';
 import { createRedisClock } from '../redis/clock.ts';
 import { dnsDisagreement, type Observation, observe } from './observe.ts';
 import { compactVotes, type Recorded, recordCheck } from './record.ts';

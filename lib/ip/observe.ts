@@ -1,4 +1,4 @@
-import type { Host } from '../invocation.ts';
+import type { Host } from '../host.ts';
 import type { Ip } from '../peers/ip-space.ts';
 import {
   judge,

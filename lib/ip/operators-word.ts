@@ -1,7 +1,7 @@
 import { RedisReplyError } from '../errors.ts';
 import type { Ip } from '../peers/ip-space.ts';
-import type { Keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/redis.ts';
+import type { Keys } from '../store/keys.ts';
 import { COMMIT_MANUAL } from './operators-word.lua.ts';
 import { COMMIT_TIMEOUT_MS, type CommitCounts, parseCounts } from './record.ts';
 import { type Epoch, parseEpoch } from './register.ts';

@@ -1,7 +1,7 @@
 import { RedisReplyError } from '../errors.ts';
 import { type Ip, parseIp } from '../peers/ip-space.ts';
-import type { Keys } from '../redis/keys.ts';
 import type { Redis, Reply } from '../redis/redis.ts';
+import type { Keys } from '../store/keys.ts';
 import type { Verdict } from './decide.ts';
 import { RECORD } from './record.lua.ts';
 import { CHECKS_NEEDED, type Epoch, parseEpoch, type Register } from './register.ts';

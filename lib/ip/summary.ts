@@ -1,4 +1,4 @@
-import type { Log } from '../invocation.ts';
+import type { Log } from '../host.ts';
 import type { Ip } from '../peers/ip-space.ts';
 import type { CommitCounts, Recorded, StaleReason } from './record.ts';
 import type { Epoch } from './register.ts';

@@ -1,9 +1,9 @@
 import { RedisReplyError } from '../errors.ts';
 import type { Uuid } from '../peers/uuid.ts';
 import type { RedisClock } from '../redis/clock.ts';
-import { verifyIdentity } from '../redis/identity.ts';
-import type { Keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/redis.ts';
+import { verifyIdentity } from '../store/identity.ts';
+import type { Keys } from '../store/keys.ts';
 import { TAKE_TICKET } from './record.lua.ts';
 import { parseRegister, type Register } from './register.ts';
 

@@ -1,4 +1,4 @@
-import type { Host, Invocation } from '../invocation.ts';
+import type { Host, Invocation } from '../host.ts';
 import type { RedisClock } from '../redis/clock.ts';
 import { leaseMs, START_MARGIN_MS } from './delivery.ts';
 

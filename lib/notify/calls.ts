@@ -1,4 +1,4 @@
-import type { Host } from '../invocation.ts';
+import type { Host } from '../host.ts';
 import { withoutSelf } from '../peers/address.ts';
 import type { Ip } from '../peers/ip-space.ts';
 import { type AttemptParts, attempt } from './attempt.ts';

@@ -1,9 +1,9 @@
 import { RedisReplyError } from '../errors.ts';
 import { type Epoch, parseEpoch } from '../ip/register.ts';
 import { type Ip, parseIp } from '../peers/ip-space.ts';
-import type { Keys } from '../redis/keys.ts';
 import type { Reply, ScriptCall } from '../redis/redis.ts';
 import { defineScript, LUA_PRELUDE } from '../redis/script.ts';
+import type { Keys } from '../store/keys.ts';
 import { DELIVERY_LUA, REGISTER_LUA } from './delivery.lua.ts';
 import { type Claimed, leaseMs } from './delivery.ts';
 

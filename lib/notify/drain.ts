@@ -1,11 +1,11 @@
 import type { Config } from '../config.ts';
-import type { Host, Invocation } from '../invocation.ts';
+import type { Host, Invocation } from '../host.ts';
 import type { Epoch } from '../ip/register.ts';
 import type { AddressPolicy } from '../peers/address.ts';
 import type { PostToPeer } from '../peers/post.ts';
 import type { RedisClock } from '../redis/clock.ts';
-import type { Keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/redis.ts';
+import type { Keys } from '../store/keys.ts';
 import { createBudget } from './budget.ts';
 import { createCalls, type Finished } from './calls.ts';
 import type { ClaimReply } from './claim.lua.ts';

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { RedisReplyError } from '../errors.ts';
-import type { Host } from '../invocation.ts';
+import type { Host } from '../host.ts';
 import type { RedisClock } from '../redis/clock.ts';
-import type { Keys } from '../redis/keys.ts';
 import type { Redis, Reply } from '../redis/redis.ts';
+import type { Keys } from '../store/keys.ts';
 import { type Budget, watchLease } from './budget.ts';
 import type { Finished } from './calls.ts';
 import { type Backlog, type ClaimReply, type ClaimRequest, claimCall, readClaimReply } from './claim.lua.ts';

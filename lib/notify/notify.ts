@@ -1,13 +1,13 @@
 import type { Config } from '../config.ts';
-import type { Host, Invocation, Log } from '../invocation.ts';
+import type { Host, Invocation, Log } from '../host.ts';
 import { commitOperatorsWord } from '../ip/operators-word.ts';
 import type { Epoch } from '../ip/register.ts';
 import type { AddressPolicy } from '../peers/address.ts';
 import type { PostToPeer } from '../peers/post.ts';
 import { createRedisClock } from '../redis/clock.ts';
-import { identityCommand, verifyIdentity } from '../redis/identity.ts';
-import type { Keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/redis.ts';
+import { identityCommand, verifyIdentity } from '../store/identity.ts';
+import type { Keys } from '../store/keys.ts';
 import { type DrainEnd, drain } from './drain.ts';
 import { parseNotifyEvent } from './event.ts';
 import type { Counts } from './tally.ts';

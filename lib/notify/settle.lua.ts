@@ -1,8 +1,8 @@
 import { RedisReplyError } from '../errors.ts';
 import { MAX_AHEAD_MS } from '../redis/clock.ts';
-import type { Keys } from '../redis/keys.ts';
 import type { Reply, ScriptCall } from '../redis/redis.ts';
 import { defineScript, LUA_PRELUDE } from '../redis/script.ts';
+import type { Keys } from '../store/keys.ts';
 import { HOUR_MS, retryDelayMs } from './backoff.ts';
 import { type Backlog, readBacklog } from './claim.lua.ts';
 import { DELIVERY_LUA, REGISTER_LUA } from './delivery.lua.ts';

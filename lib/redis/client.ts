@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigError, RedisReplyError, RedisUnavailableError } from '../errors.ts';
-import type { Host } from '../invocation.ts';
+import type { Host } from '../host.ts';
 import type { Command, Redis, Reply, ScriptCall, SendOptions } from './redis.ts';
 import { createRestTransport } from './rest.ts';
 import { cutCommand, type Slot, type Transport, TransportError, type WireCommand } from './transport.ts';

@@ -1,5 +1,5 @@
 import { RedisReplyError } from '../errors.ts';
-import type { Host } from '../invocation.ts';
+import type { Host } from '../host.ts';
 import type { Redis, Reply } from './redis.ts';
 
 /** Redis's time, which is the only time that is ever stored or compared across invocations. */

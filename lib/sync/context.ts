@@ -1,11 +1,11 @@
 import type { Config } from '../config.ts';
-import type { Host, Invocation, Log } from '../invocation.ts';
+import type { Host, Invocation, Log } from '../host.ts';
 import type { Address, AddressPolicy } from '../peers/address.ts';
 import type { CallOutcome, PostToPeer } from '../peers/post.ts';
 import type { Uuid } from '../peers/uuid.ts';
 import type { RedisClock } from '../redis/clock.ts';
-import type { Keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/redis.ts';
+import type { Keys } from '../store/keys.ts';
 import type { Budget } from './budget.ts';
 import type { RoundTime } from './health.ts';
 import type { HeardBuffer } from './heard.ts';

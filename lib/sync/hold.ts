@@ -1,4 +1,4 @@
-import type { Host } from '../invocation.ts';
+import type { Host } from '../host.ts';
 import type { RedisClock } from '../redis/clock.ts';
 import { renewCall, sendLeaseCall } from '../redis/lease.ts';
 import type { Redis, Reply, ScriptCall } from '../redis/redis.ts';

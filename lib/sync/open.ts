@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Config } from '../config.ts';
 import { RedisReplyError } from '../errors.ts';
-import type { Host, Invocation } from '../invocation.ts';
+import type { Host, Invocation } from '../host.ts';
 import type { RedisClock } from '../redis/clock.ts';
-import { verifyIdentity } from '../redis/identity.ts';
-import type { Keys } from '../redis/keys.ts';
 import { newLeaseToken } from '../redis/lease.ts';
 import type { Redis, Reply, ScriptCall } from '../redis/redis.ts';
+import { verifyIdentity } from '../store/identity.ts';
+import type { Keys } from '../store/keys.ts';
 import type { Part } from './context.ts';
 import { decodePosition, type Position } from './cursor.ts';
 import type { SyncEvent } from './event.ts';

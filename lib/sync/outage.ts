@@ -1,4 +1,4 @@
-import type { Host } from '../invocation.ts';
+import type { Host } from '../host.ts';
 import type { Source, Vote } from '../ip/vote.ts';
 
 /** Finds out whether it is our own network that is down. */

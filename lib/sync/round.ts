@@ -1,13 +1,13 @@
 import type { Config } from '../config.ts';
-import type { Host, Invocation, Invoke, Log } from '../invocation.ts';
+import type { Host, Invocation, Invoke, Log } from '../host.ts';
 import type { Source } from '../ip/vote.ts';
 import { type Address, type AddressPolicy, addressKey } from '../peers/address.ts';
 import { parseIp } from '../peers/ip-space.ts';
 import type { PostToPeer } from '../peers/post.ts';
 import type { Uuid } from '../peers/uuid.ts';
 import { createRedisClock, type RedisClock } from '../redis/clock.ts';
-import type { Keys } from '../redis/keys.ts';
 import type { Redis, Reply } from '../redis/redis.ts';
+import type { Keys } from '../store/keys.ts';
 import { createBudget } from './budget.ts';
 import { probeCandidates } from './candidates.ts';
 import { createGate, createProbe, createProgress, type Part, type RoundContext } from './context.ts';

@@ -2,9 +2,9 @@ import { COMMIT_MANUAL } from '../../lib/ip/operators-word.lua.ts';
 import { RECORD, TAKE_TICKET } from '../../lib/ip/record.lua.ts';
 import { claimCall } from '../../lib/notify/claim.lua.ts';
 import { settleCall } from '../../lib/notify/settle.lua.ts';
-import { createKeys } from '../../lib/redis/keys.ts';
 import type { Redis } from '../../lib/redis/redis.ts';
 import { defineScript, type Script } from '../../lib/redis/script.ts';
+import { createKeys } from '../../lib/store/keys.ts';
 import { dyingAfter, type Mistake, withMistakes } from '../support/tampered-redis.ts';
 
 export const KEYS = createKeys('{p2p}:');

@@ -4,8 +4,8 @@ import { type TestContext, test } from 'node:test';
 import { Redis as Connection } from 'ioredis';
 import { type App, createApp, systemHost } from '../../lib/app.ts';
 import { loadConfig } from '../../lib/config.ts';
-import type { Invocation, LogFields } from '../../lib/invocation.ts';
-import { createKeys } from '../../lib/redis/keys.ts';
+import type { Invocation, LogFields } from '../../lib/host.ts';
+import { createKeys } from '../../lib/store/keys.ts';
 import { type Peer, startPeer } from '../support/peer-server.ts';
 import { needsRealRedis, startTestRedis, type TestRedis } from '../support/redis.ts';
 

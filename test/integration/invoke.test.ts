@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
-import { createInvoke } from '../../lib/invoke.ts';
+import { createInvoke } from '../../lib/lambda/invoke.ts';
 
 interface Received {
   readonly method: string | undefined;

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, type TestContext, test } from 'node:test';
-import { createKeys } from '../../lib/redis/keys.ts';
+import { createKeys } from '../../lib/store/keys.ts';
 import { answer, closedPort, startFakeRest, startFakeTcpRedis } from '../support/fake-redis.ts';
 import type { Ended, Scenario } from '../support/handlers-child.ts';
 import { type Peer, startPeer } from '../support/peer-server.ts';

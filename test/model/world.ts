@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { RedisReplyError } from '../../lib/errors.ts';
-import type { Host } from '../../lib/invocation.ts';
+import type { Host } from '../../lib/host.ts';
 import type { Verdict } from '../../lib/ip/decide.ts';
 import { commitOperatorsWord } from '../../lib/ip/operators-word.ts';
 import { recordCheck } from '../../lib/ip/record.ts';
@@ -12,8 +12,8 @@ import { type Ended, readSettleReply, settleCall } from '../../lib/notify/settle
 import { type Ip, parseIp } from '../../lib/peers/ip-space.ts';
 import { parseUuid, type Uuid } from '../../lib/peers/uuid.ts';
 import { createRedisClock } from '../../lib/redis/clock.ts';
-import { createKeys } from '../../lib/redis/keys.ts';
 import type { Redis, Reply } from '../../lib/redis/redis.ts';
+import { createKeys } from '../../lib/store/keys.ts';
 import { dyingAfter } from '../support/tampered-redis.ts';
 
 /** Everything that happens, happens to this world: the real scripts on a real Redis, all around them simulated. */

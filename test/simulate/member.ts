@@ -1,5 +1,5 @@
 import type { Uuid } from '../../lib/peers/uuid.ts';
-import { createKeys } from '../../lib/redis/keys.ts';
+import { createKeys } from '../../lib/store/keys.ts';
 import type { Random } from '../chaos/random.ts';
 import { nobodysAddress, randomUuid } from './address-space.ts';
 import { createStore, type OnField, type Store } from './store/store.ts';

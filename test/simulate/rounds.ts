@@ -1,4 +1,4 @@
-import type { Log } from '../../lib/invocation.ts';
+import type { Log } from '../../lib/host.ts';
 import type { RoundSummary } from '../../lib/sync/round.ts';
 
 /** What the rounds of all members came to. */

@@ -1,5 +1,5 @@
 import { loadConfig } from '../../lib/config.ts';
-import type { Host, Invocation, Log } from '../../lib/invocation.ts';
+import type { Host, Invocation, Log } from '../../lib/host.ts';
 import type { Source } from '../../lib/ip/vote.ts';
 import type { AddressPolicy } from '../../lib/peers/address.ts';
 import type { PostToPeer } from '../../lib/peers/post.ts';

@@ -1,4 +1,4 @@
-import type { Log } from '../../lib/invocation.ts';
+import type { Log } from '../../lib/host.ts';
 import { type AddressPolicy, createAddressPolicy } from '../../lib/peers/address.ts';
 import { parseUuid, type Uuid } from '../../lib/peers/uuid.ts';
 import type { RoundSummary } from '../../lib/sync/round.ts';

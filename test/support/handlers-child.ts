@@ -2,7 +2,7 @@ import { writeSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { inspect } from 'node:util';
 import type { Context } from 'aws-lambda';
-import type { Handler } from '../../lib/handler.ts';
+import type { Handler } from '../../lib/lambda/handler.ts';
 
 /**
  * Runs the real handlers under one environment after another, as Lambda's containers would, each in a container of its own.

@@ -2,7 +2,7 @@ import { runCommand } from '../../../cli/run.ts';
 import type { Brought, Terminal } from '../../../cli/terminal.ts';
 import type { Source, VoteError } from '../../../lib/ip/vote.ts';
 import { parseIp } from '../../../lib/peers/ip-space.ts';
-import { createKeys } from '../../../lib/redis/keys.ts';
+import { createKeys } from '../../../lib/store/keys.ts';
 import type { TestRedis } from '../../support/redis.ts';
 
 export const LOCAL_UUID = '5e1f0000-0000-4000-8000-000000000001';

@@ -1,11 +1,11 @@
 import { after, before, beforeEach, describe } from 'node:test';
 import { loadConfig } from '../../../lib/config.ts';
-import type { Host, Invocation, Log, LogFields } from '../../../lib/invocation.ts';
+import type { Host, Invocation, Log, LogFields } from '../../../lib/host.ts';
 import { type IpCheckSummary, runIpCheck } from '../../../lib/ip/check.ts';
 import type { Source } from '../../../lib/ip/vote.ts';
 import type { Ip } from '../../../lib/peers/ip-space.ts';
-import { createKeys, type Keys } from '../../../lib/redis/keys.ts';
 import type { Command, Redis, Reply, ScriptCall } from '../../../lib/redis/redis.ts';
+import { createKeys, type Keys } from '../../../lib/store/keys.ts';
 import { startTestRedis, type TestRedis, type TestRedisOptions } from '../../support/redis.ts';
 
 export const LOCAL_UUID = '6f1c1a6e-0f52-4b53-9f60-3f2b8c0f9a01';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { loadConfig } from '../../../lib/config.ts';
 import { type RedisReplyError, RedisUnavailableError } from '../../../lib/errors.ts';
-import type { Invocation, Log, LogFields } from '../../../lib/invocation.ts';
+import type { Invocation, Log, LogFields } from '../../../lib/host.ts';
 import { type NotifySummary, runProducerNotify } from '../../../lib/notify/notify.ts';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { createPostToPeer, type PostToPeer } from '../../../lib/peers/post.ts';

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RedisReplyError } from '../../../lib/errors.ts';
-import type { Host } from '../../../lib/invocation.ts';
+import type { Host } from '../../../lib/host.ts';
 import { commitOperatorsWord } from '../../../lib/ip/operators-word.ts';
 import { type ClaimReply, claimCall, readClaimReply } from '../../../lib/notify/claim.lua.ts';
 import { type Claimed, type Delivery, decodeDelivery, type Result } from '../../../lib/notify/delivery.ts';
 import { readSettleReply, type Settled, settleCall } from '../../../lib/notify/settle.lua.ts';
 import { parseIp } from '../../../lib/peers/ip-space.ts';
-import { createKeys, type Keys } from '../../../lib/redis/keys.ts';
 import type { Redis, Reply, ScriptCall } from '../../../lib/redis/redis.ts';
+import { createKeys, type Keys } from '../../../lib/store/keys.ts';
 
 /** A moment by a virtual Redis clock; no script asks for the time. */
 export const T0 = 1_800_000_000_000;

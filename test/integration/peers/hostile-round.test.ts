@@ -5,7 +5,7 @@ import { loadConfig } from '../../../lib/config.ts';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { cidr } from '../../../lib/peers/ip-space.ts';
 import { createPostToPeer, MAX_REPLY_BYTES } from '../../../lib/peers/post.ts';
-import { createKeys } from '../../../lib/redis/keys.ts';
+import { createKeys } from '../../../lib/store/keys.ts';
 import { HEALTH_ERRORS } from '../../../lib/sync/outcome.ts';
 import { NO_ADDRESSES } from '../../support/hostile-addresses.ts';
 import { HOSTILE_BEHAVIOURS, startHostile } from '../../support/hostile-server.ts';

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { IdentityError, RedisReplyError } from '../../../lib/errors.ts';
 import { parseUuid, type Uuid } from '../../../lib/peers/uuid.ts';
-import { identityCommand, verifyIdentity } from '../../../lib/redis/identity.ts';
-import { createKeys } from '../../../lib/redis/keys.ts';
+import { identityCommand, verifyIdentity } from '../../../lib/store/identity.ts';
+import { createKeys } from '../../../lib/store/keys.ts';
 import { redisForSuite } from '../../support/redis.ts';
 
 const OURS = uuid('1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b');

@@ -1,7 +1,7 @@
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Config, loadConfig } from '../../../lib/config.ts';
-import type { Invocation, LogFields } from '../../../lib/invocation.ts';
+import type { Invocation, LogFields } from '../../../lib/host.ts';
 import type { Source, Vote } from '../../../lib/ip/vote.ts';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import {
@@ -11,8 +11,8 @@ import {
   type PeerRequest,
   type PostToPeer,
 } from '../../../lib/peers/post.ts';
-import { createKeys } from '../../../lib/redis/keys.ts';
 import type { Redis, Reply } from '../../../lib/redis/redis.ts';
+import { createKeys } from '../../../lib/store/keys.ts';
 import type { ShardEvent } from '../../../lib/sync/event.ts';
 import { type RoundSummary, runSync } from '../../../lib/sync/round.ts';
 import { type CountingRedis, countingRedis } from '../../support/counting-redis.ts';

@@ -1,4 +1,4 @@
-import type { Host } from '../../../lib/invocation.ts';
+import type { Host } from '../../../lib/host.ts';
 
 /** A machine whose time passes only while somebody sleeps, or as a test says. */
 export interface Machine extends Host {

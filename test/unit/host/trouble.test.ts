@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createTrouble } from '../../../host/trouble.ts';
 import { IdentityError, RedisReplyError, RedisUnavailableError } from '../../../lib/errors.ts';
-import type { Log, LogFields } from '../../../lib/invocation.ts';
+import type { Log, LogFields } from '../../../lib/host.ts';
 
 const MINUTE = 60_000;
 const away = () => new RedisUnavailableError('Redis cannot be reached.', { mayHaveRun: false });

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, test } from 'node:test';
 import type { Context } from 'aws-lambda';
-import { createParts } from '../../lib/app.ts';
-import { loadConfig } from '../../lib/config.ts';
-import { ConfigError, EventError, RedisUnavailableError } from '../../lib/errors.ts';
-import { type Container, createHandler, type Handler, type Job } from '../../lib/handler.ts';
-import type { Log } from '../../lib/invocation.ts';
-import type { MetricValues } from '../../lib/metrics.ts';
+import { createParts } from '../../../lib/app.ts';
+import { loadConfig } from '../../../lib/config.ts';
+import { ConfigError, EventError, RedisUnavailableError } from '../../../lib/errors.ts';
+import type { Log } from '../../../lib/host.ts';
+import { type Container, createHandler, type Handler, type Job } from '../../../lib/lambda/handler.ts';
+import type { MetricValues } from '../../../lib/lambda/metrics.ts';
 
 interface Line {
   readonly level: string;

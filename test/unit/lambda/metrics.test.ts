@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { Metrics } from '@aws-lambda-powertools/metrics';
-import { createPublishMetrics, METRIC_NAMES } from '../../lib/metrics.ts';
+import { createPublishMetrics, METRIC_NAMES } from '../../../lib/lambda/metrics.ts';
 
 /** Powertools' metrics that keep what they would write. */
 class Recorder extends Metrics {

@@ -1,4 +1,4 @@
-import type { Invoke } from './invocation.ts';
+import type { Invoke } from '../host.ts';
 
 /** The SDK waits for ever by default; a caller that waits that long loses its own time instead. */
 const TIMEOUT_MS = 10_000;

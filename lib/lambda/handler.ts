@@ -2,12 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@aws-lambda-powertools/logger';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
-import { type AppParts, createParts } from './app.ts';
-import { loadConfig } from './config.ts';
-import { EventError } from './errors.ts';
-import type { Invocation, Log } from './invocation.ts';
+import { type AppParts, createParts } from '../app.ts';
+import { loadConfig } from '../config.ts';
+import { EventError } from '../errors.ts';
+import type { Invocation, Log } from '../host.ts';
+import { createLog, createScrub, describeError, secretsOf, withoutDetails } from '../log.ts';
 import { createInvoke } from './invoke.ts';
-import { createLog, createScrub, describeError, secretsOf, withoutDetails } from './log.ts';
 import { createPublishMetrics, type MetricValues, type PublishMetrics } from './metrics.ts';
 
 /** What a Lambda function answers: the job's summary, or why its event was refused. */

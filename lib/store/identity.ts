@@ -1,7 +1,7 @@
 import { IdentityError, RedisReplyError } from '../errors.ts';
 import { parseUuid, type Uuid } from '../peers/uuid.ts';
+import type { Command, Redis, Reply } from '../redis/redis.ts';
 import type { Keys } from './keys.ts';
-import type { Command, Redis, Reply } from './redis.ts';
 
 /** The command that every job puts into its first pipeline, for `verifyIdentity`. */
 export function identityCommand(keys: Keys): Command {
