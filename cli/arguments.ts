@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
+import { visible } from '../report/text/escape.ts';
 import { UsageError } from './errors.ts';
-import { visible } from './text/escape.ts';
 
 /** Every option of every command: the same name means the same everywhere. */
 export const OPTIONS = {

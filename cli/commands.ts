@@ -1,3 +1,4 @@
+import { visible } from '../report/text/escape.ts';
 import type { OptionName } from './arguments.ts';
 import { type Context, environmentOf } from './context.ts';
 import { doctor } from './doctor/doctor.ts';
@@ -11,7 +12,6 @@ import { addPeer, removePeer } from './peers/change.ts';
 import { listConsumers } from './peers/consumers.ts';
 import { listProducers } from './peers/producers.ts';
 import { status } from './status/status.ts';
-import { visible } from './text/escape.ts';
 import { version } from './version.ts';
 
 /** One command of `p2p`. */

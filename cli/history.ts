@@ -1,15 +1,15 @@
 import type { AppParts } from '../lib/app.ts';
 import { decodeDelivery } from '../lib/notify/delivery.ts';
+import { type Change, readChanges } from '../report/read/changes.ts';
+import { countOf, orThrow } from '../report/read/fields.ts';
+import { begin } from '../report/read/register.ts';
+import { CHEAP_MEMBERS, scanPages } from '../report/read/scan.ts';
+import { plural } from '../report/text/count.ts';
+import { duration, relative, stamp } from '../report/text/time.ts';
 import { type Context, withParts } from './context.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
 import { uuidCell } from './peers/list.ts';
-import { type Change, readChanges } from './read/changes.ts';
-import { countOf, orThrow } from './read/fields.ts';
-import { begin } from './read/register.ts';
-import { CHEAP_MEMBERS, scanPages } from './read/scan.ts';
-import { plural } from './text/count.ts';
 import { LABEL_WIDTH, type Screen } from './text/screen.ts';
-import { duration, relative, stamp } from './text/time.ts';
 
 const DEFAULT_CHANGES = 5;
 /** Producers shown for a change: those that took longest. */

@@ -6,6 +6,7 @@ import {
   RedisUnavailableError,
 } from '../lib/errors.ts';
 import { createScrub, describeError } from '../lib/log.ts';
+import { clean, visible } from '../report/text/escape.ts';
 import { type Arguments, type OptionName, parseArguments } from './arguments.ts';
 import type { Command } from './commands.ts';
 import type { Context } from './context.ts';
@@ -13,7 +14,6 @@ import { InterruptedError, StageError, UsageError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
 import { findCommand, showCommandHelp, showHelp } from './help.ts';
 import type { Terminal } from './terminal.ts';
-import { clean, visible } from './text/escape.ts';
 import { createScreen } from './text/screen.ts';
 import { wrap } from './text/wrap.ts';
 

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { Environment } from '../../host/env-file.ts';
 import type { Config } from '../../lib/config.ts';
 import { isThisMachine, parseIp } from '../../lib/peers/ip-space.ts';
-import { visible } from '../text/escape.ts';
+import { visible } from '../../report/text/escape.ts';
 import { type Finding, failure, ok, warning } from './finding.ts';
 
 /** What to do about a variable, where `.env.example` is not all there is to say. */

@@ -1,11 +1,11 @@
 import type { AppParts } from '../../lib/app.ts';
 import { ConfigError, RedisReplyError, RedisUnavailableError } from '../../lib/errors.ts';
 import packageJson from '../../package.json' with { type: 'json' };
+import { begin } from '../../report/read/register.ts';
+import { readRounds } from '../../report/read/rounds.ts';
+import { visible } from '../../report/text/escape.ts';
 import { type Context, environmentOf, withParts } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
-import { begin } from '../read/register.ts';
-import { readRounds } from '../read/rounds.ts';
-import { visible } from '../text/escape.ts';
 import { checkConfiguration, configurationFaults } from './configuration.ts';
 import { type Finding, failure, ok } from './finding.ts';
 import { checkPeers } from './peers.ts';

@@ -1,7 +1,7 @@
 import type { AppParts } from '../../lib/app.ts';
 import { parsePeerRecord } from '../../lib/peers/registry.ts';
-import { countOf, isWrongType, listOf } from '../read/fields.ts';
-import { plural, tallyText, thousands } from '../text/count.ts';
+import { countOf, isWrongType, listOf } from '../../report/read/fields.ts';
+import { plural, tallyText, thousands } from '../../report/text/count.ts';
 import { type Finding, ok, warning } from './finding.ts';
 
 /** Entries that are looked at: enough to see a mistake that concerns all, and one command however many there are. */

@@ -5,8 +5,8 @@ import { type Address, addressKey } from '../../lib/peers/address.ts';
 import type { Ip } from '../../lib/peers/ip-space.ts';
 import type { CallOutcome } from '../../lib/peers/post.ts';
 import { parseSyncReply } from '../../lib/peers/reply.ts';
+import { visible } from '../../report/text/escape.ts';
 import { UsageError } from '../errors.ts';
-import { visible } from '../text/escape.ts';
 import { type Finding, failure, ok, warning } from './finding.ts';
 import type { TimedVote } from './sources.ts';
 

@@ -2,10 +2,10 @@ import type { AppParts } from '../../lib/app.ts';
 import { RedisReplyError } from '../../lib/errors.ts';
 import { acquireCall, newLeaseToken, releaseCall } from '../../lib/redis/lease.ts';
 import type { Command } from '../../lib/redis/redis.ts';
-import { type Answered, fieldsOf, listOf, orThrow } from '../read/fields.ts';
-import { type Identity, identityOf } from '../read/identity.ts';
-import { visible } from '../text/escape.ts';
-import { duration } from '../text/time.ts';
+import { type Answered, fieldsOf, listOf, orThrow } from '../../report/read/fields.ts';
+import { type Identity, identityOf } from '../../report/read/identity.ts';
+import { visible } from '../../report/text/escape.ts';
+import { duration } from '../../report/text/time.ts';
 import { type Finding, failure, ok, warning } from './finding.ts';
 
 /** Over this Redis is too slow for a lease to be trusted (`createRedisClock`). */

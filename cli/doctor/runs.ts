@@ -1,9 +1,9 @@
 import type { Config } from '../../lib/config.ts';
 import type { Register } from '../../lib/ip/register.ts';
-import type { Round } from '../read/rounds.ts';
-import { isStale } from '../read/stale.ts';
-import { plural } from '../text/count.ts';
-import { relative } from '../text/time.ts';
+import type { Round } from '../../report/read/rounds.ts';
+import { isStale } from '../../report/read/stale.ts';
+import { plural } from '../../report/text/count.ts';
+import { relative } from '../../report/text/time.ts';
 import { type Finding, failure, ok, warning } from './finding.ts';
 
 const HOW_TO_START =

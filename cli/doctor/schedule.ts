@@ -1,8 +1,8 @@
 import type { Environment } from '../../host/env-file.ts';
 import type { Config } from '../../lib/config.ts';
-import type { Round } from '../read/rounds.ts';
-import { visible } from '../text/escape.ts';
-import { duration } from '../text/time.ts';
+import type { Round } from '../../report/read/rounds.ts';
+import { visible } from '../../report/text/escape.ts';
+import { duration } from '../../report/text/time.ts';
 import { type Finding, failure, ok, warning } from './finding.ts';
 
 const UNITS: Readonly<Record<string, number>> = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };

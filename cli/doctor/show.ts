@@ -1,5 +1,5 @@
-import { plural } from '../text/count.ts';
-import { clean } from '../text/escape.ts';
+import { plural } from '../../report/text/count.ts';
+import { clean } from '../../report/text/escape.ts';
 import type { Screen, Tone } from '../text/screen.ts';
 import { wrap } from '../text/wrap.ts';
 import type { Finding, Level } from './finding.ts';

@@ -1,9 +1,9 @@
 import type { AppParts } from '../../lib/app.ts';
 import { strictMajority, tally } from '../../lib/ip/decide.ts';
 import type { Source, Vote, VoteError } from '../../lib/ip/vote.ts';
-import { plural } from '../text/count.ts';
-import { visible } from '../text/escape.ts';
-import { duration } from '../text/time.ts';
+import { plural } from '../../report/text/count.ts';
+import { visible } from '../../report/text/escape.ts';
+import { duration } from '../../report/text/time.ts';
 import { type Finding, failure, ok, warning } from './finding.ts';
 
 /** What a source said, and how long it took. */

@@ -3,14 +3,14 @@ import { judge, needsSecondLook } from '../../lib/ip/decide.ts';
 import type { Vote } from '../../lib/ip/vote.ts';
 import { parseNotifyEvent } from '../../lib/notify/event.ts';
 import { isDue } from '../../lib/sync/health.ts';
+import { readConsumers, readProducers } from '../../report/peers/read-peers.ts';
+import { countOf, isWrongType } from '../../report/read/fields.ts';
+import { begin, policyFor } from '../../report/read/register.ts';
+import { plural, tallyText } from '../../report/text/count.ts';
+import { visible } from '../../report/text/escape.ts';
 import type { Context } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { uuidCell } from '../peers/list.ts';
-import { readConsumers, readProducers } from '../peers/read-peers.ts';
-import { countOf, isWrongType } from '../read/fields.ts';
-import { begin, policyFor } from '../read/register.ts';
-import { plural, tallyText } from '../text/count.ts';
-import { visible } from '../text/escape.ts';
 
 const DEFAULT_LIMIT = 20;
 

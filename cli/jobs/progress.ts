@@ -1,6 +1,6 @@
+import { thousands } from '../../report/text/count.ts';
+import { duration } from '../../report/text/time.ts';
 import type { Terminal } from '../terminal.ts';
-import { thousands } from '../text/count.ts';
-import { duration } from '../text/time.ts';
 
 const REDRAW_MS = 150;
 const MOST_BAR = 30;

@@ -1,7 +1,7 @@
+import { visible } from '../../report/text/escape.ts';
 import type { Context } from '../context.ts';
 import { environmentOf } from '../context.ts';
 import { StageError, UsageError } from '../errors.ts';
-import { visible } from '../text/escape.ts';
 
 /** As in serverless.yml. */
 const SERVICE = 'p2p-consumer-scheduler';

@@ -1,10 +1,10 @@
 import * as v from 'valibot';
 import { parseIp } from '../../lib/peers/ip-space.ts';
+import { ROUND_SUMMARY } from '../../report/read/rounds.ts';
+import { plural, tallyText, thousands } from '../../report/text/count.ts';
+import { duration, relative } from '../../report/text/time.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
-import { ROUND_SUMMARY } from '../read/rounds.ts';
-import { plural, tallyText, thousands } from '../text/count.ts';
 import type { Screen, Tone } from '../text/screen.ts';
-import { duration, relative } from '../text/time.ts';
 
 /** A job's summary in words, and the exit code that it means. Whatever function answered it: here or on AWS, old or new. */
 export interface Told {

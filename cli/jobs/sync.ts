@@ -1,8 +1,8 @@
 import type { AppParts } from '../../lib/app.ts';
 import { runSync } from '../../lib/sync/round.ts';
+import { countOf } from '../../report/read/fields.ts';
 import { type Context, withParts } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
-import { countOf } from '../read/fields.ts';
 import { dryRunSync } from './dry-run.ts';
 import { startProgress } from './progress.ts';
 import { report } from './report.ts';

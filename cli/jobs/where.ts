@@ -2,8 +2,8 @@ import type { AppParts } from '../../lib/app.ts';
 import { strictMajority, tally } from '../../lib/ip/decide.ts';
 import type { Vote } from '../../lib/ip/vote.ts';
 import type { Ip } from '../../lib/peers/ip-space.ts';
+import { begin } from '../../report/read/register.ts';
 import type { Context } from '../context.ts';
-import { begin } from '../read/register.ts';
 
 /** What most echo services see of this machine. What a name or a constant says is no sign of where we are. */
 export async function seenFromOutside(

@@ -3,12 +3,12 @@ import type { Address, AddressPolicy, AddressRefusal } from '../../lib/peers/add
 import { parseIp } from '../../lib/peers/ip-space.ts';
 import { parseUuid, type Uuid } from '../../lib/peers/uuid.ts';
 import { verifyIdentity } from '../../lib/store/identity.ts';
+import { listOf, orThrow } from '../../report/read/fields.ts';
+import { begin, policyFor } from '../../report/read/register.ts';
+import { visible } from '../../report/text/escape.ts';
 import { type Context, withParts } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
-import { listOf, orThrow } from '../read/fields.ts';
-import { begin, policyFor } from '../read/register.ts';
-import { visible } from '../text/escape.ts';
 
 type Kind = 'consumers' | 'producers';
 

@@ -1,11 +1,11 @@
+import { CONSUMER_STATES, type ConsumerRow } from '../../report/peers/consumer-row.ts';
+import { readConsumers } from '../../report/peers/read-peers.ts';
+import { policyFor } from '../../report/read/register.ts';
+import { visible } from '../../report/text/escape.ts';
+import { shortDuration } from '../../report/text/time.ts';
 import type { Context } from '../context.ts';
 import type { ExitCode } from '../exit-code.ts';
-import { policyFor } from '../read/register.ts';
-import { visible } from '../text/escape.ts';
-import { shortDuration } from '../text/time.ts';
-import { CONSUMER_STATES, type ConsumerRow } from './consumer-row.ts';
 import { type Listing, list, stateCell, uuidCell } from './list.ts';
-import { readConsumers } from './read-peers.ts';
 
 /** `p2p consumers`: one line each. */
 export function listConsumers(context: Context): Promise<ExitCode> {

@@ -1,12 +1,12 @@
 import type { AppParts } from '../../lib/app.ts';
+import { countOf, orThrow } from '../../report/read/fields.ts';
+import { type Beginning, begin } from '../../report/read/register.ts';
+import { plural, tallyText, thousands } from '../../report/text/count.ts';
+import { visible } from '../../report/text/escape.ts';
 import type { Context } from '../context.ts';
 import { withParts } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
-import { countOf, orThrow } from '../read/fields.ts';
-import { type Beginning, begin } from '../read/register.ts';
-import { plural, tallyText, thousands } from '../text/count.ts';
-import { visible } from '../text/escape.ts';
 import type { Span, Tone } from '../text/screen.ts';
 import type { Column } from '../text/table.ts';
 
@@ -40,7 +40,7 @@ export async function list<Row extends { readonly uuid: string; readonly state: 
   const { args, screen } = context;
   const asked: Asked<Row> = {
     states: readStates(args.text('state'), listing.states),
-    start: args.text('uuid'),
+    start: readStart(args.text('uuid')),
     limit: args.whole('limit', { fallback: DEFAULT_LIMIT, min: 0 }),
   };
   return withParts(context, async (parts) => {
@@ -105,6 +105,11 @@ function show<Row extends { readonly uuid: string; readonly state: string }>(
     screen.line();
     screen.text('There are more. --state and --uuid narrow it down, --limit 0 shows all.', 'dim');
   }
+}
+
+function readStart(text: string | undefined): string | undefined {
+  if (text === undefined || /^[0-9a-f-]{1,36}$/i.test(text)) return text;
+  throw new UsageError('--uuid must be the start of a UUID.');
 }
 
 function readStates<State extends string>(

@@ -1,11 +1,11 @@
+import { PRODUCER_STATES, type ProducerRow } from '../../report/peers/producer-row.ts';
+import { readProducers } from '../../report/peers/read-peers.ts';
+import { policyFor } from '../../report/read/register.ts';
+import { visible } from '../../report/text/escape.ts';
+import { shortDuration } from '../../report/text/time.ts';
 import type { Context } from '../context.ts';
 import type { ExitCode } from '../exit-code.ts';
-import { policyFor } from '../read/register.ts';
-import { visible } from '../text/escape.ts';
-import { shortDuration } from '../text/time.ts';
 import { type Listing, list, stateCell, uuidCell } from './list.ts';
-import { PRODUCER_STATES, type ProducerRow } from './producer-row.ts';
-import { readProducers } from './read-peers.ts';
 
 /** `p2p producers`: one line each. */
 export function listProducers(context: Context): Promise<ExitCode> {

@@ -1,14 +1,14 @@
+import type { Facts } from '../../report/facts.ts';
+import type { ProducerRow } from '../../report/peers/producer-row.ts';
+import type { Change } from '../../report/read/changes.ts';
+import { isBudgeted, type Round } from '../../report/read/rounds.ts';
+import { isStale } from '../../report/read/stale.ts';
+import { plural, tallyText, thousands } from '../../report/text/count.ts';
+import { visible } from '../../report/text/escape.ts';
+import { duration, relative, shortDuration, stamp } from '../../report/text/time.ts';
+import { type Reason, reasonsOf, type Verdict, verdictOf } from '../../report/verdict.ts';
 import { stateCell, uuidCell } from '../peers/list.ts';
-import type { ProducerRow } from '../peers/producer-row.ts';
-import type { Change } from '../read/changes.ts';
-import { isBudgeted, type Round } from '../read/rounds.ts';
-import { isStale } from '../read/stale.ts';
-import { plural, tallyText, thousands } from '../text/count.ts';
-import { visible } from '../text/escape.ts';
 import { LABEL_WIDTH, type Screen, type Span, type Tone } from '../text/screen.ts';
-import { duration, relative, shortDuration, stamp } from '../text/time.ts';
-import type { Facts } from './facts.ts';
-import { type Reason, reasonsOf, type Verdict, verdictOf } from './verdict.ts';
 
 const TONES: Readonly<Record<Verdict, Tone>> = { ok: 'good', attention: 'bad', unknown: 'warning' };
 const SHOWN_CHANGES = 3;

@@ -1,9 +1,9 @@
 import { IdentityError, RedisReplyError, RedisUnavailableError } from '../../lib/errors.ts';
+import { type Facts, readFacts } from '../../report/facts.ts';
+import { reasonsOf, verdictOf } from '../../report/verdict.ts';
 import { type Context, withParts } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
-import { type Facts, readFacts } from './facts.ts';
 import { factsJson, showFacts, verdictLine } from './show.ts';
-import { reasonsOf, verdictOf } from './verdict.ts';
 
 /**
  * `p2p status`: what is going on, from Redis alone. The first line is the verdict. Nothing is written and nobody is called.

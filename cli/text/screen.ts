@@ -1,5 +1,5 @@
+import { clean, harmlessJson } from '../../report/text/escape.ts';
 import type { Terminal } from '../terminal.ts';
-import { clean, harmlessJson } from './escape.ts';
 import { type Column, tableRows } from './table.ts';
 import { wrap } from './wrap.ts';
 

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { progressLine } from '../../../cli/jobs/progress.ts';
-import { plural, tallyText, thousands } from '../../../cli/text/count.ts';
-import { clean, harmlessJson, visible } from '../../../cli/text/escape.ts';
 import { createScreen, textOf } from '../../../cli/text/screen.ts';
 import { tableRows } from '../../../cli/text/table.ts';
-import { duration, relative, shortDuration, stamp } from '../../../cli/text/time.ts';
+import { plural, tallyText, thousands } from '../../../report/text/count.ts';
+import { clean, harmlessJson, visible } from '../../../report/text/escape.ts';
+import { duration, relative, shortDuration, stamp } from '../../../report/text/time.ts';
 
 const HOSTILE = fc.string({ unit: 'binary', maxLength: 300 });
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { readChanges } from '../../../cli/read/changes.ts';
-import { readRounds } from '../../../cli/read/rounds.ts';
+import { readChanges } from '../../../report/read/changes.ts';
+import { readRounds } from '../../../report/read/rounds.ts';
 
 const entry = (fields: Readonly<Record<string, string | number>>) => [
   '1-1',

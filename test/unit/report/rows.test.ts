@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { consumerRow } from '../../../cli/peers/consumer-row.ts';
-import { producerRow } from '../../../cli/peers/producer-row.ts';
 import { parseEpoch } from '../../../lib/ip/register.ts';
 import { createAddressPolicy, withoutSelf } from '../../../lib/peers/address.ts';
 import { parseIp } from '../../../lib/peers/ip-space.ts';
 import { parseUuid } from '../../../lib/peers/uuid.ts';
 import { encodeHealth, type HealthRecord } from '../../../lib/sync/health.ts';
 import { NO_OUTCOMES } from '../../../lib/sync/recent.ts';
+import { consumerRow } from '../../../report/peers/consumer-row.ts';
+import { producerRow } from '../../../report/peers/producer-row.ts';
 
 const NOW = 1_764_000_000_000;
 const MINUTE = 60_000;

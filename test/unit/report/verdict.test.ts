@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Facts } from '../../../cli/status/facts.ts';
-import { reasonsOf, verdictOf } from '../../../cli/status/verdict.ts';
 import { parseEpoch, parseRegister } from '../../../lib/ip/register.ts';
+import type { Facts } from '../../../report/facts.ts';
+import { reasonsOf, verdictOf } from '../../../report/verdict.ts';
 
 const NOW = 1_764_000_000_000;
 const MINUTE = 60_000;

@@ -1,14 +1,14 @@
-import type { AppParts } from '../../lib/app.ts';
-import type { Register } from '../../lib/ip/register.ts';
-import { CONSUMER_STATES, type ConsumerState } from '../peers/consumer-row.ts';
-import type { ProducerRow } from '../peers/producer-row.ts';
-import { readConsumers, readDue } from '../peers/read-peers.ts';
-import { type Change, readChanges } from '../read/changes.ts';
-import { type Answered, countOf, fieldsOf, isWrongType } from '../read/fields.ts';
-import { begin, policyFor } from '../read/register.ts';
-import { isBudgeted, type Round, readRounds } from '../read/rounds.ts';
-import { CHEAP_MEMBERS } from '../read/scan.ts';
-import { isStale } from '../read/stale.ts';
+import type { AppParts } from '../lib/app.ts';
+import type { Register } from '../lib/ip/register.ts';
+import { CONSUMER_STATES, type ConsumerState } from './peers/consumer-row.ts';
+import type { ProducerRow } from './peers/producer-row.ts';
+import { readConsumers, readDue } from './peers/read-peers.ts';
+import { type Change, readChanges } from './read/changes.ts';
+import { type Answered, countOf, fieldsOf, isWrongType } from './read/fields.ts';
+import { begin, policyFor } from './read/register.ts';
+import { isBudgeted, type Round, readRounds } from './read/rounds.ts';
+import { CHEAP_MEMBERS } from './read/scan.ts';
+import { isStale } from './read/stale.ts';
 
 /** What Redis says about this consumer at one moment. All times are Redis's. */
 export interface Facts {

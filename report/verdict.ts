@@ -1,8 +1,8 @@
-import { isBudgeted } from '../read/rounds.ts';
-import { isStale } from '../read/stale.ts';
-import { plural, tallyText } from '../text/count.ts';
-import { duration, relative } from '../text/time.ts';
 import type { Facts } from './facts.ts';
+import { isBudgeted } from './read/rounds.ts';
+import { isStale } from './read/stale.ts';
+import { plural, tallyText } from './text/count.ts';
+import { duration, relative } from './text/time.ts';
 
 /**
  * `ok`: everything that is to be known is known, is recent, and is as it should be. `attention`: something is wrong.
