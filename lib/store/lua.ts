@@ -1,0 +1,45 @@
+/**
+ * Lua that the scripts of the store share; put it behind `LUA_PRELUDE`.
+ *
+ * - `checked(body)` runs the function `body` and answers its result. A script is `return checked(function() … end)`.
+ * - `read(command, key, …)` runs a command that only reads. Where it fails, the script ends with an error that names the
+ *   key: `WRONGTYPE {p2p}:ip: Operation against …`. Read every key before the first write: a script that fails does not
+ *   roll back what it wrote. It needs `checked`, because only an error that a script *returns* keeps its code on every
+ *   engine. It costs nothing; a TYPE command would be billed by a hosted Redis.
+ * - `read_fields(key, names)` is HMGET of any number of fields. Answers a list with `false` for what is absent.
+ * - `UUID`: the pattern of a UUID, for `string.find`. The same rule as `parseUuid`.
+ * - `digits(text)`: the number that at most 15 decimal digits name, else nil. The same rule as `parseRegister`.
+ * - `literal(text)`: `text` if it is made of an IP literal's characters and no longer than one, else ''.
+ */
+export const LUA_STORE = `
+local UUID = '^' .. string.rep('%x', 8) .. string.rep('%-' .. string.rep('%x', 4), 3) .. '%-' .. string.rep('%x', 12) .. '$'
+local function checked(body)
+  local ok, reply = pcall(body)
+  if ok then return reply end
+  if type(reply) == 'table' and reply.named then return redis.error_reply(reply.named) end
+  error(reply, 0)
+end
+local function read(command, key, ...)
+  local reply = redis.pcall(command, key, ...)
+  if type(reply) ~= 'table' or not reply.err then return reply end
+  local code, words = string.match(reply.err, '^(%S+) (.*)$')
+  error({ named = (code or 'ERR') .. ' ' .. key .. ': ' .. (words or reply.err) })
+end
+local function read_fields(key, names)
+  local values = {}
+  for from = 1, #names, 1000 do
+    local last = math.min(from + 999, #names)
+    local chunk = read('HMGET', key, unpack(names, from, last))
+    for i = from, last do values[i] = chunk[i - from + 1] end
+  end
+  return values
+end
+local function digits(text)
+  if type(text) == 'string' and #text <= 15 and string.find(text, '^%d+$') then return tonumber(text) end
+  return nil
+end
+local function literal(text)
+  if type(text) == 'string' and #text <= 45 and string.find(text, '^[%x.:]+$') then return text end
+  return ''
+end
+`;
