@@ -1,9 +1,9 @@
 import type { AppParts } from '../../lib/app.ts';
+import type { Outcome } from '../../lib/http/outcome.ts';
 import { strictMajority, tally } from '../../lib/ip/decide.ts';
 import type { Register } from '../../lib/ip/register.ts';
 import { type Address, addressKey } from '../../lib/peers/address.ts';
 import type { Ip } from '../../lib/peers/ip-space.ts';
-import type { CallOutcome } from '../../lib/peers/post.ts';
 import { parseSyncReply } from '../../lib/peers/reply.ts';
 import { visible } from '../../report/text/escape.ts';
 import { UsageError } from '../errors.ts';
@@ -112,7 +112,7 @@ export async function tryOwnApi(
   return [judgeApi(outcome, address, parts)];
 }
 
-function judgeApi(outcome: CallOutcome, { key }: Address, { policy, config }: AppParts): Finding {
+function judgeApi(outcome: Outcome, { key }: Address, { policy, config }: AppParts): Finding {
   const from = `From outside: curl -d '{}' http://${key}/sync`;
   if (outcome.kind === 'failed') {
     return warning(

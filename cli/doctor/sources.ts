@@ -24,10 +24,19 @@ export function askSources({ sources, host }: Pick<AppParts, 'sources' | 'host'>
   );
 }
 
+const NO_CONNECTION =
+  'Is outgoing HTTPS open, and DNS working? If only this one fails, another may replace it.';
+
 const REMEDIES: Readonly<Record<VoteError, string>> = {
-  timeout: 'Is outgoing HTTPS open, and DNS working? If only this one fails, another may replace it.',
-  network: 'Is outgoing HTTPS open, and DNS working? If only this one fails, another may replace it.',
+  local: 'This machine has no descriptor, buffer or address left for it, or its own firewall said no.',
+  timeout: NO_CONNECTION,
+  unreachable: NO_CONNECTION,
+  refused: NO_CONNECTION,
+  reset: NO_CONNECTION,
+  'not-found': 'The name has no address of the family in IP_FAMILY, or DNS does not work here.',
+  forbidden: NO_CONNECTION,
   tls: "A wrong certificate, or somebody in between: check this machine's clock and CA certificates.",
+  redirect: 'It redirects, and redirects are not followed: name the URL that answers itself.',
   status: 'Does the URL still exist? It has to answer 200 itself: redirects are not followed.',
   oversized: 'It answers a page, not an address: name the URL that answers plain text.',
   malformed: 'What answers there does not speak HTTP: check the URL.',

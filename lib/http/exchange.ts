@@ -1,9 +1,10 @@
 import type { OnReadOpts, Socket } from 'node:net';
 import { onAbort } from './on-abort.ts';
+import { type Failure, failureOf, type Outcome } from './outcome.ts';
 import { createReplyParser, type Parsed } from './reply-parser.ts';
-import { type TransportError, transportErrorOf } from './transport-error.ts';
+import { parseRetryAfter } from './retry-after.ts';
 
-/** What one exchange is. Nothing is added to `headers`, nothing is retried, followed or decompressed. */
+/** One exchange. Nothing is added to `headers`, nothing is retried, followed or decompressed. */
 export interface ExchangeRequest {
   readonly method: 'GET' | 'POST';
   readonly path: string;
@@ -15,48 +16,57 @@ export interface ExchangeRequest {
    * failure like any other.
    */
   readonly connect: (onread: OnReadOpts) => Socket;
-  /** Asked once connected, before any byte leaves: false ends the exchange as `forbidden`. */
-  readonly admit?: (socket: Socket) => boolean;
+  /** Asked once connected, right before the first byte leaves. A failure ends the exchange, and nothing has left. */
+  readonly admit?: (socket: Socket) => Failure | undefined;
   /** From now to the reply's last byte, connecting included; an absolute deadline. */
   readonly timeoutMs: number;
   readonly maxBodyBytes: number;
   readonly signal?: AbortSignal | undefined;
+  /** The wall clock, for a Retry-After that is a date. Default `Date.now`. */
+  readonly wallMs?: () => number;
 }
 
-export type ExchangeOutcome =
-  | Extract<Parsed, { kind: 'replied' }>
-  | (Extract<Parsed, { kind: 'failed' }> & {
-      /** Whether the connection stood, so that bytes of the request may have left. */
-      readonly connected: boolean;
-    });
-
 /**
- * One HTTP/1.1 exchange with a stranger over a socket of its own: one request, one bounded reply, closed. Never throws;
- * whatever the other side does, it settles by the deadline, holds no more than `createReplyParser` says, and has destroyed
+ * One HTTP/1.1 exchange with a stranger over a socket of its own: one request, one bounded reply, closed. Never throws.
+ * Whatever the other side does, it settles by the deadline, holds no more than `createReplyParser` says, and has destroyed
  * the socket.
  *
- * Over bare sockets, because a round is made of such exchanges: what `node:http` does for one that is never reused costs as
- * much CPU as the kernel does, see docs/BENCHMARKS.md.
+ * It works on bare sockets because a round is made of such exchanges, and `node:http` without keep-alive costs twice the
+ * CPU (docs/BENCHMARKS.md).
  */
-export function exchange(wanted: ExchangeRequest): Promise<ExchangeOutcome> {
+export function exchange(wanted: ExchangeRequest): Promise<Outcome> {
   return new Promise((resolve) => {
+    const startMs = performance.now();
     let socket: Socket | undefined;
-    let connected = false;
+    let admitted = false;
     let settled = false;
+    let expired = false;
     let leave: (() => void) | undefined;
 
-    const settle = (outcome: Parsed) => {
+    const settle = (parsed: Parsed) => {
       if (settled) return;
       settled = true;
       clearTimeout(timer);
       leave?.();
       socket?.destroy();
-      resolve(outcome.kind === 'failed' ? { ...outcome, connected } : outcome);
+      const rttMs = performance.now() - startMs;
+      if (parsed.kind === 'failed') return resolve({ ...parsed, mayHaveArrived: admitted, rttMs });
+      const { status, body, retryAfter } = parsed;
+      const retryAfterMs = parseRetryAfter(retryAfter, (wanted.wallMs ?? Date.now)());
+      resolve({ kind: 'replied', status, body, ...(retryAfterMs !== undefined && { retryAfterMs }), rttMs });
     };
-    const fail = (error: TransportError) => settle({ kind: 'failed', error });
-    const failWith = (error: unknown) => fail(transportErrorOf(error, connected));
+    const fail = (error: Failure) => settle({ kind: 'failed', error });
+    const failWith = (error: unknown) => fail(failureOf(error, admitted));
 
-    const timer = setTimeout(fail, Math.max(0, wanted.timeoutMs), 'timeout');
+    // Timers run before sockets are read. After a pause of the process a reply may have arrived long before this
+    // timer runs: one turn of the event loop reads it first.
+    const timer = setTimeout(
+      () => {
+        expired = true;
+        setImmediate(fail, 'timeout');
+      },
+      Math.max(0, wanted.timeoutMs),
+    );
     if (wanted.signal?.aborted) return fail('aborted');
     if (wanted.signal !== undefined) leave = onAbort(wanted.signal, () => fail('aborted'));
 
@@ -74,13 +84,13 @@ export function exchange(wanted: ExchangeRequest): Promise<ExchangeOutcome> {
       const used = wanted.connect(onread);
       socket = used;
       used.on('error', failWith);
-      used.once('connect', () => {
-        if (wanted.admit?.(used) === false) return fail('forbidden');
-        connected = true;
-      });
       // Over TLS not before the other side has proven who it is.
       used.once('encrypted' in used ? 'secureConnect' : 'connect', () => {
-        if (!settled) used.write(request);
+        if (settled || expired) return;
+        const refusal = wanted.admit?.(used);
+        if (refusal !== undefined) return fail(refusal);
+        admitted = true;
+        used.write(request);
       });
       used.once('end', () => settle(parser.end()));
       used.once('close', () => fail('reset'));
@@ -93,13 +103,13 @@ export function exchange(wanted: ExchangeRequest): Promise<ExchangeOutcome> {
 /** All sockets read into it, one after the other: a buffer for each read is much for the few bytes of most replies. */
 const READ = Buffer.alloc(65_536);
 
-/** @throws TypeError if a header or the path would not be read as what it is. */
+/** @throws TypeError if a header or the path would be read as something else. */
 function formatRequest({ method, path, headers, body = '' }: ExchangeRequest): string {
-  if (!PATH.test(path)) throw new TypeError('no path of a request');
+  if (!PATH.test(path)) throw new TypeError('the request path must start with / and hold no space');
   let head = `${method} ${path} HTTP/1.1\r\n`;
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const line = `${headers[i]}: ${headers[i + 1]}`;
-    if (!HEADER_LINE.test(line)) throw new TypeError('no header of a request');
+    if (!HEADER_LINE.test(line)) throw new TypeError('a request header must be printable ASCII on one line');
     head += `${line}\r\n`;
   }
   return `${head}\r\n${body}`;

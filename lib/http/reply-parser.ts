@@ -1,4 +1,4 @@
-import type { TransportError } from './transport-error.ts';
+import type { Failure } from './outcome.ts';
 
 /** Status line and headers of one reply, and all interim (1xx) ones before it. */
 export const MAX_HEADER_BYTES = 16_384;
@@ -12,7 +12,7 @@ export type Parsed =
       readonly body: Buffer;
       readonly retryAfter: string | undefined;
     }
-  | { readonly kind: 'failed'; readonly error: TransportError; readonly status?: number };
+  | { readonly kind: 'failed'; readonly error: Failure; readonly status?: number };
 
 /** Reads one reply from the bytes of a connection that is used for nothing else. */
 export interface ReplyParser {
@@ -47,7 +47,7 @@ export function createReplyParser(maxBodyBytes: number): ReplyParser {
   let bodyBytes = 0;
   const body: Buffer[] = [];
 
-  const failed = (error: TransportError): Parsed => ({
+  const failed = (error: Failure): Parsed => ({
     kind: 'failed',
     error,
     ...(status !== 0 && { status }),
@@ -204,11 +204,11 @@ const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
 const TOKEN = /[!#$%&'*+\-.^_`|~\dA-Za-z]+/.source;
 /** A token, a colon right behind it, and no control character but a tab. */
 const HEADER = new RegExp(`^${TOKEN}:[\\t\\x20-\\x7e\\x80-\\xff]*$`);
-/** No length of a body of this world has more digits. */
-const LENGTH = /^\d{1,18}$/;
+/** Leading zeros change nothing; a body of more than 18 other digits does not exist. */
+const LENGTH = /^0*\d{1,18}$/;
 const QUOTED = /"(?:[\t\x20!\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"/.source;
 /** Each extension is a token with, perhaps, a token or a quoted text as its value; no space belongs between them. */
-const CHUNK_SIZE = new RegExp(`^([\\dA-Fa-f]{1,8})(?:;${TOKEN}(?:=(?:${TOKEN}|${QUOTED}))?)*$`);
+const CHUNK_SIZE = new RegExp(`^0*([\\dA-Fa-f]{1,8})(?:;${TOKEN}(?:=(?:${TOKEN}|${QUOTED}))?)*$`);
 /** What no trailer may say any more (RFC 9110, 6.5.1). */
 const FRAMING = /^(?:content-length|transfer-encoding):/i;
 

@@ -29,11 +29,11 @@ export async function askDns(
     if (dnsServers !== undefined) resolver.setServers(dnsServers);
     const addresses = await (family === 4 ? resolver.resolve4(hostname) : resolver.resolve6(hostname));
     const [said, ...others] = addresses;
-    if (said === undefined) return { error: 'network' };
+    if (said === undefined) return { error: 'not-found' };
     return others.length > 0 ? { error: 'ambiguous' } : { said };
   } catch (error) {
     if (signal?.aborted) return { error: 'aborted' };
-    return { error: isTimeout(error) ? 'timeout' : 'network' };
+    return { error: isTimeout(error) ? 'timeout' : 'not-found' };
   } finally {
     clearTimeout(timer);
     leave?.();

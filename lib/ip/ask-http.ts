@@ -1,9 +1,8 @@
 import { isIP, type OnReadOpts, type Socket, connect as tcpConnect } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { exchange } from '../http/exchange.ts';
-import type { TransportError } from '../http/transport-error.ts';
 import type { IpFamily } from '../peers/ip-space.ts';
-import type { Answer, VoteError } from './vote.ts';
+import type { Answer } from './vote.ts';
 
 /** An address and a line end are 47 bytes at most; a page that needs more than this is no echo of an address. */
 const MAX_ANSWER_BYTES = 1_024;
@@ -42,7 +41,7 @@ export async function askHttp(url: URL, question: HttpQuestion, signal?: AbortSi
     maxBodyBytes: MAX_ANSWER_BYTES,
     signal,
   });
-  if (outcome.kind === 'failed') return { error: voteErrorOf(outcome.error) };
+  if (outcome.kind === 'failed') return { error: outcome.error };
   if (outcome.status !== 200) return { error: 'status' };
   return { said: readEcho(outcome.body) };
 }
@@ -75,19 +74,4 @@ function connectTo(url: URL, { family, ca }: HttpQuestion, onread: OnReadOpts): 
 export function readEcho(body: Buffer): string {
   const text = body.toString('latin1');
   return /^[\t\n\r ]*([^\t\n\r ]*)[\t\n\r ]*$/.exec(text)?.[1] ?? text;
-}
-
-function voteErrorOf(error: TransportError): VoteError {
-  switch (error) {
-    case 'refused':
-    case 'unreachable':
-    case 'not-found':
-    case 'reset':
-    case 'forbidden':
-      return 'network';
-    case 'redirect':
-      return 'status';
-    default:
-      return error;
-  }
 }

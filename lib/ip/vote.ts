@@ -1,3 +1,4 @@
+import type { Failure } from '../http/outcome.ts';
 import type { Ip } from '../peers/ip-space.ts';
 
 /** What one source said. `unknown` is a failure to answer, never a change. */
@@ -6,18 +7,14 @@ export type Vote = { readonly source: string; readonly operator: string } & (
   | { readonly kind: 'unknown'; readonly error: VoteError }
 );
 
+/** Why a source did not tell an address that we believe. */
 export type VoteError =
-  | 'timeout'
-  | 'network' // no connection, no such name, or a connection that broke
-  | 'tls' // no trusted connection: a wrong certificate, or somebody in between
-  | 'status' // another status than 200, redirects included
-  | 'oversized'
-  | 'malformed' // what answered does not speak HTTP
+  | Failure
+  | 'status' // another status than 200
   | 'not-an-ip'
   | 'not-public'
   | 'wrong-family'
-  | 'ambiguous' // a DNS name with several addresses
-  | 'aborted'; // the invocation ended
+  | 'ambiguous'; // a DNS name with several addresses
 
 /** What a source said, in its own words and not yet judged, or why it said nothing. */
 export type Answer = { readonly said: string } | { readonly error: VoteError };

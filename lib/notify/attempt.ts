@@ -1,6 +1,7 @@
+import type { Outcome } from '../http/outcome.ts';
 import type { AddressPolicy } from '../peers/address.ts';
 import type { Ip } from '../peers/ip-space.ts';
-import { type CallOutcome, EPOCH_HEADER, type PostToPeer } from '../peers/post.ts';
+import { EPOCH_HEADER, type PostToPeer } from '../peers/post.ts';
 import type { Uuid } from '../peers/uuid.ts';
 import type { Claimed, Result } from './delivery.ts';
 
@@ -37,7 +38,7 @@ export async function attempt(delivery: Claimed, ip: Ip, parts: AttemptParts): P
  * heard nothing from the one behind it (502, 504: RFC 9110, 15.6.3 and 15.6.5). A redirect is an answer, final and
  * whole as far as it matters: whoever sent it is done with the request.
  */
-export function resultOf(outcome: CallOutcome): Result {
+export function resultOf(outcome: Outcome): Result {
   if (outcome.kind === 'replied') {
     const { status, retryAfterMs } = outcome;
     if (status >= 200 && status <= 299) return { kind: 'acknowledged', status };

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
+import type { Failure } from '../http/outcome.ts';
 import type { Epoch } from '../ip/register.ts';
-import type { CallError } from '../peers/post.ts';
 
 /**
  * One producer's copy of a change, as `deliveries` holds it. Every field may be absent, and times are Redis's
@@ -100,7 +100,7 @@ export interface Claimed {
 }
 
 /** Why a delivery failed, in words that go into summaries and records. */
-export type FailureClass = CallError | 'bad-address';
+export type FailureClass = Failure | 'status' | 'bad-address';
 
 /** What became of a claimed delivery. */
 export type Result =

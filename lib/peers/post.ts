@@ -1,9 +1,8 @@
 import { type OnReadOpts, type Socket, connect as tcpConnect } from 'node:net';
 import { exchange } from '../http/exchange.ts';
-import type { TransportError } from '../http/transport-error.ts';
+import type { Outcome } from '../http/outcome.ts';
 import type { Address, AddressPolicy } from './address.ts';
 import { familyOf, parseIp } from './ip-space.ts';
-import { parseRetryAfter } from './retry-after.ts';
 import type { Sign } from './signing.ts';
 
 /** The most that is read of a reply's body. The largest reply that we have a use for, 50 consumers, is under 6 KiB. */
@@ -11,40 +10,6 @@ export const MAX_REPLY_BYTES = 65_536;
 
 /** Tells a producer which change a call is about, so that it can refuse an older one. */
 export const EPOCH_HEADER = 'X-IP-Epoch';
-
-/** Why a call to a peer failed. Stored in health and deliveries and shown to operators; never a peer's own text. */
-export type CallError =
-  | 'refused' // nothing listens there
-  | 'unreachable' // no route, or the network is down, or this machine has no socket left
-  | 'timeout' // the absolute deadline passed
-  | 'reset' // the connection broke before the reply was whole
-  | 'redirect' // 3xx: never followed
-  | 'status' // another status that is no success
-  | 'oversized' // headers or body over their cap
-  | 'malformed' // not HTTP, or its framing contradicts itself
-  | 'forbidden' // the address policy refused it at dialling or once connected
-  | 'aborted'; // the invocation ended
-
-/** What one call came to. `rttMs` is from the start to the end of the exchange. */
-export type CallOutcome =
-  | {
-      /** A complete reply, any status but 3xx. The body is at most 64 KiB and is a stranger's. */
-      readonly kind: 'replied';
-      readonly status: number;
-      readonly body: Buffer;
-      /** Retry-After in milliseconds, seconds or HTTP-date form, if there was a usable one. */
-      readonly retryAfterMs?: number;
-      readonly rttMs: number;
-    }
-  | {
-      readonly kind: 'failed';
-      readonly error: CallError;
-      /** The status, where one arrived (a redirect, an oversized reply). */
-      readonly status?: number;
-      /** Whether bytes of the request may have left: then the peer may still act on it. */
-      readonly mayHaveArrived: boolean;
-      readonly rttMs: number;
-    };
 
 export interface PeerRequest {
   readonly address: Address;
@@ -55,12 +20,17 @@ export interface PeerRequest {
   /** Absolute deadline of the whole exchange, connecting included. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
+  /**
+   * Whether the request may still start. Asked before connecting and again right before the first byte leaves, because a
+   * machine may sleep in between. If not, the call fails as `aborted` and has not arrived.
+   */
+  readonly mayStart?: () => boolean;
 }
 
 /** Makes one call to a peer. Never throws, and its socket is closed when it settles. */
-export type PostToPeer = (request: PeerRequest) => Promise<CallOutcome>;
+export type PostToPeer = (request: PeerRequest) => Promise<Outcome>;
 
-/** What a call needs of the network: a fresh TCP socket that is connecting to a literal, and hands what it reads to `onread`. */
+/** What a call needs of the network: a fresh TCP socket that is connecting to a literal. It hands what it reads to `onread`. */
 export type Connect = (target: { host: string; port: number; onread: OnReadOpts }) => Socket;
 
 /**
@@ -105,14 +75,19 @@ export function createPostToPeer({
     return ip !== undefined && remotePort !== undefined && policy.permits(ip, remotePort);
   };
 
-  return async ({ address, path, body, headers = {}, timeoutMs, signal }) => {
-    const start = performance.now();
+  const refusal = (error: 'forbidden' | 'aborted'): Outcome => ({
+    kind: 'failed',
+    error,
+    mayHaveArrived: false,
+    rttMs: 0,
+  });
+
+  return async ({ address, path, body, headers = {}, timeoutMs, signal, mayStart = () => true }) => {
     const { ip, port } = address;
-    if (!policy.permits(ip, port)) {
-      return { kind: 'failed', error: 'forbidden', mayHaveArrived: false, rttMs: 0 };
-    }
+    if (!policy.permits(ip, port)) return refusal('forbidden');
+    if (!mayStart()) return refusal('aborted');
     const signed = sign?.({ address, path, body, epoch: headers[EPOCH_HEADER] ?? '0' }, wallMs());
-    const outcome = await exchange({
+    return exchange({
       method: 'POST',
       path,
       headers: [
@@ -125,39 +100,19 @@ export function createPostToPeer({
       ],
       body,
       connect: (onread) => connect({ host: ip, port, onread }),
-      admit: (socket) => admits(address, socket),
+      admit: (socket) => {
+        if (!admits(address, socket)) return 'forbidden';
+        return mayStart() ? undefined : 'aborted';
+      },
       timeoutMs,
       maxBodyBytes: MAX_REPLY_BYTES,
       signal,
+      wallMs,
     });
-    const rttMs = performance.now() - start;
-    if (outcome.kind === 'failed') {
-      const { error, status, connected } = outcome;
-      return {
-        kind: 'failed',
-        error: callErrorOf(error),
-        ...(status !== undefined && { status }),
-        mayHaveArrived: connected,
-        rttMs,
-      };
-    }
-    const retryAfterMs = parseRetryAfter(outcome.retryAfter, wallMs());
-    return {
-      kind: 'replied',
-      status: outcome.status,
-      body: outcome.body,
-      ...(retryAfterMs !== undefined && { retryAfterMs }),
-      rttMs,
-    };
   };
 }
 
 function hostHeader({ ip, port, key }: Address): string {
   if (port !== 80) return key;
   return familyOf(ip) === 6 ? `[${ip}]` : ip;
-}
-
-/** No name is resolved and no TLS is spoken here, so their classes cannot come; they would mean that no call was made. */
-function callErrorOf(error: TransportError): CallError {
-  return error === 'not-found' || error === 'tls' ? 'unreachable' : error;
 }

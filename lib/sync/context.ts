@@ -1,7 +1,8 @@
 import type { Config } from '../config.ts';
 import type { Host, Invocation, Log } from '../host.ts';
+import type { Outcome } from '../http/outcome.ts';
 import type { Address, AddressPolicy } from '../peers/address.ts';
-import type { CallOutcome, PostToPeer } from '../peers/post.ts';
+import type { PostToPeer } from '../peers/post.ts';
 import type { Uuid } from '../peers/uuid.ts';
 import type { RedisClock } from '../redis/clock.ts';
 import type { Redis } from '../redis/redis.ts';
@@ -51,7 +52,7 @@ export interface RoundContext {
   /** Whether a peer is ourselves: our UUID, or our address, the current or the previous one. */
   isOurs(uuid: Uuid, address: Address): boolean;
   /** Makes one `/sync` call. */
-  probe(address: Address): Promise<CallOutcome>;
+  probe(address: Address): Promise<Outcome>;
 }
 
 /** What decides whether a round goes on. */
@@ -109,7 +110,7 @@ export function createGate({
 export function createProbe(
   post: PostToPeer,
   { localUuid, timeoutMs, signal }: { localUuid: Uuid; timeoutMs: number; signal: AbortSignal },
-): (address: Address) => Promise<CallOutcome> {
+): (address: Address) => Promise<Outcome> {
   const body = JSON.stringify({ uuid: localUuid });
   return (address) => post({ address, path: '/sync', body, timeoutMs, signal });
 }

@@ -1,21 +1,14 @@
+import { FAILURES, type Failure, type Outcome } from '../http/outcome.ts';
 import type { AddressPolicy } from '../peers/address.ts';
-import type { CallError, CallOutcome } from '../peers/post.ts';
 import { parseSyncReply, type SyncReply } from '../peers/reply.ts';
 import type { Uuid } from '../peers/uuid.ts';
 
 /** Why a probe failed. Kept in health and shown to operators; never a peer's own text. */
-export type HealthError = Exclude<CallError, 'aborted'> | 'wrong-identity';
+export type HealthError = Exclude<Failure, 'aborted'> | 'status' | 'wrong-identity';
 
 export const HEALTH_ERRORS: readonly HealthError[] = [
-  'refused',
-  'unreachable',
-  'timeout',
-  'reset',
-  'redirect',
+  ...FAILURES.filter((error) => error !== 'aborted'),
   'status',
-  'oversized',
-  'malformed',
-  'forbidden',
   'wrong-identity',
 ];
 
@@ -36,7 +29,7 @@ const NOTHING_SAID: SyncReply = { heard: [], skipped: 0 };
 const BUSY_STATUSES: readonly number[] = [429, 503];
 
 /** Reads one call to `/sync`: 2xx is alive, 429 and 503 are alive and busy, everything else is a failure. */
-export function readAnswer(outcome: CallOutcome, policy: AddressPolicy): Answer {
+export function readAnswer(outcome: Outcome, policy: AddressPolicy): Answer {
   if (outcome.kind === 'failed') {
     return outcome.error === 'aborted' ? { kind: 'unprobed' } : { kind: 'failed', error: outcome.error };
   }

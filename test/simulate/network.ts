@@ -1,5 +1,6 @@
+import type { Outcome } from '../../lib/http/outcome.ts';
 import type { Source, Vote } from '../../lib/ip/vote.ts';
-import type { CallOutcome, PostToPeer } from '../../lib/peers/post.ts';
+import type { PostToPeer } from '../../lib/peers/post.ts';
 import { fnv1a } from '../../lib/sync/shard.ts';
 import type { Random } from '../chaos/random.ts';
 import type { EventLoop } from './event-loop.ts';
@@ -60,7 +61,7 @@ export function createNetwork(
     ({ address: { ip }, timeoutMs }) =>
       new Promise((resolve) => {
         watch.called(caller, ip);
-        const settle = (ms: number, outcome: () => CallOutcome) =>
+        const settle = (ms: number, outcome: () => Outcome) =>
           loop.after(ms, () => {
             // A process that has ended hears nothing any more.
             if (caller.goneMs === undefined) resolve(outcome());

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { isIP } from 'node:net';
 import fc from 'fast-check';
 import { createReplyParser } from '../../../lib/http/reply-parser.ts';
+import { parseRetryAfter } from '../../../lib/http/retry-after.ts';
 import { readEcho } from '../../../lib/ip/ask-http.ts';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { parseOwnIp } from '../../../lib/peers/ip-space.ts';
 import { parsePeerRecord } from '../../../lib/peers/registry.ts';
 import { MAX_HEARD, parseSyncReply } from '../../../lib/peers/reply.ts';
-import { parseRetryAfter } from '../../../lib/peers/retry-after.ts';
 import { parseUuid } from '../../../lib/peers/uuid.ts';
 import {
   addressText,

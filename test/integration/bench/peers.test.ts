@@ -5,9 +5,10 @@ import { after, before, test } from 'node:test';
 import { expectCalls } from '../../../bench/checks.ts';
 import { type Peers, startPeers } from '../../../bench/peers.ts';
 import { type Behaviour, uuidOf } from '../../../bench/world.ts';
+import type { Outcome } from '../../../lib/http/outcome.ts';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { cidr } from '../../../lib/peers/ip-space.ts';
-import { type CallOutcome, createPostToPeer } from '../../../lib/peers/post.ts';
+import { createPostToPeer } from '../../../lib/peers/post.ts';
 
 let peers: Peers;
 before(async () => {
@@ -16,7 +17,7 @@ before(async () => {
 after(() => peers.end());
 
 /** Calls the peer of 127.0.0.1 with the product's own client. */
-async function call(behaviour: Behaviour, timeoutMs = 2_000): Promise<CallOutcome> {
+async function call(behaviour: Behaviour, timeoutMs = 2_000): Promise<Outcome> {
   const policy = createAddressPolicy({
     defaultPort: peers.ports[behaviour],
     allow: [cidr('127.0.0.0/8')],
@@ -27,7 +28,7 @@ async function call(behaviour: Behaviour, timeoutMs = 2_000): Promise<CallOutcom
   return post({ address: parsed.address, path: '/sync', body: '{"uuid":"x"}', timeoutMs });
 }
 
-function errorOf(outcome: CallOutcome): string {
+function errorOf(outcome: Outcome): string {
   return outcome.kind === 'failed' ? outcome.error : `replied ${outcome.status}`;
 }
 

@@ -297,7 +297,7 @@ describe('a broken set-up is named by its line', () => {
   test('a quorum that cannot be reached', async () => {
     const { code, findings } = await examine({
       ...good(),
-      brought: { sources: sourcesSaying('203.0.113.7', 'timeout', 'network') },
+      brought: { sources: sourcesSaying('203.0.113.7', 'timeout', 'unreachable') },
     });
     assert.equal(code, 1);
     assert.equal(line(findings, /1 of 3 operators answered, 2 must agree/).level, 'failure');

@@ -129,7 +129,7 @@ test('a name is dialled in the family of the host alone', async (t) => {
   const onV4 = await startPeer(t, { body: '8.8.8.8' });
   const entry = `http://localhost:${onV4.port}`;
   assert.equal(ip(await source(entry, { family: 4 }).ask()), '8.8.8.8');
-  assert.equal(ip(await source(entry, { family: 6 }).ask()), 'network');
+  assert.equal(ip(await source(entry, { family: 6 }).ask()), 'not-found');
   assert.equal(onV4.requests.length, 1);
 });
 
@@ -142,14 +142,14 @@ test('any status but 200 is no answer', async (t) => {
       body: status === 204 ? undefined : '8.8.8.8',
       headers: { location: 'http://127.0.0.1/' },
     });
-    assert.equal(ip(await ask()), 'status', String(status));
+    assert.equal(ip(await ask()), status >= 300 && status < 400 ? 'redirect' : 'status', String(status));
   }
 });
 
 test('a service that is not there is unknown', async (t) => {
   const service = await startPeer(t);
   await service.stop();
-  assert.equal(ip(await source(`http://${service.address}`).ask()), 'network');
+  assert.equal(ip(await source(`http://${service.address}`).ask()), 'refused');
 });
 
 test('a service that says nothing is unknown at the deadline', async (t) => {
@@ -215,7 +215,7 @@ test('a TLS handshake that never ends is unknown at the deadline', async (t) => 
 
 test('a name that cannot be resolved is unknown', async () => {
   const labelTooLong = 'a'.repeat(64);
-  assert.equal(ip(await source(`https://${labelTooLong}.invalid/`).ask()), 'network');
+  assert.equal(ip(await source(`https://${labelTooLong}.invalid/`).ask()), 'not-found');
 });
 
 test('a dns source answers the one address that its name has in the family', async (t) => {
@@ -254,9 +254,9 @@ test('a dns name with several addresses, none, a private one or no existence is 
     ip(await source(`dns:${name}.example.org`, { dnsServers: [dns.address] }).ask());
   assert.equal(await ask('two'), 'ambiguous');
   assert.equal(await ask('same'), 'ambiguous');
-  assert.equal(await ask('none'), 'network');
+  assert.equal(await ask('none'), 'not-found');
   assert.equal(await ask('private'), 'not-public');
-  assert.equal(await ask('missing'), 'network');
+  assert.equal(await ask('missing'), 'not-found');
 });
 
 test('a name server is asked again each time', async (t) => {

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { getEventListeners } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { type Address, createAddressPolicy } from '../../../lib/peers/address.ts';
 import { cidr } from '../../../lib/peers/ip-space.ts';
 import { createPostToPeer, MAX_REPLY_BYTES, type PeerRequest } from '../../../lib/peers/post.ts';
 import { startPeer } from '../../support/peer-server.ts';
+import { runModule } from '../../support/run-module.ts';
 
 const policy = createAddressPolicy({ defaultPort: 80, allow: [cidr('127.0.0.0/8'), cidr('::1/128')] });
 const post = createPostToPeer({ policy, version: '1.2.3', wallMs: () => Date.UTC(2026, 10, 24, 12) });
@@ -190,9 +192,71 @@ test('a failure to make a socket is a failure of the call', async () => {
   });
   const outcome = await broken(request('127.0.0.1:1'));
   assert.ok(outcome.kind === 'failed');
-  assert.equal(outcome.error, 'unreachable');
+  assert.equal(outcome.error, 'local');
   assert.equal(outcome.mayHaveArrived, false);
 });
+
+test('a request that may no longer start when the connection stands does not leave', async (t) => {
+  const peer = await startPeer(t);
+  const asked: boolean[] = [];
+  const outcome = await post(
+    request(peer.address, {
+      mayStart: () => {
+        asked.push(true);
+        return asked.length === 1;
+      },
+    }),
+  );
+  assert.ok(outcome.kind === 'failed');
+  assert.deepEqual([outcome.error, outcome.mayHaveArrived, asked.length], ['aborted', false, 2]);
+  assert.equal(peer.requests.length, 0);
+});
+
+test('a request that may not start does not connect', async () => {
+  let dialled = false;
+  const watched = createPostToPeer({
+    policy,
+    version: '0.0.0',
+    connect: (target) => {
+      dialled = true;
+      return connect(target);
+    },
+  });
+  const outcome = await watched(request('127.0.0.1:1', { mayStart: () => false }));
+  assert.ok(outcome.kind === 'failed');
+  assert.deepEqual([outcome.error, outcome.mayHaveArrived, dialled], ['aborted', false, false]);
+});
+
+test('a reply that arrived while the process stood still counts, also after the deadline', async (t) => {
+  const calls = 20;
+  const { child, firstLine } = runModule(t, PATIENT_PEER, { CALLS: String(calls) });
+  const lines = createInterface({ input: child.stdout });
+  const received = once(lines, 'line').then(() => once(lines, 'line'));
+  const port = await firstLine;
+
+  const outcomes = Array.from({ length: calls }, () =>
+    post(request(`127.0.0.1:${port}`, { timeoutMs: 500 })),
+  );
+  await received;
+  const until = performance.now() + 1_000;
+  // As in a process that was stopped, nothing is read and no timer runs; meanwhile the replies arrive.
+  while (performance.now() < until);
+
+  for (const outcome of await Promise.all(outcomes)) assert.equal(outcome.kind, 'replied');
+});
+
+/** A peer in a process of its own. Prints its port, then a line when all requests are there, and answers 50 ms later. */
+const PATIENT_PEER = `
+import { createServer } from 'node:http';
+const waiting = [];
+const server = createServer((request, response) => {
+  waiting.push(response);
+  if (waiting.length < Number(process.env.CALLS)) return;
+  console.log('received');
+  setTimeout(() => waiting.forEach((each) => each.end('{}')), 50);
+});
+server.listen(0, '127.0.0.1', () => console.log(server.address().port));
+`;
 
 test('a header that cannot be sent is a failure, not an exception', async () => {
   const outcome = await post(request('127.0.0.1:1', { headers: { 'x-bad': 'a\r\nb: c' } }));

@@ -2,15 +2,10 @@ import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Config, loadConfig } from '../../../lib/config.ts';
 import type { Invocation, LogFields } from '../../../lib/host.ts';
+import type { Failure, Outcome } from '../../../lib/http/outcome.ts';
 import type { Source, Vote } from '../../../lib/ip/vote.ts';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
-import {
-  type CallError,
-  type CallOutcome,
-  createPostToPeer,
-  type PeerRequest,
-  type PostToPeer,
-} from '../../../lib/peers/post.ts';
+import { createPostToPeer, type PeerRequest, type PostToPeer } from '../../../lib/peers/post.ts';
 import type { Redis, Reply } from '../../../lib/redis/redis.ts';
 import { createKeys } from '../../../lib/store/keys.ts';
 import type { ShardEvent } from '../../../lib/sync/event.ts';
@@ -202,7 +197,7 @@ function fakeSource(vote: Partial<Vote>): Source & { asked: number } {
 
 /** Answers calls without a network: `answer` sees the address and how many calls came before. */
 export function fakePost(
-  answer: (address: string, before: number) => CallOutcome | Promise<CallOutcome> = () => reply(),
+  answer: (address: string, before: number) => Outcome | Promise<Outcome> = () => reply(),
 ): PostToPeer & { readonly calls: string[] } {
   const calls: string[] = [];
   return Object.assign(
@@ -214,12 +209,12 @@ export function fakePost(
   );
 }
 
-export function reply(body: unknown = undefined, status = 200): CallOutcome {
+export function reply(body: unknown = undefined, status = 200): Outcome {
   const text = body === undefined ? '' : JSON.stringify(body);
   return { kind: 'replied', status, body: Buffer.from(text), rttMs: 1 };
 }
 
-export function failure(error: CallError = 'timeout'): CallOutcome {
+export function failure(error: Failure = 'timeout'): Outcome {
   return { kind: 'failed', error, mayHaveArrived: true, rttMs: 1 };
 }
 

@@ -155,7 +155,6 @@ test('chunks of another form than that of the standard are malformed', () => {
     '1\r\na\rx\n',
     '1\r\na\rx\r\n',
     '2\r\na\r\n0\r\n\r\n',
-    '000000001\r\na\r\n',
     '1,1\r\na\r\n',
     '1;\r\na\r\n',
     '1 ;x\r\na\r\n',
@@ -177,6 +176,8 @@ test('chunks of another form than that of the standard are malformed', () => {
 test('sizes of chunks may have leading zeros, either case and extensions', () => {
   assert.equal(verdictOn(`${CHUNKED}0A;x;y=1;z="\\"; é"\r\n0123456789\r\n000\r\n\r\n`), '0123456789');
   assert.equal(verdictOn(`${CHUNKED}0000000a\r\n0123456789\r\n0;x\r\nx: y\r\n\r\n`), '0123456789');
+  assert.equal(verdictOn(`${CHUNKED}000000000a\r\n0123456789\r\n0000000000\r\n\r\n`), '0123456789');
+  assert.equal(verdictOn(`HTTP/1.1 200 OK\r\nContent-Length: ${'0'.repeat(30)}3\r\n\r\nabc`), 'abc');
 });
 
 test('what is no HTTP/1, or longer than its chunk, is refused at the first byte that says so', () => {

@@ -1,26 +1,27 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Failure, Outcome } from '../../../lib/http/outcome.ts';
 import { parseEpoch } from '../../../lib/ip/register.ts';
 import { attempt, resultOf } from '../../../lib/notify/attempt.ts';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { parseIp } from '../../../lib/peers/ip-space.ts';
-import type { CallError, CallOutcome, PeerRequest } from '../../../lib/peers/post.ts';
+import type { PeerRequest } from '../../../lib/peers/post.ts';
 import { parseUuid } from '../../../lib/peers/uuid.ts';
 
-const replied = (status: number): CallOutcome => ({
+const replied = (status: number): Outcome => ({
   kind: 'replied',
   status,
   body: Buffer.alloc(0),
   rttMs: 1,
 });
-const failed = (error: CallError, mayHaveArrived: boolean, status?: number): CallOutcome => ({
+const failed = (error: Failure, mayHaveArrived: boolean, status?: number): Outcome => ({
   kind: 'failed',
   error,
   mayHaveArrived,
   rttMs: 1,
   ...(status !== undefined && { status }),
 });
-const isAmbiguous = (outcome: CallOutcome) => {
+const isAmbiguous = (outcome: Outcome) => {
   const result = resultOf(outcome);
   return result.kind === 'failed' && result.ambiguous;
 };

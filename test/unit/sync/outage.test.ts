@@ -17,7 +17,7 @@ function source(answer: VoteError | 'ip', kind: Source['kind'] = 'http') {
       made.asked += 1;
       return answer === 'ip' && ip !== undefined
         ? { source: 's', operator: 's', kind: 'ip', ip }
-        : { source: 's', operator: 's', kind: 'unknown', error: answer === 'ip' ? 'network' : answer };
+        : { source: 's', operator: 's', kind: 'unknown', error: answer === 'ip' ? 'unreachable' : answer };
     },
   };
   return made;
@@ -46,7 +46,7 @@ test('a page is suspicious only if all its probes failed and nothing has succeed
 });
 
 test('it is our outage if no source answers', async () => {
-  const down = [source('timeout'), source('network'), source('tls')];
+  const down = [source('timeout'), source('unreachable'), source('tls')];
   assert.equal(await createOutageCheck(down, clock()).isOurs(signal), true);
   assert.equal(await createOutageCheck([...down, source('ip')], clock()).isOurs(signal), false);
 });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Failure, Outcome } from '../../../lib/http/outcome.ts';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
-import type { CallError, CallOutcome } from '../../../lib/peers/post.ts';
+
 import { parseUuid, type Uuid } from '../../../lib/peers/uuid.ts';
 import { readAnswer, resultFor } from '../../../lib/sync/outcome.ts';
 
@@ -9,7 +10,7 @@ const policy = createAddressPolicy({ defaultPort: 80, allow: [] });
 const A = parseUuid('10000000-0000-4000-8000-00000000000a') as Uuid;
 const B = parseUuid('10000000-0000-4000-8000-00000000000b') as Uuid;
 
-function replied(status: number, body: unknown = '', retryAfterMs?: number): CallOutcome {
+function replied(status: number, body: unknown = '', retryAfterMs?: number): Outcome {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
   return {
     kind: 'replied',
@@ -20,7 +21,7 @@ function replied(status: number, body: unknown = '', retryAfterMs?: number): Cal
   };
 }
 
-function resultOf(outcome: CallOutcome, uuid = A) {
+function resultOf(outcome: Outcome, uuid = A) {
   const answer = readAnswer(outcome, policy);
   return answer.kind === 'unprobed' ? 'unprobed' : resultFor(answer, uuid);
 }
@@ -48,7 +49,7 @@ test('any other status is a failure', () => {
 });
 
 test('a failed call keeps its class, and an aborted one says nothing', () => {
-  const failed = (error: CallError): CallOutcome => ({
+  const failed = (error: Failure): Outcome => ({
     kind: 'failed',
     error,
     mayHaveArrived: false,

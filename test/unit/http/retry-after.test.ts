@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parseRetryAfter } from '../../../lib/peers/retry-after.ts';
+import { parseRetryAfter } from '../../../lib/http/retry-after.ts';
 
 const NOW = Date.UTC(2026, 10, 24, 12, 0, 0);
 
