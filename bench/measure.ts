@@ -1,4 +1,16 @@
-import type { Figure, Target } from './row.ts';
+/** What a figure has to come to for its target to be met. */
+export type Target = { readonly atLeast: number } | { readonly atMost: number };
+
+/** One thing that a row measured. */
+export interface Figure {
+  readonly name: string;
+  readonly value: number;
+  /** Printed behind the value: `x`, `MB`, `ms`, `/s`. Empty for a bare number. */
+  readonly unit: string;
+  /** The lowest and the highest of the repetitions, where there were several. */
+  readonly spread?: readonly [low: number, high: number];
+  readonly target?: Target;
+}
 
 /** One timed run of a contestant. */
 export interface Run {

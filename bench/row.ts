@@ -1,18 +1,5 @@
 import type { Lab } from './lab.ts';
-
-/** What a figure has to come to for its target to be met. */
-export type Target = { readonly atLeast: number } | { readonly atMost: number };
-
-/** One thing that a row measured. */
-export interface Figure {
-  readonly name: string;
-  readonly value: number;
-  /** Printed behind the value: `x`, `MB`, `ms`, `/s`. Empty for a bare number. */
-  readonly unit: string;
-  /** The lowest and the highest of the repetitions, where there were several. */
-  readonly spread?: readonly [low: number, high: number];
-  readonly target?: Target;
-}
+import type { Figure } from './measure.ts';
 
 /** What a row came to. A row that could not be measured here says why, loudly, and counts as not met. */
 export type RowOutcome =

@@ -1,4 +1,5 @@
-import { type Figure, isMet, isShown, type Row, type RowOutcome, type Target } from './row.ts';
+import type { Figure, Target } from './measure.ts';
+import { isMet, isShown, type Row, type RowOutcome } from './row.ts';
 
 /** The widest line that `formatRow` and `formatList` write. */
 export const WIDTH = 96;

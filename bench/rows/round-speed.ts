@@ -1,7 +1,7 @@
 import { prepareCeiling, prepareCurl } from '../baselines/tools.ts';
-import { comparison, interleave, type Run, reading } from '../measure.ts';
+import { comparison, type Figure, interleave, type Run, reading, type Target } from '../measure.ts';
 import { FETCH_LOOP, HTTP_LOOP, ROUND } from '../modules.ts';
-import type { Figure, Row, Target } from '../row.ts';
+import type { Row } from '../row.ts';
 import { inWords, loopParams, ratesOf, valuesOf, worldOf } from './setup.ts';
 
 const CONSUMERS = 20_000;

@@ -41,7 +41,7 @@ test('a value that is not known is left out', () => {
 });
 
 test('each metric is in the documentation, where alarms are set up from', async () => {
-  const docs = await readFile(new URL('../../docs/DEPLOYING.md', import.meta.url), 'utf8');
+  const docs = await readFile(new URL('../../../docs/DEPLOYING.md', import.meta.url), 'utf8');
 
   assert.deepEqual(
     METRIC_NAMES.filter((name) => !docs.includes(`\`${name}\``)),
