@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline';
+import { onEndRequest } from '../host/end-request.ts';
 import type { Environment } from '../host/env-file.ts';
 import type { AppOptions } from '../lib/app.ts';
 
@@ -25,7 +26,10 @@ export interface Terminal {
   flush(): Promise<void>;
   /** Asks on stderr; the answer, or nothing where the input ends. */
   ask(question: string): Promise<string>;
-  /** From now on Ctrl-C and SIGTERM abort the signal; the second time they end the process. `end` gives them back. */
+  /**
+   * From now on Ctrl-C, SIGTERM and SIGHUP abort the signal instead of ending the process; the second time they end it.
+   * `end` gives them back, unless one came.
+   */
   watchInterrupts(): { readonly signal: AbortSignal; end(): void };
   readonly brought?: Brought;
 }
@@ -35,10 +39,17 @@ const MOST_COLUMNS = 100;
 /** 128 + SIGPIPE: whoever read the output is gone. */
 const NO_READER = 141;
 
-/** This process's terminal. A reader of stdout that goes away (`| head`) ends the process quietly. */
+/**
+ * This process's terminal. A reader of stdout that goes away (`| head`) ends the process quietly, but not while a job
+ * runs: that finishes or hands back its work first, also when the terminal was closed.
+ */
 export function processTerminal(env: Environment): Terminal {
   const { stdin, stdout, stderr } = process;
-  stdout.on('error', () => process.exit(NO_READER));
+  let watched = 0;
+  stdout.on('error', () => {
+    if (watched === 0) process.exit(NO_READER);
+  });
+  stderr.on('error', () => undefined);
   return {
     env,
     folder: process.cwd(),
@@ -60,17 +71,13 @@ export function processTerminal(env: Environment): Terminal {
       }),
     watchInterrupts() {
       const interrupted = new AbortController();
-      const onSignal = () => {
-        if (interrupted.signal.aborted) process.exit(130);
-        interrupted.abort();
-      };
-      process.on('SIGINT', onSignal);
-      process.on('SIGTERM', onSignal);
+      watched += 1;
+      const requests = onEndRequest(() => interrupted.abort());
       return {
         signal: interrupted.signal,
         end() {
-          process.off('SIGINT', onSignal);
-          process.off('SIGTERM', onSignal);
+          watched -= 1;
+          requests.end();
         },
       };
     },

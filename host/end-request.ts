@@ -1,20 +1,43 @@
-/** npm passes a Ctrl-C on that the terminal has already sent to the whole group: the two are one. */
-const SAME_REQUEST_MS = 500;
+/** Ctrl-C in a terminal, a service manager or `kill`, and a terminal that was closed: each asks the process to end. */
+const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const;
 
 /**
- * Resolves with the signal that asks this process to end, SIGINT or SIGTERM. A second one ends it at once, with the exit
- * code of a process that the signal has killed: nothing is lost by that either. SIGHUP is left alone, so that
- * nohup(1) does what it is for.
+ * npm forwards a Ctrl-C that the terminal has already sent to every process of the group, at times late on a busy
+ * machine: signals this close together are one request.
  */
-export function endRequested(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    let firstMs: number | undefined;
-    const request = (signal: NodeJS.Signals, number: number) => {
-      if (firstMs !== undefined && performance.now() - firstMs > SAME_REQUEST_MS) process.exit(128 + number);
-      firstMs ??= performance.now();
-      resolve(signal);
-    };
-    process.on('SIGINT', (signal) => request(signal, 2));
-    process.on('SIGTERM', (signal) => request(signal, 15));
-  });
+const SAME_REQUEST_MS = 1_000;
+
+/** Listens for requests to end. */
+export interface EndRequests {
+  /**
+   * Stops listening. After a request it goes on: npm's copy of the signal may come late, and must not end the process
+   * while it says how far it came.
+   */
+  end(): void;
+}
+
+/**
+ * Calls `onRequest` once, with the first SIGINT, SIGTERM or SIGHUP. A second request, a second or more later, ends the
+ * process at once with the exit code of a process that the signal has killed. Nothing is lost by that: what was begun is
+ * taken up when its leases end.
+ *
+ * SIGHUP counts under nohup(1) too: Node resets ignored signals when it starts, and would die of it.
+ */
+export function onEndRequest(onRequest: (signal: NodeJS.Signals) => void): EndRequests {
+  let firstMs: number | undefined;
+  const listener = (signal: NodeJS.Signals, number: number) => {
+    if (firstMs === undefined) {
+      firstMs = performance.now();
+      onRequest(signal);
+    } else if (performance.now() - firstMs > SAME_REQUEST_MS) {
+      process.exit(128 + number);
+    }
+  };
+  for (const signal of SIGNALS) process.on(signal, listener);
+  return {
+    end() {
+      if (firstMs !== undefined) return;
+      for (const signal of SIGNALS) process.off(signal, listener);
+    },
+  };
 }

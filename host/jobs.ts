@@ -3,10 +3,8 @@ import type { Invoke, Log, LogFields } from '../lib/host.ts';
 import type { RoundSummary } from '../lib/sync/round.ts';
 import type { BootClock } from './clock.ts';
 import { createLane } from './lane.ts';
-import { type Run, startRun } from './run.ts';
-import type { Trouble } from './trouble.ts';
-
-export type JobName = 'sync' | 'ip-check' | 'producer-notify';
+import { type JobName, type Run, type RunResult, startRun } from './run.ts';
+import { reasonOf } from './trouble.ts';
 
 /** How long a run may take: the functions' time limits in serverless.yml, on which the jobs' own rules rest. */
 export const TIME_LIMITS_MS: Readonly<Record<JobName, number>> = {
@@ -24,9 +22,8 @@ const MOST_WAITING = 100;
 
 export interface JobsOptions extends Omit<AppOptions, 'invoke'> {
   readonly clock: BootClock;
-  readonly trouble: Trouble;
-  /** Gets what a run threw, after `trouble` was told. */
-  readonly onFailure?: (error: unknown) => void;
+  /** Called when a run has ended by itself. A run that is cut short because the host ends is not reported. Must not throw. */
+  readonly onResult: (result: RunResult) => void;
 }
 
 /** The jobs of this process. */
@@ -48,7 +45,7 @@ export interface Jobs {
 }
 
 /** @throws ConfigError if the URL or the token of Redis cannot be used. */
-export function createJobs({ clock, trouble, onFailure, ...given }: JobsOptions): Jobs {
+export function createJobs({ clock, onResult, ...given }: JobsOptions): Jobs {
   const invoke: Invoke = async (functionName, payload) => {
     const target = lanes.get(functionName);
     if (target === undefined) throw new Error(`This host runs no function ${functionName}`);
@@ -76,23 +73,19 @@ export function createJobs({ clock, trouble, onFailure, ...given }: JobsOptions)
     const app = createApp({ ...parts, log: withContext(log, context) });
     try {
       switch (job) {
-        case 'sync':
-          reportRound(await app.sync(event, invocation), context, log);
-          break;
+        case 'sync': {
+          const summary = await app.sync(event, invocation);
+          reportRound(summary, context, log);
+          return onResult({ kind: 'done', job, summary });
+        }
         case 'ip-check':
-          await app.ipCheck(event, invocation);
-          break;
+          return onResult({ kind: 'done', job, summary: await app.ipCheck(event, invocation) });
         case 'producer-notify':
-          await app.producerNotify(event, invocation);
+          return onResult({ kind: 'done', job, summary: await app.producerNotify(event, invocation) });
       }
-      trouble.succeeded(job);
     } catch (error) {
-      if (ended) {
-        log.info('A run was cut short; a later one takes up what it left', { ...context, error });
-        return;
-      }
-      trouble.failed(job, error);
-      onFailure?.(error);
+      if (!ended) return onResult({ kind: 'failed', job, error });
+      log.info('A run was cut short; a later one takes up what it left', { ...context, ...reasonOf(error) });
     }
   };
 

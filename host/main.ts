@@ -5,10 +5,11 @@ import type { Log } from '../lib/host.ts';
 import { createLog, createScrub, secretsOf } from '../lib/log.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { createBootClock } from './clock.ts';
-import { endRequested } from './end-request.ts';
+import { onEndRequest } from './end-request.ts';
 import type { Environment } from './env-file.ts';
-import { createJobs, type JobName } from './jobs.ts';
+import { createJobs } from './jobs.ts';
 import { createLineWriter } from './line-writer.ts';
+import type { JobName } from './run.ts';
 import { runOnSchedule } from './schedule.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { createSupervisor, isJournal } from './systemd.ts';
@@ -25,11 +26,14 @@ const HAND_BACK_MS = 8_000;
 /** and after which it ends all the same. */
 const END_WITHIN_MS = 9_500;
 
+/** What the host does beside answering signals: runs until the signal aborts, then ends what it began. Must not reject. */
+export type Service = (signal: AbortSignal) => Promise<void>;
+
 /** What the schedules send to the functions. */
 const SCHEDULED = { source: 'schedule' };
 
 /**
- * Runs the scheduler on this machine until SIGINT or SIGTERM: a round of synchronization and an IP check at once and then
+ * Runs the scheduler on this machine until SIGINT, SIGTERM or SIGHUP: a round of synchronization and an IP check at once and then
  * at their intervals, and deliveries when there are any. A Redis or a network that is not there is waited for.
  *
  * Logs to stdout; what keeps it from starting goes to stderr. Resolves with one of `EXIT`, and the caller ends the process.
@@ -57,16 +61,17 @@ async function runUntilAsked(settings: Settings, env: Environment): Promise<numb
     clock,
     onRedis: (state) => supervisor.notify({ status: state === 'away' ? 'Redis is away' : 'Running' }),
   });
-  const foreign = Promise.withResolvers<'foreign'>();
+  const end = Promise.withResolvers<NodeJS.Signals | 'foreign'>();
   const jobs = createJobs({
     config,
     log,
     clock,
-    trouble,
     host,
-    // Found at the start, somebody is there to put it right; found later, the process waits for that.
-    onFailure: (error) => {
-      if (error instanceof IdentityError && !trouble.hasWorked) foreign.resolve('foreign');
+    onResult: (result) => {
+      trouble.onResult(result);
+      // Found at the start, somebody is there to put it right; found later, the process waits for that.
+      const foreign = result.kind === 'failed' && result.error instanceof IdentityError;
+      if (foreign && !trouble.hasWorked) end.resolve('foreign');
     },
   });
   process.on('uncaughtException', (error) => {
@@ -85,17 +90,20 @@ async function runUntilAsked(settings: Settings, env: Environment): Promise<numb
     ipCheckEveryMs: config.ip.intervalMs,
   });
   const ending = new AbortController();
-  const { signal } = ending;
-  const schedule = (job: JobName, periodMs: number) =>
-    runOnSchedule({ periodMs, clock, signal }, () => jobs.run(job, SCHEDULED));
-  const working = [
+  const schedule =
+    (job: JobName, periodMs: number): Service =>
+    (signal) =>
+      runOnSchedule({ periodMs, clock, signal }, () => jobs.run(job, SCHEDULED));
+  const services: readonly Service[] = [
     schedule('sync', config.sync.intervalMs),
     schedule('ip-check', config.ip.intervalMs),
-    supervisor.keepAlive(() => jobs.leftBehind === 0, host, signal),
+    (signal) => supervisor.keepAlive(() => jobs.leftBehind === 0, host, signal),
   ];
+  const working = services.map((run) => run(ending.signal));
   supervisor.notify({ ready: true, status: 'Running' });
 
-  const why = await Promise.race([endRequested(), foreign.promise]);
+  onEndRequest(end.resolve);
+  const why = await end.promise;
   log.info('The scheduler ends', { why: why === 'foreign' ? 'Redis belongs to another consumer' : why });
   ending.abort();
   const over = new AbortController();

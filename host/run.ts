@@ -1,6 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import type { Invocation } from '../lib/host.ts';
+import type { IpCheckSummary } from '../lib/ip/check.ts';
+import type { NotifySummary } from '../lib/notify/notify.ts';
+import type { RoundSummary } from '../lib/sync/round.ts';
 import type { BootClock } from './clock.ts';
+
+export type JobName = 'sync' | 'ip-check' | 'producer-notify';
+
+/** What one run of a job came to: its summary, or what it threw. */
+export type RunResult =
+  | { readonly kind: 'done'; readonly job: 'sync'; readonly summary: RoundSummary }
+  | { readonly kind: 'done'; readonly job: 'ip-check'; readonly summary: IpCheckSummary }
+  | { readonly kind: 'done'; readonly job: 'producer-notify'; readonly summary: NotifySummary }
+  | FailedRun;
+
+/** A run that threw. */
+export interface FailedRun {
+  readonly kind: 'failed';
+  readonly job: JobName;
+  readonly error: unknown;
+}
 
 /** A run's signal aborts this long before its time is up, as on Lambda (`lib/lambda/handler.ts`), */
 const ABORT_BEFORE_END_MS = 2_000;

@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { type PeerBehaviour, startPeer } from '../support/peer-server.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
-import { startSources } from './harness.ts';
+import { ROOT, startSources } from './harness.ts';
 
 const P2P = new URL('../../cli/p2p.ts', import.meta.url).pathname;
 const LOCAL_UUID = '5e1f0000-0000-4000-8000-000000000001';
@@ -42,6 +42,7 @@ async function operatorAt(t: Owner, env: Readonly<Record<string, string>>) {
     return child;
   };
   return {
+    envFile: join(folder, '.env'),
     start,
     run: (args: readonly string[], exported?: Readonly<Record<string, string>>) =>
       ended(start(args, exported)),
@@ -99,21 +100,46 @@ describe('npm run p2p', () => {
     assert.match((await run(['history'])).out, /^nothing -> 127\.0\.0\.1\n/);
   });
 
-  test('ends a job in order on Ctrl-C', LIMIT, async (t) => {
+  test('ends a job in order on Ctrl-C, and when its terminal is closed', LIMIT, async (t) => {
     const redis = await startTestRedis(t);
     const sources = await startSources(t);
     const slow = await startPeer(t, () => 'hang');
     const operator = await operatorAt(t, { ...envOf(redis, sources.list), SYNC_TIMEOUT_MS: '20000' });
     await operator.run(['consumers', 'add', PEER_UUID, slow.address]);
-    const child = operator.start(['sync']);
-    const end = ended(child);
-    await slow.received(1);
-    child.kill('SIGINT');
-    const { code, out } = await end;
-    assert.equal(code, 130);
-    assert.match(out, /^It ended before it was through/);
-    assert.equal(await redis.command('EXISTS', '{p2p}:lease:sync:0'), 0);
+    for (const [index, signal] of (['SIGINT', 'SIGHUP'] as const).entries()) {
+      const child = operator.start(['sync']);
+      const end = ended(child);
+      await slow.received(index + 1);
+      child.kill(signal);
+      const { code, out } = await end;
+      assert.equal(code, 130);
+      assert.match(out, /^It ended before it was through/);
+      assert.equal(await redis.command('EXISTS', '{p2p}:lease:sync:0'), 0);
+    }
   });
+
+  test(
+    'ends a job in order on Ctrl-C through npm, which sends the signal a second time',
+    LIMIT,
+    async (t) => {
+      const redis = await startTestRedis(t);
+      const sources = await startSources(t);
+      const slow = await startPeer(t, () => 'hang');
+      const operator = await operatorAt(t, { ...envOf(redis, sources.list), SYNC_TIMEOUT_MS: '20000' });
+      await operator.run(['consumers', 'add', PEER_UUID, slow.address]);
+      const child = spawn('npm', ['run', '--silent', 'p2p', '--', 'sync', '--env-file', operator.envFile], {
+        cwd: ROOT,
+        stdio: ['ignore', 'pipe', 'pipe'],
+        // A process group, as a terminal has for what runs in front: Ctrl-C goes to all of it.
+        detached: true,
+      });
+      const end = ended(child);
+      await slow.received(1);
+      process.kill(-(child.pid ?? assert.fail('npm did not start')), 'SIGINT');
+      assert.match((await end).out, /^It ended before it was through/);
+      assert.equal(await redis.command('EXISTS', '{p2p}:lease:sync:0'), 0);
+    },
+  );
 
   test('ends quietly when nobody reads its output any more', LIMIT, async (t) => {
     const redis = await startTestRedis(t);

@@ -20,10 +20,15 @@ after(() => rmSync(folder, { recursive: true }));
 const bundled = join(folder, 'p2p-scheduler.mjs');
 if (!needs.skip) await bundle(bundled);
 
-/** Both ways to start a host: from the checkout as `npm run host` does, and the bundle where nothing else is. */
+/** Ways to start a host: from the checkout as `npm run host` does, and the bundle where nothing else is, with a terminal or without. */
 const STARTS = {
-  source: { args: ['--require', './local/preflight.cjs', 'host/start.ts'], cwd: ROOT },
-  bundle: { args: [bundled, 'host'], cwd: folder },
+  source: {
+    command: process.execPath,
+    args: ['--require', './local/preflight.cjs', 'host/start.ts'],
+    cwd: ROOT,
+  },
+  bundle: { command: process.execPath, args: [bundled, 'host'], cwd: folder },
+  nohup: { command: 'nohup', args: [process.execPath, bundled, 'host'], cwd: folder },
 } as const;
 
 interface HostProcess {
@@ -41,8 +46,8 @@ function startHost(
   how: keyof typeof STARTS,
   { redis, sources, env = {} }: { redis: TestRedis; sources: string; env?: NodeJS.ProcessEnv },
 ): HostProcess {
-  const { args, cwd } = STARTS[how];
-  const child = spawn(process.execPath, args, {
+  const { command, args, cwd } = STARTS[how];
+  const child = spawn(command, args, {
     cwd,
     env: {
       PATH: process.env.PATH,
@@ -177,6 +182,22 @@ describe('the scheduler on its own host', { concurrency: true }, () => {
     assert.equal(typeof told.ackedEpoch, 'number');
     assert.equal(untold.lease, undefined, 'handed back');
     assert.equal(await redis.command('EXISTS', '{p2p}:lease:notify'), 0);
+  });
+
+  test('ends in order when its terminal is closed, under nohup as well', options, async (t) => {
+    const redis = await startRedis(t);
+    const sources = await startSources(t);
+    sources.tell('203.0.113.1');
+    const slow = await startPeer(t, () => 'hang');
+    await redis.command('HSET', '{p2p}:consumers', randomUUID(), slow.address);
+    const start = { redis, sources: sources.list, env: { SYNC_TIMEOUT_MS: '20000' } };
+    const host = startHost(t, 'nohup', start);
+    await slow.received(1);
+
+    process.kill(host.pid, 'SIGHUP');
+    await host.line(/The scheduler ends why=SIGHUP/);
+    assert.equal(await host.ended, 0);
+    assert.equal(await redis.command('EXISTS', '{p2p}:lease:sync:0'), 0);
   });
 
   test('killed while it delivers, loses nothing', options, async (t) => {

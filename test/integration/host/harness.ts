@@ -81,7 +81,7 @@ export function startJobs(
     log,
     host,
     clock,
-    trouble: createTrouble({ log, clock }),
+    onResult: createTrouble({ log, clock }).onResult,
     ...given,
   });
   t.after(() => jobs.end(0));

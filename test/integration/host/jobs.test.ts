@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { createBootClock } from '../../../host/clock.ts';
 import { TIME_LIMITS_MS } from '../../../host/jobs.ts';
+import { RedisUnavailableError } from '../../../lib/errors.ts';
 import { createRedis } from '../../../lib/redis/client.ts';
 import type { Redis } from '../../../lib/redis/redis.ts';
 import { startEmbeddedRedis } from '../../../local/redis/embedded.ts';
@@ -162,6 +164,24 @@ describe('jobs that have to end', TIMEOUT, () => {
     assert.equal(typeof record.ambiguousEpoch, 'number', 'it may have arrived');
     assert.equal(await redis.command('ZCARD', '{p2p}:deliveries:due'), 1);
     assert.equal(await redis.command('EXISTS', '{p2p}:lease:notify'), 0);
+  });
+
+  test('that Redis leaves waiting when they are ended say so in a line without a stack', async (t) => {
+    const asked = Promise.withResolvers<void>();
+    const redis: Redis = {
+      send: async (_commands, { signal }) => {
+        asked.resolve();
+        if (signal !== undefined && !signal.aborted) await once(signal, 'abort');
+        throw new RedisUnavailableError('Redis did not answer.', { mayHaveRun: true });
+      },
+      close: async () => {},
+    };
+    const jobs = startJobs(t, configOf({ REDIS_URL: 'redis://127.0.0.1:1' }), { redis });
+    void jobs.run('ip-check', SCHEDULED);
+    await asked.promise;
+    await jobs.end(100);
+    assert.match(jobs.lines.join(''), /A run was cut short; .* reason="Redis did not answer\."\n$/);
+    assert.doesNotMatch(jobs.lines.join(''), /frames/);
   });
 
   test('end a round early, and the next one goes on', async (t) => {
