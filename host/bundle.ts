@@ -16,6 +16,9 @@ export const NODE_OPTION = '--max-semi-space-size=1';
 /** The oldest Node that runs it: `Promise.withResolvers` and the JavaScript that esbuild leaves as it is. */
 const OLDEST_NODE = 22;
 
+/** EX_CONFIG of sysexits(3): to start it again does not help, and the systemd unit does not (`RestartPreventExitStatus`). */
+const EX_CONFIG = 78;
+
 /**
  * Runs before everything else of the file, on whatever Node: says what is wrong with an old one, and gives the CommonJS
  * packages inside a `require` for Node's own modules.
@@ -24,7 +27,7 @@ const BANNER = `#!/usr/bin/env -S node ${NODE_OPTION}
 import { createRequire as __createRequire } from 'node:module';
 if (Number.parseInt(process.versions.node, 10) < ${OLDEST_NODE}) {
   process.stderr.write(\`Node \${process.versions.node} is too old for p2p-scheduler: it needs Node ${OLDEST_NODE} or newer.\\n\`);
-  process.exit(1);
+  process.exit(${EX_CONFIG});
 }
 const require = __createRequire(import.meta.url);`;
 

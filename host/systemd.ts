@@ -3,11 +3,14 @@ import { fstatSync } from 'node:fs';
 import type { Host } from '../lib/host.ts';
 import type { Environment } from './env-file.ts';
 
+/** A message that could not be sent is sent again after this time: systemd waits 90 s for the first one. */
+const RETRY_MS = 10_000;
+
 /** What started this process and wants to know how it is. */
 export interface Supervisor {
   /** Tells that the start is over, or what is going on now. Never throws. */
   notify(news: { readonly ready?: true; readonly status: string }): void;
-  /** Tells at every half of the time that systemd allows, as long as `isWell`, until the signal aborts. */
+  /** Gives a sign of life at every half of the time that systemd allows, as long as `isWell`, until the signal aborts. */
   keepAlive(isWell: () => boolean, host: Pick<Host, 'sleep'>, signal: AbortSignal): Promise<void>;
 }
 
@@ -16,27 +19,52 @@ export interface Supervisor {
  * which Node cannot open, so systemd's own `systemd-notify` sends: the unit needs `NotifyAccess=all`. It waits until
  * systemd has read the message, so that its process is still known then.
  *
- * `onFailure` is told once, if it cannot be run.
+ * Every message repeats that the service is ready and its status, so one that got lost does no harm. One that could not
+ * be sent is tried again. `onFailure` is told of the first failure in a row.
  */
-export function createSupervisor(env: Environment, onFailure: (reason: string) => void): Supervisor {
+export function createSupervisor(
+  env: Environment,
+  onFailure: (reason: string) => void,
+  { retryMs = RETRY_MS }: { readonly retryMs?: number } = {},
+): Supervisor {
   const { NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID, PATH } = env;
-  let failed = false;
+  let isReady = false;
+  let status: string | undefined;
+  let failing = false;
+  let retry: NodeJS.Timeout | undefined;
 
-  const send = (...args: string[]) => {
-    if (!NOTIFY_SOCKET || failed) return;
-    const fail = (reason: string) => {
-      if (!failed) onFailure(reason);
-      failed = true;
+  const send = (...extra: string[]) => {
+    if (!NOTIFY_SOCKET) return;
+    clearTimeout(retry);
+    const ended = (failure?: string) => {
+      if (failure !== undefined && !failing) onFailure(failure);
+      failing = failure !== undefined;
+      if (!failing) return;
+      clearTimeout(retry);
+      retry = setTimeout(send, retryMs, ...extra).unref();
     };
+    const message = [
+      ...(isReady ? ['--ready'] : []),
+      ...(status === undefined ? [] : [`--status=${status}`]),
+    ];
     // Nothing of our own environment: it holds the login to Redis.
-    const child = spawn('systemd-notify', args, { stdio: 'ignore', env: { NOTIFY_SOCKET, PATH } });
-    child.once('error', ({ message }) => fail(message));
-    child.once('exit', (code) => code === 0 || fail(`systemd-notify ended with exit code ${code}`));
+    const child = spawn('systemd-notify', [...message, ...extra], {
+      stdio: 'ignore',
+      env: { NOTIFY_SOCKET, PATH },
+    });
+    child.once('error', (error) => ended(error.message));
+    child.once('exit', (code) =>
+      ended(code === 0 ? undefined : `systemd-notify ended with exit code ${code}`),
+    );
     child.unref();
   };
 
   return {
-    notify: ({ ready, status }) => send(...(ready ? ['--ready'] : []), `--status=${status}`),
+    notify(news) {
+      isReady ||= news.ready === true;
+      status = news.status;
+      send();
+    },
     async keepAlive(isWell, host, signal) {
       const everyMs = Number(WATCHDOG_USEC) / 2_000;
       const isOurs = WATCHDOG_PID === undefined || Number(WATCHDOG_PID) === process.pid;

@@ -10,5 +10,6 @@ if (!runsTypeScript) {
       'npm normally installs a Node 24 beside the project (the optional package "node"), but it is not there.\n' +
       'Run "npm ci --include=optional" with network access and install scripts allowed, or install Node 22.18 or newer.\n',
   );
-  process.exit(1);
+  // EX_CONFIG of sysexits(3): a service manager that knows it does not start the host again and again.
+  process.exit(78);
 }

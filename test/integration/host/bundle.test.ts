@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { bundle } from '../../../host/bundle.ts';
+import { EXIT } from '../../../host/main.ts';
+import { ROOT } from '../../support/service.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'p2p-bundle-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -56,10 +58,18 @@ describe('the bundle', () => {
     assert.doesNotMatch(stderr, /^\s+at /m);
   });
 
-  test('says on an old Node that it needs a newer one', () => {
+  test('says on an old Node that it needs a newer one, with an exit code after which systemd starts it no more', () => {
     const pretend = 'Object.defineProperty(process,"versions",{value:{...process.versions,node:"20.19.0"}})';
     const { status, stderr } = run(['--import', `data:text/javascript,${pretend}`, file, 'host']);
-    assert.equal(status, 1);
+    assert.equal(status, EXIT.misconfigured);
     assert.equal(stderr, 'Node 20.19.0 is too old for p2p-scheduler: it needs Node 22 or newer.\n');
   });
+});
+
+test('a checkout on an old Node ends with the same exit code', () => {
+  const pretend =
+    "Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.19.0'}});require('./local/preflight.cjs')";
+  const { status, stderr } = spawnSync(process.execPath, ['-e', pretend], { cwd: ROOT, encoding: 'utf8' });
+  assert.equal(status, EXIT.misconfigured);
+  assert.match(stderr, /^Node 20\.19\.0 cannot run/);
 });

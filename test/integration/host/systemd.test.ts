@@ -17,16 +17,17 @@ import { createSupervisor, isJournal } from '../../../host/systemd.ts';
 
 const TIMEOUT = { timeout: 30_000 };
 
-/** A folder with a `systemd-notify` that writes down how it was called, and its environment. */
-function fakeNotify(t: TestContext, exitCode = 0) {
+/** A folder with a `systemd-notify` that writes down how it was called, and its environment. It fails `failures` times first. */
+function fakeNotify(t: TestContext, failures = 0) {
   const folder = mkdtempSync(join(tmpdir(), 'p2p-notify-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const out = join(folder, 'out');
   writeFileSync(out, '');
   const command = join(folder, 'systemd-notify');
+  const end = failures === 0 ? 'exit 0' : `[ $(grep -vc '^env ' ${out}) -gt ${failures} ]`;
   writeFileSync(
     command,
-    `#!/bin/sh\n{ echo "$NOTIFY_SOCKET $*"; env | sed 's/^/env /'; } >> ${out}\nexit ${exitCode}\n`,
+    `#!/bin/sh\n{ echo "$NOTIFY_SOCKET $*"; env | sed 's/^/env /'; } >> ${out}\n${end}\n`,
   );
   chmodSync(command, 0o755);
   const calls = async () =>
@@ -111,16 +112,35 @@ describe('systemd', TIMEOUT, () => {
     assert.deepEqual(await notify.calls(1), ['/run/n --status=Running']);
   });
 
-  test('that cannot be told is one warning', async (t) => {
-    for (const [path, reason] of [
-      ['/nowhere', /ENOENT/],
-      [fakeNotify(t, 1).path, /exit code 1/],
-    ] as const) {
-      const failed = Promise.withResolvers<string>();
-      const supervisor = createSupervisor({ NOTIFY_SOCKET: '/run/n', PATH: path }, failed.resolve);
-      supervisor.notify({ ready: true, status: 'Running' });
-      assert.match(await failed.promise, reason);
-    }
+  test('that cannot be told is one warning, and is told again until it hears', async (t) => {
+    const notify = fakeNotify(t, 3);
+    const failures: string[] = [];
+    const supervisor = createSupervisor(
+      { NOTIFY_SOCKET: '/run/n', PATH: notify.path },
+      (reason) => failures.push(reason),
+      { retryMs: 10 },
+    );
+    supervisor.notify({ ready: true, status: 'Running' });
+    const [first] = await notify.calls(4);
+    assert.deepEqual(await notify.calls(4), Array(4).fill(first));
+    assert.match(failures.join(), /^systemd-notify ended with exit code 1$/);
+  });
+
+  test('is told with the next message what an earlier one could not tell', async (t) => {
+    const notify = fakeNotify(t, 1);
+    const failed = Promise.withResolvers<string>();
+    const supervisor = createSupervisor({ NOTIFY_SOCKET: '/run/n', PATH: notify.path }, failed.resolve);
+    supervisor.notify({ ready: true, status: 'Running' });
+    await failed.promise;
+    supervisor.notify({ status: 'Redis is away' });
+    assert.equal((await notify.calls(2))[1], '/run/n --ready --status=Redis is away');
+  });
+
+  test('that has no systemd-notify is one warning', async () => {
+    const failed = Promise.withResolvers<string>();
+    const supervisor = createSupervisor({ NOTIFY_SOCKET: '/run/n', PATH: '/nowhere' }, failed.resolve);
+    supervisor.notify({ ready: true, status: 'Running' });
+    assert.match(await failed.promise, /ENOENT/);
   });
 });
 
