@@ -1,11 +1,12 @@
 import type { AppParts } from '../lib/app.ts';
 import { decodeDelivery } from '../lib/notify/delivery.ts';
-import { type Change, readChanges } from '../report/read/changes.ts';
+import { type Change, currentTelling, readChanges } from '../report/read/changes.ts';
 import { countOf, orThrow } from '../report/read/fields.ts';
 import { begin } from '../report/read/register.ts';
 import { CHEAP_MEMBERS, scanPages } from '../report/read/scan.ts';
 import { plural } from '../report/text/count.ts';
 import { duration, relative, stamp } from '../report/text/time.ts';
+import { firstToldWords, tellingWords } from '../report/words.ts';
 import { type Context, withParts } from './context.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
 import { uuidCell } from './peers/list.ts';
@@ -37,11 +38,13 @@ export function history(context: Context): Promise<ExitCode> {
   return withParts(context, async (parts) => {
     const { keys } = parts;
     // Two entries a change, and some that repeat one.
-    const { nowMs, rest } = await begin(parts, [
+    const { nowMs, register, extras, rest } = await begin(parts, [
       ['XREVRANGE', keys.ipHistory, '+', '-', 'COUNT', 3 * limit + 3],
       ['HLEN', keys.deliveries],
+      ['HLEN', keys.producers],
     ]);
-    const changes = readChanges(orThrow(rest[0])).slice(0, limit);
+    const current = currentTelling(register, extras, countOf(orThrow(rest[2])));
+    const changes = readChanges(orThrow(rest[0]), current).slice(0, limit);
     const records = countOf(orThrow(rest[1]));
     const read = changes.length > 0 && (records <= CHEAP_MEMBERS || args.flag('all'));
     const times = read ? await readTimes(changes, parts) : undefined;
@@ -95,7 +98,7 @@ async function readTimes(
 
 function showChange(
   screen: Screen,
-  { from, to, epoch, at, manual, votes, verifiedAt, delivered }: Change,
+  { from, to, epoch, at, manual, votes, verifiedAt, telling }: Change,
   { nowMs, wide, acknowledged }: { nowMs: number; wide: boolean; acknowledged: Acknowledged | undefined },
 ): void {
   screen.line([`${from ?? 'nothing'} -> ${to}`, 'strong']);
@@ -107,12 +110,7 @@ function showChange(
   for (const [i, [source, answer]] of manual ? [] : votes.entries()) {
     screen.entry(i === 0 ? '  votes' : '', `${source}: ${answer}`);
   }
-  screen.entry(
-    '  told',
-    delivered === undefined
-      ? 'not everyone yet, or not to the end'
-      : `${plural(delivered.told, 'producer')}: the first after ${duration(delivered.firstAck - at)}, the last after ${duration(delivered.lastAck - at)}`,
-  );
+  screen.entry('  told', [tellingWords(telling, at), firstToldWords(telling, at)].filter(Boolean).join(', '));
   if (acknowledged === undefined) return;
   for (const { uuid, ms } of acknowledged.slowest) {
     screen.line(' '.repeat(LABEL_WIDTH), uuidCell(uuid, wide), `  took ${duration(ms)}`);

@@ -1,151 +1,153 @@
 import type { AppParts } from '../lib/app.ts';
+import { RedisReplyError } from '../lib/errors.ts';
 import type { Register } from '../lib/ip/register.ts';
-import { CONSUMER_STATES, type ConsumerState } from './peers/consumer-row.ts';
+import type { Uuid } from '../lib/peers/uuid.ts';
+import { type ConsumerFacts, countConsumers, type Depth } from './consumers.ts';
+import { type DayHistory, decodeDays } from './days.ts';
+import type { ConsumerRow } from './peers/consumer-row.ts';
 import type { ProducerRow } from './peers/producer-row.ts';
-import { readConsumers, readDue } from './peers/read-peers.ts';
-import { type Change, readChanges } from './read/changes.ts';
-import { type Answered, countOf, fieldsOf, isWrongType } from './read/fields.ts';
-import { begin, policyFor } from './read/register.ts';
-import { isBudgeted, type Round, readRounds } from './read/rounds.ts';
-import { CHEAP_MEMBERS } from './read/scan.ts';
-import { isStale } from './read/stale.ts';
+import { readDue } from './peers/read-peers.ts';
+import { type Change, currentTelling, readChanges } from './read/changes.ts';
+import { type Answered, countOf, fieldsOf, isWrongType, listOf } from './read/fields.ts';
+import { begin, policyFor, type RegisterExtras } from './read/register.ts';
+import { JUDGED_ROUNDS, type Mirror, type Round, readRounds } from './read/rounds.ts';
 
-/** What Redis says about this consumer at one moment. All times are Redis's. */
+/** What Redis says about this consumer at one moment. All times are Redis's, in ms. */
 export interface Facts {
   readonly nowMs: number;
+  readonly uuid: Uuid;
   readonly syncEveryMs: number;
   readonly checkEveryMs: number;
+  /** How many operators of IP sources must agree, and how many there are. */
+  readonly quorum: number;
+  readonly operators: number;
   /** Whether anything of ours has ever run on this Redis. */
   readonly begun: boolean;
   readonly register: Register;
+  readonly extras: RegisterExtras;
   /** Fields of the register that cannot be used. */
   readonly poisoned: readonly string[];
   /** Keys that hold another type than ours. */
   readonly wrongTypes: readonly string[];
-  readonly consumers: {
-    readonly known: number;
-    readonly heardOf: number;
-    /** Absent where there are too many to read and no complete round is recent enough to tell. */
-    readonly states?: Readonly<Record<ConsumerState, number>>;
-    /** When the round was, if the states are from one; otherwise every record was read. */
-    readonly countedAt?: number;
-    /** Whether that round came across a part of them only. */
-    readonly partial?: boolean;
-  };
+  readonly consumers: ConsumerFacts;
   /** The newest first. */
   readonly rounds: readonly Round[];
   readonly syncRuns: boolean;
-  readonly producers: {
-    readonly known: number;
-    /** Deliveries that have not come to an end. */
-    readonly due: number;
-    /** Of these, due for so long that nobody delivers. */
-    readonly overdue: number;
-    /** Those that are due first. */
-    readonly first: readonly ProducerRow[];
-  };
+  readonly producers: ProducerFacts;
   readonly notifyRuns: boolean;
   /** The newest first. */
   readonly changes: readonly Change[];
+  /** What peers said about us in the last round that asked them; absent while none has. */
+  readonly mirror?: Mirror & { readonly at: number };
+  /** The days of this consumer itself; absent while none is kept. */
+  readonly days?: DayHistory;
 }
 
-/** Producers that are shown. The first of the due set are those that have waited longest. */
-const SHOWN_PRODUCERS = 10;
-/** Two entries a change, and a few that repeat one. */
-const HISTORY_ENTRIES = 10;
-const ROUNDS = 3;
+/** What is known about producers. */
+export interface ProducerFacts {
+  readonly known: number;
+  /** Deliveries that have not come to an end. */
+  readonly due: number;
+  /** Of these, due for so long that nobody delivers. */
+  readonly overdue: number;
+  /** Those that are due first: they have waited longest. */
+  readonly first: readonly ProducerRow[];
+}
+
+/** Producers that are shown: those due first. */
+const SHOWN_PRODUCERS = 20;
+/** A change is one or two entries, and a few repeat one. */
+const HISTORY_ENTRIES = 40;
+/** Enough for five hours of rounds at the default interval. */
+const ROUND_ENTRIES = 60;
 
 /**
- * Reads it in one trip of 14 commands, three more commands where deliveries are due, and two for each 1,000 consumers.
- * Above 10,000 consumers the last complete round says how they are, or one that made all the calls it may, unless `all`
- * is set.
+ * Reads the facts in three trips of 19 commands at most. Above 10,000 consumers (1,000 for a verdict) the last complete
+ * round says how they are, unless `all` asks for every record: then it is two more commands for each 1,000.
  *
  * @throws IdentityError, RedisUnavailableError, RedisReplyError; a key of another type is a fact, not an error.
  */
-export async function readFacts(parts: AppParts, { all }: { all: boolean }): Promise<Facts> {
+export async function readFacts(parts: AppParts, depth: Depth): Promise<Facts> {
   const { keys, config } = parts;
-  const { nowMs, identity, register, poisoned, rest } = await begin(parts, [
+  const { nowMs, identity, register, extras, poisoned, rest } = await begin(parts, [
     ['XREVRANGE', keys.ipHistory, '+', '-', 'COUNT', HISTORY_ENTRIES],
-    ['XREVRANGE', keys.rounds, '+', '-', 'COUNT', ROUNDS * config.sync.maxShards],
+    [
+      'XREVRANGE',
+      keys.rounds,
+      '+',
+      '-',
+      'COUNT',
+      Math.max(ROUND_ENTRIES, JUDGED_ROUNDS * config.sync.maxShards),
+    ],
     ['HLEN', keys.consumers],
+    ['HLEN', keys.health],
     ['HLEN', keys.candidates],
     ['HLEN', keys.producers],
+    ['HLEN', keys.deliveries],
     ['ZCARD', keys.due],
     ['ZRANGE', keys.due, 0, SHOWN_PRODUCERS - 1, 'WITHSCORES'],
-    ['PTTL', keys.lease('sync:0')],
-    ['PTTL', keys.lease('notify')],
-    ['TYPE', keys.health],
-    ['TYPE', keys.deliveries],
+    ['MGET', keys.lease('sync:0'), keys.lease('notify')],
   ]);
-  const [history, stream, consumers, candidates, producers, card, first, syncLease, notifyLease, ...types] =
-    rest;
-  const wrongTypes = wrongKeys([
+  const [history, stream, consumers, health, candidates, producers, deliveries, card, first, leases] = rest;
+  const lengths: readonly (readonly [key: string, reply: Answered])[] = [
     [keys.ipHistory, history],
     [keys.rounds, stream],
     [keys.consumers, consumers],
+    [keys.health, health],
     [keys.candidates, candidates],
     [keys.producers, producers],
+    [keys.deliveries, deliveries],
     [keys.due, card],
-  ]);
-  for (const [i, key] of [keys.health, keys.deliveries].entries()) {
-    if (types[i] !== 'none' && types[i] !== 'hash') wrongTypes.push(key);
-  }
+  ];
+  const wrongTypes = lengths.flatMap(([key, reply]) => (isWrongType(reply) ? [key] : []));
+  const readable = (...names: string[]) => !names.some((name) => wrongTypes.includes(name));
   const rounds = readRounds(stream);
   const knowing = { ...parts, policy: policyFor(parts, register) };
-  const known = countOf(consumers);
-  const readable = (...names: string[]) => !names.some((name) => wrongTypes.includes(name));
+  const [consumerFacts, waiting] = await Promise.all([
+    countConsumers(knowing, {
+      entries: countOf(consumers),
+      records: countOf(health),
+      heardOf: countOf(candidates),
+      readable: readable(keys.consumers, keys.health),
+      rounds,
+      nowMs,
+      depth,
+    }),
+    countOf(card) > 0 && readable(keys.due, keys.producers, keys.deliveries)
+      ? readWaiting(first, { nowMs, register }, knowing)
+      : { overdue: 0, first: [] },
+  ]);
+  const [syncLease, notifyLease] = listOf(leases);
+  const heard = rounds.find(({ mirror }) => mirror !== undefined);
+  const days = depth === 'verdict' ? new Map() : await readDays(consumerFacts.worst, parts);
+  const ownDays = days.get(config.localUuid);
   return {
     nowMs,
+    uuid: config.localUuid,
     syncEveryMs: config.sync.intervalMs,
     checkEveryMs: config.ip.intervalMs,
+    quorum: config.ip.quorum,
+    operators: new Set(config.ip.sources.map(({ operator }) => operator)).size,
     begun: identity === 'ours',
     register,
+    extras,
     poisoned,
     wrongTypes,
     consumers: {
-      known,
-      heardOf: countOf(candidates),
-      ...(readable(keys.consumers, keys.health)
-        ? await countConsumers({ known, all, rounds, nowMs }, knowing)
-        : {}),
+      ...consumerFacts,
+      worst: consumerFacts.worst.map((row) => {
+        const found = days.get(row.uuid.toLowerCase());
+        return found === undefined ? row : { ...row, days: found };
+      }),
     },
-    rounds: rounds.slice(0, ROUNDS),
-    syncRuns: countOf(syncLease) > 0,
-    producers: {
-      known: countOf(producers),
-      due: countOf(card),
-      ...(countOf(card) > 0 && readable(keys.due, keys.producers, keys.deliveries)
-        ? await readWaiting(first, { nowMs, register }, knowing)
-        : { overdue: 0, first: [] }),
-    },
-    notifyRuns: countOf(notifyLease) > 0,
-    changes: readChanges(history),
+    rounds,
+    syncRuns: typeof syncLease === 'string',
+    producers: { known: countOf(producers), due: countOf(card), ...waiting },
+    notifyRuns: typeof notifyLease === 'string',
+    changes: readChanges(history, currentTelling(register, extras, countOf(producers))),
+    ...(heard?.mirror === undefined ? {} : { mirror: { ...heard.mirror, at: heard.at } }),
+    ...(ownDays === undefined ? {} : { days: ownDays }),
   };
-}
-
-function wrongKeys(replies: readonly (readonly [key: string, reply: Answered])[]): string[] {
-  return replies.flatMap(([key, reply]) => (isWrongType(reply) ? [key] : []));
-}
-
-async function countConsumers(
-  { known, all, rounds, nowMs }: { known: number; all: boolean; rounds: readonly Round[]; nowMs: number },
-  parts: AppParts,
-): Promise<Pick<Facts['consumers'], 'states' | 'countedAt' | 'partial'>> {
-  const states = Object.fromEntries(CONSUMER_STATES.map((state) => [state, 0])) as Record<
-    ConsumerState,
-    number
-  >;
-  if (known > CHEAP_MEMBERS && !all) {
-    const recent = rounds.filter(({ at }) => !isStale(at, parts.config.sync.intervalMs, nowMs));
-    const whole = recent.find(({ complete, inconclusive, resumed }) => complete && !inconclusive && !resumed);
-    const round = whole ?? recent.find(isBudgeted);
-    if (round === undefined) return {};
-    return { states: { ...states, ...round.states }, countedAt: round.at, partial: whole === undefined };
-  }
-  for await (const page of readConsumers({ ...parts, nowMs })) {
-    for (const { state } of page) states[state] += 1;
-  }
-  return { states };
 }
 
 /** A delivery is looked at by the first check after it is due; after three of them nobody does. */
@@ -153,7 +155,7 @@ async function readWaiting(
   first: Answered,
   { nowMs, register }: Pick<Facts, 'nowMs' | 'register'>,
   parts: AppParts,
-): Promise<Pick<Facts['producers'], 'overdue' | 'first'>> {
+): Promise<Pick<ProducerFacts, 'overdue' | 'first'>> {
   const { redis, keys, config } = parts;
   const longAgo = nowMs - 3 * config.ip.intervalMs;
   const [rows, [overdue]] = await Promise.all([
@@ -161,4 +163,20 @@ async function readWaiting(
     redis.send([['ZCOUNT', keys.due, '-inf', longAgo]], { repeatable: true }),
   ]);
   return { overdue: countOf(overdue), first: rows };
+}
+
+/** The kept days of the consumers that are shown, and of this one. A key of another type has none. */
+async function readDays(
+  rows: readonly ConsumerRow[],
+  { redis, keys, config }: AppParts,
+): Promise<ReadonlyMap<string, DayHistory>> {
+  const uuids = [config.localUuid, ...rows.map(({ uuid }) => uuid.toLowerCase())];
+  const [reply] = await redis.send([['HMGET', keys.days, ...uuids]], { repeatable: true });
+  const texts = reply instanceof RedisReplyError ? [] : listOf(reply);
+  return new Map(
+    uuids.flatMap((uuid, i) => {
+      const days = decodeDays(texts[i]);
+      return days === undefined ? [] : [[uuid, days] as const];
+    }),
+  );
 }

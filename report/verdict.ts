@@ -1,5 +1,5 @@
 import type { Facts } from './facts.ts';
-import { isBudgeted } from './read/rounds.ts';
+import { isBudgeted, JUDGED_ROUNDS } from './read/rounds.ts';
 import { isStale } from './read/stale.ts';
 import { plural, tallyText } from './text/count.ts';
 import { duration, relative } from './text/time.ts';
@@ -10,13 +10,47 @@ import { duration, relative } from './text/time.ts';
  */
 export type Verdict = 'ok' | 'attention' | 'unknown';
 
+/** One thing that keeps all from being well. */
 export interface Reason {
   readonly verdict: Exclude<Verdict, 'ok'>;
+  /** What it is, for programs: it stays the same while figures change. */
+  readonly code: ReasonCode;
+  /** In at most 44 characters, for a headline. */
+  readonly title: string;
+  /** In a sentence, with its figures. */
   readonly text: string;
 }
 
+/** Everything that a reason may be about. */
+export const REASON_CODES = [
+  'redis-unavailable',
+  'redis-foreign',
+  'redis-types',
+  'register-fields',
+  'nothing-has-run',
+  'no-checks',
+  'no-address',
+  'unconfirmed',
+  'few-sources',
+  'producers-overdue',
+  'producers-not-told',
+  'no-rounds',
+  'own-network',
+  'unfinished-rounds',
+  'lost-shards',
+  'no-consumers',
+  'consumers-unknown',
+  'none-answers',
+  'none-callable',
+  'seen-elsewhere',
+  'not-reached',
+] as const;
+export type ReasonCode = (typeof REASON_CODES)[number];
+
 /** Deliveries of a change are on their way for so long before they are worth a word. */
 const ON_THEIR_WAY_MS = 60_000;
+/** Fewer voices of peers say nothing: they may lie. */
+const LEAST_VOICES = 4;
 
 /** What keeps all from being well; empty if all is. The worst first. Pure. */
 export function reasonsOf(facts: Facts): Reason[] {
@@ -24,6 +58,7 @@ export function reasonsOf(facts: Facts): Reason[] {
     ...ofRedis(facts),
     ...ofAddress(facts),
     ...ofProducers(facts),
+    ...ofMirror(facts),
     ...ofRounds(facts),
     ...ofConsumers(facts),
   ];
@@ -33,87 +68,250 @@ export function reasonsOf(facts: Facts): Reason[] {
   ];
 }
 
+/** The verdict that the reasons come to. */
 export function verdictOf(reasons: readonly Reason[]): Verdict {
   return reasons[0]?.verdict ?? 'ok';
 }
 
-const attention = (text: string): Reason => ({ verdict: 'attention', text });
-const unknown = (text: string): Reason => ({ verdict: 'unknown', text });
+const attention = (code: ReasonCode, title: string, text: string): Reason => ({
+  verdict: 'attention',
+  code,
+  title,
+  text,
+});
+const unknown = (code: ReasonCode, title: string, text: string): Reason => ({
+  verdict: 'unknown',
+  code,
+  title,
+  text,
+});
 
 function ofRedis({ wrongTypes, poisoned }: Facts): Reason[] {
-  return [
-    ...wrongTypes.map((key) => attention(`the key ${key} holds another type than ours; see doctor`)),
-    ...(poisoned.length > 0
-      ? [attention(`the register has fields that cannot be used: ${poisoned.join(', ')}`)]
-      : []),
-  ];
+  const reasons: Reason[] = [];
+  if (wrongTypes.length > 0) {
+    const keys = wrongTypes.length === 1 ? 'The key' : 'The keys';
+    const hold = wrongTypes.length === 1 ? 'holds another type than ours' : 'hold other types than ours';
+    reasons.push(
+      attention(
+        'redis-types',
+        'A key in Redis has the wrong type',
+        `${keys} ${wrongTypes.join(', ')} in Redis ${hold}. \`doctor\` says what to do.`,
+      ),
+    );
+  }
+  if (poisoned.length > 0) {
+    reasons.push(
+      attention(
+        'register-fields',
+        'The register holds what cannot be used',
+        `Fields of the register in Redis cannot be used: ${poisoned.join(', ')}.`,
+      ),
+    );
+  }
+  return reasons;
 }
 
-function ofAddress({ nowMs, checkEveryMs, begun, register }: Facts): Reason[] {
+function ofAddress(facts: Facts): Reason[] {
+  const { nowMs, checkEveryMs, begun, register, quorum, operators, extras } = facts;
   const { current, checkedAt, verifiedAt, unknownChecks } = register;
-  if (!begun && checkedAt === undefined) return [unknown('nothing has run on this Redis yet')];
-  if (isStale(checkedAt, checkEveryMs, nowMs)) {
-    return [unknown(`the address is not being checked: ${lately('check', checkedAt, checkEveryMs, nowMs)}`)];
+  if (!begun && checkedAt === undefined) {
+    return [
+      unknown('nothing-has-run', 'Nothing has run on this Redis yet', 'Nothing has run on this Redis yet.'),
+    ];
   }
-  if (current === undefined) return [unknown('no address has been found yet')];
-  if (isStale(verifiedAt, checkEveryMs, nowMs)) {
-    if (verifiedAt === undefined && unknownChecks === 0)
-      return [unknown(`no check has confirmed ${current} yet`)];
-    const when = verifiedAt === undefined ? '' : ` since ${relative(verifiedAt, nowMs).replace(' ago', '')}`;
+  if (isStale(checkedAt, checkEveryMs, nowMs)) {
     return [
       unknown(
-        `${current} is unconfirmed${when}; ${plural(unknownChecks, 'check')} in a row found nothing out`,
+        'no-checks',
+        'The address is not being checked',
+        `The address is not being checked: ${lately('check', checkedAt, checkEveryMs, nowMs)}.`,
       ),
     ];
   }
-  return [];
+  const few = extras.answering !== undefined && extras.answering < quorum;
+  const redundancy = few
+    ? [
+        attention(
+          'few-sources',
+          'A change of the address would go unnoticed',
+          `A change of the address would not be noticed: ${extras.answering} of ${plural(operators, 'source')} answered when all were asked last, and ${quorum} must agree. \`doctor\` asks each.`,
+        ),
+      ]
+    : [];
+  if (current === undefined) {
+    return [
+      ...redundancy,
+      unknown('no-address', 'No address has been found yet', 'No address has been found yet.'),
+    ];
+  }
+  if (!isStale(verifiedAt, checkEveryMs, nowMs)) return redundancy;
+  if (verifiedAt === undefined && unknownChecks === 0) {
+    return [
+      ...redundancy,
+      unknown('unconfirmed', 'The address is not confirmed yet', `No check has confirmed ${current} yet.`),
+    ];
+  }
+  const when = verifiedAt === undefined ? '' : ` for ${duration(nowMs - verifiedAt)}`;
+  return [
+    ...redundancy,
+    unknown(
+      'unconfirmed',
+      'The address is not confirmed',
+      `No check has confirmed ${current}${when}: ${plural(unknownChecks, 'check')} in a row found nothing out.`,
+    ),
+  ];
 }
 
 function ofProducers({ nowMs, register, producers }: Facts): Reason[] {
   const { due, overdue, first } = producers;
   if (due === 0) return [];
   if (overdue > 0) {
-    return [attention(`${plural(overdue, 'delivery', 'deliveries')} overdue: nobody is telling producers`)];
+    return [
+      attention(
+        'producers-overdue',
+        'Nobody is telling the producers',
+        `${plural(overdue, 'delivery is', 'deliveries are')} overdue: nobody is telling producers.`,
+      ),
+    ];
   }
   const told = first.filter(({ state }) => state === 'again' || state === 'missing').length;
   const open = due - told;
   const failed = first.some(({ state }) => state === 'retrying' || state === 'unusable');
   const age = nowMs - (register.since ?? nowMs);
   if (open > 0 && (failed || age > ON_THEIR_WAY_MS)) {
-    return [attention(`${plural(open, 'producer')} not told, ${duration(age)} after the change`)];
+    const who = plural(open, 'producer');
+    return [
+      attention(
+        'producers-not-told',
+        `${who} not told`,
+        `${who} not told, ${duration(age)} after the change of the address.`,
+      ),
+    ];
   }
   return [];
 }
 
+/** Peers may lie, so that it takes a few, and more than half of them. */
+function ofMirror({ mirror, register, nowMs, syncEveryMs }: Facts): Reason[] {
+  if (mirror === undefined || isStale(mirror.at, syncEveryMs, nowMs)) return [];
+  const { here, elsewhere, reached, unreached } = mirror;
+  const reasons: Reason[] = [];
+  if (here + elsewhere >= LEAST_VOICES && elsewhere > here) {
+    reasons.push(
+      attention(
+        'seen-elsewhere',
+        'Peers see our calls come from elsewhere',
+        `${elsewhere} of ${plural(here + elsewhere, 'peer')} see our calls come from another address than ${register.current ?? 'the register has'}: they call you there, where your consumer API may not be.`,
+      ),
+    );
+  }
+  if (reached + unreached >= LEAST_VOICES && unreached > reached) {
+    reasons.push(
+      attention(
+        'not-reached',
+        'Peers do not reach our consumer API',
+        `${unreached} of ${plural(reached + unreached, 'peer')} did not reach our consumer API: is its port open and forwarded?`,
+      ),
+    );
+  }
+  return reasons;
+}
+
 function ofRounds({ nowMs, syncEveryMs, rounds, syncRuns, begun }: Facts): Reason[] {
-  const [last, ...before] = rounds;
+  const [last, ...before] = rounds.slice(0, JUDGED_ROUNDS);
   // A round of a million consumers lasts longer than its period; it has its lease as long as it lasts.
   if (syncRuns && last === undefined) return [];
   if (last === undefined || (isStale(last.at, syncEveryMs, nowMs) && !syncRuns)) {
     if (!begun) return [];
-    return [unknown(`consumers are not being called: ${lately('round', last?.at, syncEveryMs, nowMs)}`)];
+    return [
+      unknown(
+        'no-rounds',
+        'Consumers are not being called',
+        `Consumers are not being called: ${lately('round', last?.at, syncEveryMs, nowMs)}.`,
+      ),
+    ];
   }
   const reasons: Reason[] = [];
-  if (last.inconclusive) reasons.push(attention('the last round found our own network down'));
-  else if (before.length > 0 && rounds.every((round) => !round.complete && !isBudgeted(round))) {
-    reasons.push(attention(`the last ${plural(rounds.length, 'round')} did not reach every consumer`));
+  if (last.inconclusive) {
+    reasons.push(
+      attention(
+        'own-network',
+        'Our own network is down',
+        `The last round, ${relative(last.at, nowMs)}, found our own network down.`,
+      ),
+    );
+  } else if (before.length > 0 && [last, ...before].every((round) => !round.complete && !isBudgeted(round))) {
+    const rounds = plural(before.length + 1, 'round');
+    reasons.push(
+      attention(
+        'unfinished-rounds',
+        'Rounds do not reach every consumer',
+        `The last ${rounds} did not reach every consumer.`,
+      ),
+    );
   }
-  if (last.shardsLost > 0) reasons.push(attention('shards of the last round could not be started'));
+  if (last.shardsLost > 0) {
+    reasons.push(
+      attention(
+        'lost-shards',
+        'A part of the last round did not start',
+        `${plural(last.shardsLost, 'shard')} of the last round could not be started.`,
+      ),
+    );
+  }
   return reasons;
 }
 
-function ofConsumers({ begun, consumers, rounds }: Facts): Reason[] {
-  const { known, states } = consumers;
+function ofConsumers({ begun, consumers, rounds, wrongTypes }: Facts): Reason[] {
+  const { known, states, refused } = consumers;
   if (!begun && rounds.length === 0) return [];
-  if (known === 0) return [attention('no consumer is known: add one')];
-  if (states === undefined)
-    return [unknown('how the consumers are is not known: no complete round is recent')];
+  if (known === 0) {
+    // Nothing can be counted in a key of another type, which has its reason already.
+    if (wrongTypes.length > 0) return [];
+    return [
+      attention(
+        'no-consumers',
+        'No consumer is known',
+        'No consumer is known: add one with `consumers add`.',
+      ),
+    ];
+  }
+  if (states === undefined) {
+    return [
+      unknown(
+        'consumers-unknown',
+        'The state of consumers is not known',
+        'How the consumers are is not known: no complete round is recent.',
+      ),
+    ];
+  }
   if (states.alive > 0) return [];
-  if (states.unknown > 0) return [unknown('how the consumers are was found out too long ago')];
-  if (states.suspect + states.dead > 0)
-    return [attention('no consumer answers: is it our network, or a firewall?')];
-  if (states.unusable > 0 && states.unusable + states.self === known) {
-    return [attention(`no consumer can be called: ${tallyText({ unusable: states.unusable })}`)];
+  if (states.unknown > 0) {
+    return [
+      unknown(
+        'consumers-unknown',
+        'The state of consumers is not known',
+        'How the consumers are was found out too long ago.',
+      ),
+    ];
+  }
+  if (states.suspect + states.dead > 0) {
+    return [
+      attention(
+        'none-answers',
+        'No consumer answers',
+        'No consumer answers: is it our network, or a firewall?',
+      ),
+    ];
+  }
+  if (states.unusable === known) {
+    return [
+      attention(
+        'none-callable',
+        'No consumer can be called',
+        `No consumer can be called: ${tallyText(refused)}.`,
+      ),
+    ];
   }
   return [];
 }

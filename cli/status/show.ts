@@ -1,55 +1,41 @@
 import type { Facts } from '../../report/facts.ts';
 import type { ProducerRow } from '../../report/peers/producer-row.ts';
 import type { Change } from '../../report/read/changes.ts';
-import { isBudgeted, type Round } from '../../report/read/rounds.ts';
 import { isStale } from '../../report/read/stale.ts';
-import { plural, tallyText, thousands } from '../../report/text/count.ts';
+import type { Report } from '../../report/report.ts';
+import { plural, thousands } from '../../report/text/count.ts';
 import { visible } from '../../report/text/escape.ts';
-import { duration, relative, shortDuration, stamp } from '../../report/text/time.ts';
-import { type Reason, reasonsOf, type Verdict, verdictOf } from '../../report/verdict.ts';
+import { relative, shortDuration, stamp } from '../../report/text/time.ts';
+import type { Verdict } from '../../report/verdict.ts';
+import {
+  changeWords,
+  failureWords,
+  mirrorWords,
+  producersWords,
+  roundWords,
+  tellingWords,
+} from '../../report/words.ts';
 import { stateCell, uuidCell } from '../peers/list.ts';
 import { LABEL_WIDTH, type Screen, type Span, type Tone } from '../text/screen.ts';
 
 const TONES: Readonly<Record<Verdict, Tone>> = { ok: 'good', attention: 'bad', unknown: 'warning' };
 const SHOWN_CHANGES = 3;
-/** More of a list of producers says nothing at a glance. */
-const SHOWN_WAITING = 5;
+const SHOWN_ROUNDS = 3;
+/** More of a list says nothing at a glance. */
+const SHOWN_ROWS = 5;
 
-export function verdictLine(verdict: Verdict, text: string): Span[] {
-  return [
-    [verdict.toUpperCase().padEnd(LABEL_WIDTH), TONES[verdict]],
-    [text, 'strong'],
-  ];
-}
-
-export function showFacts(screen: Screen, facts: Facts, reasons: readonly Reason[] = reasonsOf(facts)): void {
-  const [worst, ...others] = reasons;
-  const more = others.length === 0 ? '' : `, and ${others.length} more`;
-  screen.line(...verdictLine(verdictOf(reasons), fit(worst?.text ?? summary(facts), more)));
-  for (const { verdict, text } of others) screen.entry('', text, TONES[verdict]);
+/** The verdict in a line of at most 80 columns, its reasons as a list, then the facts. */
+export function showReport(screen: Screen, { verdict, headline, reasons, facts }: Report): void {
+  screen.line([verdict.toUpperCase().padEnd(LABEL_WIDTH), TONES[verdict]], [headline, 'strong']);
+  if (reasons.length > 0) screen.line();
+  for (const { verdict, text } of reasons) screen.item(text, TONES[verdict]);
+  if (facts === undefined) return;
   screen.line();
   showAddress(screen, facts);
   showChanges(screen, facts);
   showProducers(screen, facts);
   showConsumers(screen, facts);
   showRounds(screen, facts);
-}
-
-/** The verdict is one line, whatever there is to say. */
-function fit(text: string, more: string): string {
-  const most = 80 - LABEL_WIDTH - more.length;
-  return `${text.length <= most ? text : `${text.slice(0, most - 1)}…`}${more}`;
-}
-
-function summary({ register, consumers, producers }: Facts): string {
-  const states = consumers.states;
-  const told =
-    producers.known === 0
-      ? 'no producers'
-      : producers.due === 0
-        ? `${plural(producers.known, 'producer')} up to date`
-        : `telling producers, ${thousands(producers.due)} to go`;
-  return `${register.current} confirmed; ${thousands(states?.alive ?? 0)} of ${plural(consumers.known, 'consumer')} alive; ${told}`;
 }
 
 function showAddress(screen: Screen, { nowMs, checkEveryMs, register }: Facts): void {
@@ -83,128 +69,87 @@ function showChanges(screen: Screen, { nowMs, changes }: Facts): void {
   }
 }
 
-function changeText({ from, to, at, manual, delivered }: Change, nowMs: number): string {
-  const what = `${from ?? 'nothing'} -> ${to}${manual ? " (operator's word)" : ''}`;
-  const told =
-    delivered === undefined
-      ? ''
-      : `, ${thousands(delivered.told)} told within ${duration(delivered.lastAck - at)}`;
-  return `${relative(at, nowMs)}: ${what}${told}`;
+function changeText(change: Change, nowMs: number): string {
+  const { at, telling } = change;
+  return `${relative(at, nowMs)}: ${changeWords(change)}${telling === undefined ? '' : `, ${tellingWords(telling, at)}`}`;
 }
 
-function showProducers(screen: Screen, { nowMs, producers, notifyRuns }: Facts): void {
-  const { known, due, overdue, first } = producers;
-  const state = [
-    due === 0 ? 'none to be told' : `${thousands(due)} to be told`,
-    ...(overdue > 0 ? [`${thousands(overdue)} overdue`] : []),
-    ...(notifyRuns ? ['being told now'] : []),
-  ];
-  screen.entry('producers', `${thousands(known)} known, ${state.join(', ')}`);
-  for (const row of first.slice(0, SHOWN_WAITING))
-    screen.line(' '.repeat(LABEL_WIDTH), ...waiting(row, nowMs));
-  if (due > SHOWN_WAITING)
-    screen.entry('', `and ${thousands(due - SHOWN_WAITING)} more: p2p producers`, 'dim');
+function showProducers(screen: Screen, facts: Facts): void {
+  const { producers, register, nowMs } = facts;
+  const { known, due, first } = producers;
+  screen.entry('producers', `${thousands(known)} known, ${producersWords(facts)}`);
+  for (const row of head(first, due)) {
+    screen.line(' '.repeat(LABEL_WIDTH), ...waiting(row, { nowMs, epoch: register.epoch }));
+  }
+  const more = due - head(first, due).length;
+  if (more > 0) screen.entry('', `and ${thousands(more)} more: p2p producers`, 'dim');
 }
 
-function waiting({ uuid, address, state, refused, delivery, due }: ProducerRow, nowMs: number): Span[] {
+/** The first rows; one more rather than a line that says "and 1 more". */
+function head<Row>(rows: readonly Row[], total: number): readonly Row[] {
+  return rows.slice(0, total === SHOWN_ROWS + 1 ? total : SHOWN_ROWS);
+}
+
+function waiting(row: ProducerRow, { nowMs, epoch }: { nowMs: number; epoch: number | undefined }): Span[] {
+  const { uuid, address, state, due } = row;
   const cell = stateCell(state);
   const padded: Span = typeof cell === 'string' ? cell.padEnd(9) : [cell[0].padEnd(9), cell[1]];
-  const status = refused ?? (delivery.lastStatus === undefined ? '' : `${visible(delivery.lastStatus, 14)} `);
+  const why = visible(failureWords(row, epoch), 20);
   const next = due === undefined ? '' : due <= nowMs ? 'next check' : `in ${shortDuration(due - nowMs)}`;
-  const tries = delivery.attempts ? `x${Math.min(delivery.attempts, 9_999)}, ` : '';
   return [
     `${uuidCell(uuid, false).padEnd(8)}  `,
     `${visible(address ?? '-', 21).padEnd(21)}  `,
     padded,
-    `${status}${tries}${next}`,
+    [why, next].filter(Boolean).join(', '),
   ];
 }
 
-function showConsumers(screen: Screen, { nowMs, consumers }: Facts): void {
-  const { known, heardOf, states, countedAt, partial } = consumers;
+function showConsumers(screen: Screen, { nowMs, register, consumers, mirror }: Facts): void {
+  const { known, heardOf, states, refused, countedAt, unusable } = consumers;
   const heard = heardOf === 0 ? '' : `; ${thousands(heardOf)} more heard of`;
   if (states === undefined) {
     screen.entry('consumers', `${thousands(known)} known, their states unknown${heard}`, 'warning');
-    return;
+  } else {
+    const { alive, suspect, dead, new: fresh, unknown } = states;
+    const counts = [
+      `${thousands(alive)} alive`,
+      `${thousands(suspect)} suspect`,
+      `${thousands(dead)} dead`,
+      `${thousands(fresh)} new`,
+      ...(unknown > 0 ? [`${thousands(unknown)} unknown`] : []),
+      ...(states.unusable > 0 ? [`${thousands(states.unusable)} unusable`] : []),
+    ];
+    screen.entry('consumers', `${thousands(known)} known: ${counts.join(', ')}${heard}`);
   }
-  const { alive, suspect, dead, new: fresh, unknown, unusable } = states;
-  const counts = [
-    `${thousands(alive)} alive`,
-    `${thousands(suspect)} suspect`,
-    `${thousands(dead)} dead`,
-    `${thousands(fresh)} new`,
-    ...(unknown > 0 ? [`${thousands(unknown)} unknown`] : []),
-    ...(unusable > 0 ? [`${thousands(unusable)} unusable`] : []),
-  ];
-  screen.entry('consumers', `${thousands(known)} known: ${counts.join(', ')}${heard}`);
   if (countedAt !== undefined) {
-    const whose = partial ? 'those that came up in' : 'as of';
-    screen.entry('', `${whose} the round ${relative(countedAt, nowMs)}; --all counts now`, 'dim');
+    screen.entry('', `as of the round ${relative(countedAt, nowMs)}; --all counts now`, 'dim');
+  }
+  const total = Object.values(refused).reduce((sum, count) => sum + count, 0);
+  for (const { uuid, address, refused } of head(unusable, total)) {
+    screen.line(
+      ' '.repeat(LABEL_WIDTH),
+      `${uuidCell(uuid, false).padEnd(8)}  ${visible(address, 21).padEnd(21)}  `,
+      ['unusable ', 'bad'],
+      `${refused ?? ''}`,
+    );
+  }
+  const more = unusable.length === 0 ? 0 : total - head(unusable, total).length;
+  if (more > 0) screen.entry('', `and ${thousands(more)} more: p2p consumers --state unusable`, 'dim');
+  if (mirror === undefined) return;
+  for (const [i, said] of mirrorWords(mirror, register.current ?? 'here').entries()) {
+    screen.entry(i === 0 ? 'peers say' : '', said);
   }
 }
 
 function showRounds(screen: Screen, { nowMs, rounds, syncRuns, syncEveryMs }: Facts): void {
   if (syncRuns) screen.entry('rounds', 'one is running');
   else if (rounds.length === 0) screen.entry('rounds', 'none yet');
-  for (const [i, round] of rounds.entries()) {
+  for (const [i, round] of rounds.slice(0, SHOWN_ROUNDS).entries()) {
     const old = i === 0 && !syncRuns && isStale(round.at, syncEveryMs, nowMs);
-    screen.entry(i === 0 && !syncRuns ? 'rounds' : '', roundText(round, nowMs), old ? 'warning' : undefined);
+    screen.entry(
+      i === 0 && !syncRuns ? 'rounds' : '',
+      `${relative(round.at, nowMs)}: ${roundWords(round)}`,
+      old ? 'warning' : undefined,
+    );
   }
-}
-
-function roundText(round: Round, nowMs: number): string {
-  const { at, of, shards, complete, inconclusive, stopped, probes, errors, durationMs } = round;
-  const end = complete
-    ? 'complete'
-    : inconclusive
-      ? 'our own network was down'
-      : isBudgeted(round)
-        ? 'all calls made that a round may make'
-        : `unfinished${stopped.length === 0 ? '' : ` (${stopped.join(', ')})`}`;
-  const failed = tallyText(errors);
-  return [
-    `${relative(at, nowMs)}: ${end}`,
-    ...(of > 1 ? [`${shards} of ${of} shards`] : []),
-    `${plural(probes, 'call')} in ${duration(durationMs)}`,
-    ...(failed === '' ? [] : [failed]),
-  ].join(', ');
-}
-
-/** What `--json` prints beside the verdict. Times are ms since the epoch. */
-export function factsJson(facts: Facts): Readonly<Record<string, unknown>> {
-  const { nowMs, register, consumers, producers, rounds, changes, checkEveryMs } = facts;
-  const { current, previous, epoch, since, checkedAt, verifiedAt, unknownChecks, candidate } = register;
-  return {
-    at: nowMs,
-    address: {
-      current: current ?? null,
-      confirmed: current !== undefined && !isStale(verifiedAt, checkEveryMs, nowMs),
-      previous,
-      epoch,
-      since,
-      checkedAt,
-      verifiedAt,
-      unknownChecks,
-      candidate,
-    },
-    consumers,
-    producers: {
-      known: producers.known,
-      due: producers.due,
-      overdue: producers.overdue,
-      first: producers.first.map(({ uuid, address, state, refused, delivery, due }) => ({
-        uuid,
-        address: address ?? null,
-        state,
-        refused,
-        attempts: delivery.attempts ?? 0,
-        lastStatus: delivery.lastStatus,
-        due,
-      })),
-    },
-    running: { sync: facts.syncRuns, notify: facts.notifyRuns },
-    rounds,
-    changes,
-    wrongTypes: facts.wrongTypes,
-  };
 }

@@ -19,6 +19,8 @@ export interface Screen {
   text(text: string, tone?: Tone): void;
   /** A label at the left, and text wrapped beside it. Without a label it goes on under the one before. */
   entry(label: string, text: string, tone?: Tone): void;
+  /** An item of a list: `- ` and text wrapped beside it. */
+  item(text: string, tone?: Tone): void;
   table(columns: readonly Column[], rows: readonly (readonly Span[])[], options?: { wide?: boolean }): void;
   /** One JSON document. */
   json(value: unknown): void;
@@ -58,6 +60,11 @@ export function createScreen({
       const rows = wrap(clean(text), Math.max(20, columns - LABEL_WIDTH));
       for (const [i, row] of rows.entries()) {
         line([(i === 0 ? label : '').padEnd(LABEL_WIDTH), 'dim'], tone === undefined ? row : [row, tone]);
+      }
+    },
+    item(text, tone) {
+      for (const [i, row] of wrap(clean(text), Math.max(20, columns - 2)).entries()) {
+        line(tone === undefined || i > 0 ? (i === 0 ? '- ' : '  ') : ['- ', tone], row);
       }
     },
     table(titles, rows, { wide = false } = {}) {

@@ -25,6 +25,10 @@ export interface Keys {
   readonly deliveries: string;
   /** sorted set producer uuid → when to look at it again, ms; we. */
   readonly due: string;
+  /** hash uuid → `<day>:<a digit of worst state a day>`, 90 days; we. Our own UUID's is about ourselves. */
+  readonly days: string;
+  /** hash; we. The verdict that was last told to the operator, and when. */
+  readonly alerts: string;
   /** string with expiry; we. The token of the one that holds the lease `name`. */
   lease(name: string): string;
 }
@@ -42,6 +46,8 @@ export function createKeys(prefix: string): Keys {
     ipHistory: `${prefix}ip:history`,
     deliveries: `${prefix}deliveries`,
     due: `${prefix}deliveries:due`,
+    days: `${prefix}consumers:days`,
+    alerts: `${prefix}alerts`,
     lease: (name) => `${prefix}lease:${name}`,
   };
 }

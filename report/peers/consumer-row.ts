@@ -2,6 +2,8 @@ import type { AddressPolicy } from '../../lib/peers/address.ts';
 import { parsePeerRecord, type RecordRefusal } from '../../lib/peers/registry.ts';
 import type { Uuid } from '../../lib/peers/uuid.ts';
 import { decodeHealth, type HealthRecord, probedAt, stateOf } from '../../lib/sync/health.ts';
+import { readOutcomes } from '../../lib/sync/recent.ts';
+import type { DayHistory } from '../days.ts';
 import { isStale } from '../read/stale.ts';
 
 /** `unknown` is what was found out too long ago; `self` ourselves; `unusable` an entry that is nobody we may call. */
@@ -17,6 +19,10 @@ export interface ConsumerRow {
   readonly health?: HealthRecord;
   /** When it is to be probed again, if that is not simply in the next round. */
   readonly due?: number;
+  /** Of its last 60 probes: how many there were, and how many failed. */
+  readonly outcomes?: { readonly count: number; readonly failed: number };
+  /** Its worst state of each day, where that was read. */
+  readonly days?: DayHistory;
 }
 
 export interface ConsumerRules {
@@ -45,6 +51,12 @@ export function consumerRow(uuid: string, address: string, json: unknown, rules:
     address,
     state: known ? state : 'unknown',
     health,
+    outcomes: countOutcomes(health.recent),
     ...(health.due === undefined ? {} : { due: health.due }),
   };
+}
+
+function countOutcomes(recent: string): { count: number; failed: number } {
+  const outcomes = readOutcomes(recent);
+  return { count: outcomes.length, failed: outcomes.filter((outcome) => outcome === 'failed').length };
 }

@@ -1,7 +1,8 @@
-import { type Epoch, parseEpoch } from '../../lib/ip/register.ts';
+import { type Epoch, parseEpoch, type Register } from '../../lib/ip/register.ts';
 import { type Ip, parseIp } from '../../lib/peers/ip-space.ts';
 import { visible } from '../text/escape.ts';
 import { type Answered, entriesOf, wholeOf } from './fields.ts';
+import type { RegisterExtras } from './register.ts';
 
 /** One change of our address. */
 export interface Change {
@@ -17,8 +18,18 @@ export interface Change {
   readonly votes: readonly (readonly [source: string, answer: string])[];
   /** When a check last confirmed the address before. */
   readonly verifiedAt?: number;
-  /** Once nobody was due any more: how many producers had acknowledged, the first and the last when. */
-  readonly delivered?: { readonly told: number; readonly firstAck: number; readonly lastAck: number };
+  /** How the telling of producers went, as far as it is known. */
+  readonly telling?: Telling;
+}
+
+/** How producers were told of one change. */
+export interface Telling {
+  readonly told: number;
+  /** How many producers were to be told; version 1 did not keep it. */
+  readonly of?: number;
+  /** When the first and the last of them acknowledged; absent while none has. */
+  readonly firstAck?: number;
+  readonly lastAck?: number;
 }
 
 const MOST_VOTES = 30;
@@ -26,34 +37,69 @@ const LONGEST_JSON = 10_000;
 
 /**
  * Reads the reply to XREVRANGE of `ip:history`: the newest change first. Of changes in a row that say the same, which a
- * commit that died half-way and was repeated leaves, the last counts. Never throws.
+ * commit that died half-way and was repeated leaves, the last counts. `current` is how the telling of the newest goes,
+ * which the register knows: of each older one the next change keeps it (version 1: an entry of its own). Never throws.
  */
-export function readChanges(reply: Answered): Change[] {
-  const delivered = new Map<number, NonNullable<Change['delivered']>>();
+export function readChanges(reply: Answered, current?: Telling & { readonly epoch: Epoch }): Change[] {
+  const tellings = new Map<number, Telling>(current === undefined ? [] : [[current.epoch, current]]);
   const changes: Change[] = [];
   let newer: Change | undefined;
+  /** What the change after the one that comes next keeps about it. */
+  let kept: Telling | undefined;
   for (const fields of entriesOf(reply)) {
     const epoch = parseEpoch(fields.get('epoch'));
     if (epoch === undefined) continue;
-    const [told, firstAck, lastAck] = ['told', 'firstAck', 'lastAck'].map((name) =>
-      wholeOf(fields.get(name)),
-    );
-    if (told !== undefined && firstAck !== undefined && lastAck !== undefined) {
-      if (!delivered.has(epoch)) delivered.set(epoch, { told, firstAck, lastAck });
+    const telling = readTelling(fields);
+    const change = readChange(fields, epoch);
+    if (change === undefined) {
+      if (telling !== undefined && !tellings.has(epoch)) tellings.set(epoch, telling);
       newer = undefined;
       continue;
     }
-    const change = readChange(fields, epoch);
-    if (change === undefined) continue;
     const repeated =
       newer?.from === change.from && newer?.to === change.to && !newer?.manual && !change.manual;
     newer = change;
-    if (!repeated) changes.push(change);
+    if (repeated) {
+      kept = telling ?? kept;
+      continue;
+    }
+    if (kept !== undefined && !tellings.has(epoch)) tellings.set(epoch, kept);
+    kept = telling;
+    changes.push(change);
   }
   return changes.map((change) => {
-    const how = delivered.get(change.epoch);
-    return how === undefined ? change : { ...change, delivered: how };
+    const telling = tellings.get(change.epoch);
+    return telling === undefined ? change : { ...change, telling };
   });
+}
+
+/** How far the telling of the current address is; undefined where version 1 wrote the register. */
+export function currentTelling(
+  { epoch }: Pick<Register, 'epoch'>,
+  { told, firstAck, lastAck }: RegisterExtras,
+  of: number,
+): (Telling & { epoch: Epoch }) | undefined {
+  if (epoch === undefined || told === undefined) return undefined;
+  return {
+    epoch,
+    told,
+    of,
+    ...(firstAck === undefined ? {} : { firstAck }),
+    ...(lastAck === undefined ? {} : { lastAck }),
+  };
+}
+
+function readTelling(fields: ReadonlyMap<string, string>): Telling | undefined {
+  const [told, of, firstAck, lastAck] = ['told', 'of', 'firstAck', 'lastAck'].map((name) =>
+    wholeOf(fields.get(name)),
+  );
+  if (told === undefined) return undefined;
+  return {
+    told,
+    ...(of === undefined ? {} : { of }),
+    ...(firstAck === undefined ? {} : { firstAck }),
+    ...(lastAck === undefined ? {} : { lastAck }),
+  };
 }
 
 function readChange(fields: ReadonlyMap<string, string>, epoch: Epoch): Change | undefined {

@@ -24,7 +24,22 @@ export interface Round {
   readonly shardsLost: number;
   /** The longest of its shards. */
   readonly durationMs: number;
+  /** What peers said about us; absent where none said anything. */
+  readonly mirror?: Mirror;
 }
+
+/** What peers say about us, a voice for each network of theirs. They may lie: it is shown, and changes nothing. */
+export interface Mirror {
+  /** Voices that saw our calls come from the register's address, and from another one. */
+  readonly here: number;
+  readonly elsewhere: number;
+  /** Voices whose own last call reached our consumer API, and whose did not. */
+  readonly reached: number;
+  readonly unreached: number;
+}
+
+/** How many of the last rounds the verdict looks at. */
+export const JUDGED_ROUNDS = 3;
 
 const STOP_WORDS = ['held', 'late', 'lease', 'time', 'budget', 'outage', 'error'] as const;
 type StopWord = (typeof STOP_WORDS)[number];
@@ -65,6 +80,10 @@ export const ROUND_SUMMARY = v.object({
   shardsStarted: number,
   shardsLost: number,
   durationMs: number,
+  mirror: v.fallback(
+    v.optional(v.object({ here: number, elsewhere: number, reached: number, unreached: number })),
+    undefined,
+  ),
 });
 
 export type RoundPart = v.InferOutput<typeof ROUND_SUMMARY>;
@@ -119,7 +138,20 @@ function sumUp({ at, of, parts }: { at: number; of: number; parts: Map<number, R
     learned: sum(({ learned }) => learned),
     shardsLost: sum(({ shardsLost }) => shardsLost),
     durationMs: Math.max(0, ...all.map(({ durationMs }) => durationMs)),
+    ...mirrorOf(all),
   };
+}
+
+/** A network that is heard in two shards is two voices: it is what the shards know. */
+function mirrorOf(parts: readonly RoundPart[]): Pick<Round, 'mirror'> {
+  const mirrors = parts.flatMap(({ mirror }) => (mirror === undefined ? [] : [mirror]));
+  const total = (of: (mirror: Mirror) => number) => mirrors.reduce((sum, mirror) => sum + of(mirror), 0);
+  const here = total((mirror) => mirror.here);
+  const elsewhere = total((mirror) => mirror.elsewhere);
+  const reached = total((mirror) => mirror.reached);
+  const unreached = total((mirror) => mirror.unreached);
+  if (here + elsewhere + reached + unreached === 0) return {};
+  return { mirror: { here, elsewhere, reached, unreached } };
 }
 
 function merge(records: readonly Readonly<Record<string, number>>[]): Record<string, number> {

@@ -53,6 +53,10 @@ describe('the examples of docs/OPERATING.md', () => {
       since: CHANGED,
       checkedAt: NOW - 41 * SECOND,
       verifiedAt: NOW - 41 * SECOND,
+      answering: 3,
+      told: 2,
+      firstAck: CHANGED + 64,
+      lastAck: CHANGED + 1_310,
     });
     await set(KEYS.consumers, {
       '7d444840-9dc0-41d1-b245-5ffdce74fad2': '198.51.100.7',
@@ -154,19 +158,6 @@ describe('the examples of docs/OPERATING.md', () => {
       'verifiedAt',
       BEFORE - 62_000,
     );
-    await testRedis().command(
-      'XADD',
-      KEYS.ipHistory,
-      '*',
-      'epoch',
-      BEFORE,
-      'firstAck',
-      BEFORE + 51,
-      'lastAck',
-      BEFORE + 2_400,
-      'told',
-      3,
-    );
     await change(
       '203.0.113.10',
       '203.0.113.77',
@@ -175,6 +166,7 @@ describe('the examples of docs/OPERATING.md', () => {
       votes('203.0.113.77'),
       'verifiedAt',
       CHANGED - 58_000,
+      ...['told', 3, 'of', 3, 'firstAck', BEFORE + 51, 'lastAck', BEFORE + 2_400],
     );
     await round(NOW - 7 * MINUTE, { probes: 3, durationMs: 412 });
     await round(seen, { probes: 3, errors: { refused: 1 }, durationMs: 388 });

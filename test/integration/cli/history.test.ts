@@ -67,7 +67,7 @@ describe('p2p history', () => {
     assert.match(first ?? '', /^203\.0\.113\.1 -> 203\.0\.113\.2\n/);
     assert.match(first ?? '', /^ {2}noticed {2}within 41 s/m);
     assert.match(first ?? '', /^ {2}votes {4}a\.example: 203\.0\.113\.2\n {11}b\.example: timeout$/m);
-    assert.match(first ?? '', /^ {2}told {5}8 producers: the first after 64 ms, the last after 12 s$/m);
+    assert.match(first ?? '', /^ {2}told {5}8 told within 12 s, the first after 64 ms$/m);
     assert.match(first ?? '', /^ {11}00000008 {2}took 12 s\n {11}00000007 {2}took 11 s$/m);
     assert.match(first ?? '', /and 3 others in less$/);
     assert.match(second ?? '', /^nothing -> 203\.0\.113\.1\n/);
@@ -79,7 +79,7 @@ describe('p2p history', () => {
     const changes = (await run('--json', '--limit', '1')).json().changes as Record<string, unknown>[];
     assert.equal(changes.length, 1);
     assert.deepEqual(changes[0]?.votes, { 'a.example': '203.0.113.2', 'b.example': 'timeout' });
-    assert.deepEqual(changes[0]?.delivered, { told: 8, firstAck: at + 64, lastAck: at + 12_000 });
+    assert.deepEqual(changes[0]?.telling, { told: 8, firstAck: at + 64, lastAck: at + 12_000 });
     assert.match(JSON.stringify(changes[0]?.producers), /^\{"count":8,/);
   });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { parseEpoch } from '../../../lib/ip/register.ts';
 import { readChanges } from '../../../report/read/changes.ts';
 import { readRounds } from '../../../report/read/rounds.ts';
 
@@ -32,8 +33,19 @@ describe('the history', () => {
       manual: false,
       votes: [['a', '203.0.113.2']],
       verifiedAt: 15,
-      delivered: { told: 3, firstAck: 25, lastAck: 90 },
+      telling: { told: 3, firstAck: 25, lastAck: 90 },
     });
+  });
+
+  test('has how its producers were told from the change after it, and of the newest from the register', () => {
+    const next = { ...change, from: change.to, to: '203.0.113.3', epoch: 30, at: 30 };
+    const epoch = parseEpoch(30) ?? assert.fail();
+    const [newest, before] = readChanges(
+      [entry({ ...next, told: 2, of: 3, firstAck: 21, lastAck: 29 }), entry(change)],
+      { epoch, told: 1, of: 3, firstAck: 31, lastAck: 31 },
+    );
+    assert.deepEqual(newest?.telling, { epoch, told: 1, of: 3, firstAck: 31, lastAck: 31 });
+    assert.deepEqual(before?.telling, { told: 2, of: 3, firstAck: 21, lastAck: 29 });
   });
 
   test('has a commit once that died half-way and was repeated: the last', () => {

@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import fc from 'fast-check';
 import { parseEpoch, parseRegister } from '../../../lib/ip/register.ts';
+import { parseUuid } from '../../../lib/peers/uuid.ts';
 import type { Facts } from '../../../report/facts.ts';
+import { HEADLINE_COLUMNS, reportOf } from '../../../report/report.ts';
 import { reasonsOf, verdictOf } from '../../../report/verdict.ts';
 
 const NOW = 1_764_000_000_000;
 const MINUTE = 60_000;
+const UUID = parseUuid('1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b') ?? assert.fail();
 const EPOCH = parseEpoch(NOW - 60 * MINUTE);
-const STATES = { alive: 2, suspect: 0, dead: 1, new: 0, unknown: 0, self: 0, unusable: 0 };
+const STATES = { alive: 2, suspect: 0, dead: 1, new: 0, unknown: 0, unusable: 0 };
+const CONSUMERS = { known: 3, heardOf: 0, states: STATES, refused: {}, worst: [], unusable: [] };
 const ROUND: Facts['rounds'][number] = {
   at: NOW - MINUTE,
   shards: 1,
@@ -45,10 +50,14 @@ function facts(change: Partial<Facts> = {}): Facts {
     syncEveryMs: 5 * MINUTE,
     checkEveryMs: MINUTE,
     begun: true,
+    uuid: UUID,
+    quorum: 2,
+    operators: 5,
     register: register(),
+    extras: {},
     poisoned: [],
     wrongTypes: [],
-    consumers: { known: 3, heardOf: 0, states: STATES },
+    consumers: CONSUMERS,
     rounds: [ROUND],
     syncRuns: false,
     producers: { known: 2, due: 0, overdue: 0, first: [] },
@@ -73,21 +82,21 @@ describe('the verdict', () => {
   test('is unknown while nothing has run', () => {
     assert.match(
       judged({ begun: false, register: parseRegister([]).register, rounds: [] }),
-      /^unknown \| nothing has run/,
+      /^unknown \| nothing has run/i,
     );
   });
 
   test('is unknown, and not ok, where checks have stopped', () => {
     assert.match(
       judged({ register: register({ checkedAt: NOW - 10 * MINUTE, verifiedAt: NOW - 10 * MINUTE }) }),
-      /^unknown \| the address is not being checked: the last check was 10 min ago/,
+      /^unknown \| the address is not being checked: the last check was 10 min ago/i,
     );
   });
 
   test('is unknown where checks run and find nothing out', () => {
     assert.match(
       judged({ register: register({ verifiedAt: NOW - 30 * MINUTE, unknownChecks: 29 }) }),
-      /^unknown \| 203\.0\.113\.7 is unconfirmed since 30 min; 29 checks/,
+      /^unknown \| no check has confirmed 203\.0\.113\.7 for 30 min: 29 checks/i,
     );
   });
 
@@ -95,20 +104,20 @@ describe('the verdict', () => {
     const word = register();
     assert.match(
       judged({ register: { ...word, verifiedAt: undefined } }),
-      /^unknown \| no check has confirmed 203/,
+      /^unknown \| no check has confirmed 203/i,
     );
   });
 
   test('does not take times in the future for recent ones', () => {
-    assert.match(judged({ register: register({ checkedAt: NOW + 10 * MINUTE }) }), /^unknown .*future/);
-    assert.match(judged({ rounds: [{ ...ROUND, at: NOW + 10 * MINUTE }] }), /^unknown .*future/);
+    assert.match(judged({ register: register({ checkedAt: NOW + 10 * MINUTE }) }), /^unknown .*future/i);
+    assert.match(judged({ rounds: [{ ...ROUND, at: NOW + 10 * MINUTE }] }), /^unknown .*future/i);
   });
 
   test('is unknown where rounds have stopped, unless one is running', () => {
     const rounds = [{ ...ROUND, at: NOW - 60 * MINUTE }];
     assert.match(
       judged({ rounds }),
-      /^unknown \| consumers are not being called: the last round was 60 min ago, one is due every 5 min/,
+      /^unknown \| consumers are not being called: the last round was 60 min ago, one is due every 5 min/i,
     );
     assert.equal(judged({ rounds, syncRuns: true }), 'ok');
   });
@@ -122,11 +131,11 @@ describe('the verdict', () => {
           { ...short, stopped: ['time'] },
         ],
       }),
-      /^attention \| the last 2 rounds did not reach every consumer/,
+      /^attention \| the last 2 rounds did not reach every consumer/i,
     );
     assert.match(
       judged({ rounds: [{ ...short, stopped: ['budget', 'time'] }, short] }),
-      /^attention \| the last 2 rounds/,
+      /^attention \| the last 2 rounds/i,
     );
     const limited: Facts['rounds'][number] = { ...short, stopped: ['budget'] };
     assert.equal(judged({ rounds: [limited, limited] }), 'ok');
@@ -135,7 +144,7 @@ describe('the verdict', () => {
   test('is attention for a producer that was not told', () => {
     assert.match(
       judged({ producers: { known: 2, due: 1, overdue: 0, first: [row('retrying')] } }),
-      /^attention \| 1 producer not told, 60 min after the change/,
+      /^attention \| 1 producer not told, 60 min after the change/i,
     );
   });
 
@@ -143,7 +152,7 @@ describe('the verdict', () => {
     const just = register({ since: NOW - 5_000 });
     const producers = { known: 2, due: 2, overdue: 0, first: [row('waiting'), row('waiting')] };
     assert.equal(judged({ register: just, producers }), 'ok');
-    assert.match(judged({ producers }), /^attention/);
+    assert.match(judged({ producers }), /^attention/i);
   });
 
   test('counts neither who is told once more nor who is gone', () => {
@@ -156,45 +165,110 @@ describe('the verdict', () => {
   test('is attention where nobody delivers', () => {
     assert.match(
       judged({ producers: { known: 2, due: 2, overdue: 2, first: [] } }),
-      /^attention \| 2 deliveries overdue/,
+      /^attention \| 2 deliveries are overdue/i,
     );
   });
 
   test('is attention where no consumer answers, none is known, or none can be called', () => {
     const none = { ...STATES, alive: 0 };
     assert.match(
-      judged({ consumers: { known: 1, heardOf: 0, states: none } }),
-      /^attention \| no consumer answers/,
+      judged({ consumers: { ...CONSUMERS, known: 1, states: none } }),
+      /^attention \| no consumer answers/i,
     );
     assert.match(
-      judged({ consumers: { known: 0, heardOf: 0, states: { ...none, dead: 0 } } }),
-      /^attention \| no consumer is known/,
+      judged({ consumers: { ...CONSUMERS, known: 0, states: { ...none, dead: 0 } } }),
+      /^attention \| no consumer is known/i,
     );
     assert.match(
-      judged({ consumers: { known: 4, heardOf: 0, states: { ...none, dead: 0, unusable: 4 } } }),
-      /^attention \| no consumer can be called/,
+      judged({ consumers: { ...CONSUMERS, known: 4, states: { ...none, dead: 0, unusable: 4 } } }),
+      /^attention \| no consumer can be called/i,
     );
   });
 
   test('is unknown where too many are known and no round tells how they are', () => {
     assert.match(
-      judged({ consumers: { known: 1_000_000, heardOf: 0 } }),
-      /^unknown \| how the consumers are is not known/,
+      judged({ consumers: { known: 1_000_000, heardOf: 0, refused: {}, worst: [], unusable: [] } }),
+      /^unknown \| how the consumers are is not known/i,
     );
   });
 
   test('is attention after rounds that end early, or found our network down', () => {
     const early = { ...ROUND, complete: false };
     assert.equal(judged({ rounds: [early] }), 'ok', 'the next round goes on');
-    assert.match(judged({ rounds: [early, early, early] }), /^attention \| the last 3 rounds/);
-    assert.match(judged({ rounds: [{ ...early, inconclusive: true }] }), /^attention .*network down/);
+    assert.match(judged({ rounds: [early, early, early] }), /^attention \| the last 3 rounds/i);
+    assert.match(judged({ rounds: [{ ...early, inconclusive: true }] }), /^attention .*network down/i);
   });
 
   test('tells what is wrong before what is unknown, and all of it', () => {
     const text = judged({ wrongTypes: ['{p2p}:x'], rounds: [] });
     assert.match(
       text,
-      /^attention \| the key \{p2p\}:x .* \| consumers are not being called: there was no round yet/,
+      /^attention \| the key \{p2p\}:x .* \| consumers are not being called: there was no round yet/i,
+    );
+  });
+
+  test('is attention where too few sources answer for a change to be noticed', () => {
+    assert.match(
+      judged({ extras: { answering: 1 } }),
+      /^attention \| a change of the address would not be noticed: 1 of 5 sources answered/i,
+    );
+    assert.equal(judged({ extras: { answering: 2 } }), 'ok');
+  });
+
+  test('is attention where more than half of at least four peers contradict the register', () => {
+    const mirror = { here: 1, elsewhere: 3, reached: 1, unreached: 1, at: NOW - MINUTE };
+    assert.match(judged({ mirror }), /^attention \| 3 of 4 peers see our calls come from another address/i);
+    assert.equal(judged({ mirror: { ...mirror, elsewhere: 2 } }), 'ok', 'three voices are too few');
+    assert.equal(judged({ mirror: { ...mirror, at: NOW - 60 * MINUTE } }), 'ok', 'it is long ago');
+    assert.match(
+      judged({ mirror: { ...mirror, elsewhere: 0, reached: 3, unreached: 4 } }),
+      /^attention \| 4 of 7 peers did not reach our consumer API/i,
+    );
+  });
+
+  test('does not say that no consumer is known where their key has another type', () => {
+    assert.doesNotMatch(
+      judged({ wrongTypes: ['{p2p}:consumers'], consumers: { ...CONSUMERS, known: 0 } }),
+      /no consumer is known/i,
+    );
+  });
+
+  test('has a headline that fits a line of 80 columns whole, whatever there is to say', () => {
+    const count = fc.nat(100_000_000);
+    const some = fc.record({
+      alive: count,
+      suspect: count,
+      dead: count,
+      new: count,
+      unknown: count,
+      unusable: count,
+    });
+    fc.assert(
+      fc.property(
+        fc.record({ known: count, states: fc.option(some, { nil: undefined }), due: count, overdue: count }),
+        fc.boolean(),
+        fc.constantFrom(0, MINUTE, 999 * MINUTE),
+        ({ known, states, due, overdue }, begun, age) => {
+          const { verdict, headline } = reportOf(
+            facts({
+              begun,
+              nowMs: NOW + age,
+              consumers: {
+                known,
+                heardOf: 0,
+                refused: {},
+                worst: [],
+                unusable: [],
+                ...(states ? { states } : {}),
+              },
+              producers: { known, due, overdue, first: [row('retrying')] },
+              mirror: { here: 0, elsewhere: due, reached: 0, unreached: due, at: NOW },
+            }),
+          );
+          assert.ok(verdict.length <= 'attention'.length && headline.length <= HEADLINE_COLUMNS, headline);
+          assert.doesNotMatch(headline, /…/);
+        },
+      ),
     );
   });
 

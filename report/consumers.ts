@@ -1,0 +1,136 @@
+import type { AppParts } from '../lib/app.ts';
+import { CONSUMER_STATES, type ConsumerRow, type ConsumerState } from './peers/consumer-row.ts';
+import { readAllConsumers, readConsumers } from './peers/read-peers.ts';
+import { isBudgeted, type Round } from './read/rounds.ts';
+import { CHEAP_MEMBERS } from './read/scan.ts';
+import { isStale } from './read/stale.ts';
+
+/**
+ * How much is read. `verdict`: what the verdict needs, cheap enough for every minute. `page`: also the worst consumers.
+ * `all`: every consumer's record, however many there are.
+ */
+export type Depth = 'verdict' | 'page' | 'all';
+
+/** The states that are counted. This consumer itself is not one of its consumers. */
+export type CountedState = Exclude<ConsumerState, 'self'>;
+
+/** What is known about consumers. */
+export interface ConsumerFacts {
+  /** Entries of `consumers`, this consumer itself left out. The counts of `states` add up to it. */
+  readonly known: number;
+  readonly heardOf: number;
+  /** Absent where there are too many to read and no complete round is recent enough to tell. */
+  readonly states?: Readonly<Record<CountedState, number>>;
+  /** Entries that cannot be called, by reason. */
+  readonly refused: Readonly<Record<string, number>>;
+  /** When the round was, if the states are from one; otherwise every record was read just now. */
+  readonly countedAt?: number;
+  /** The worst first, 50 at most. Empty where the records were not read. */
+  readonly worst: readonly ConsumerRow[];
+  /** Entries that cannot be called, 10 at most. Empty where the records were not read. */
+  readonly unusable: readonly ConsumerRow[];
+}
+
+interface Counting {
+  readonly entries: number;
+  readonly records: number;
+  readonly heardOf: number;
+  readonly readable: boolean;
+  readonly rounds: readonly Round[];
+  readonly nowMs: number;
+  readonly depth: Depth;
+}
+
+const SHOWN_WORST = 50;
+const SHOWN_UNUSABLE = 10;
+/** More than this is not read every minute, only to learn the verdict. */
+const CHEAP_FOR_VERDICT = 1_000;
+
+/** Counts the consumers by state, from their records or from the last round that came across them all. */
+export async function countConsumers(parts: AppParts, counting: Counting): Promise<ConsumerFacts> {
+  const { entries, records, heardOf, readable, depth } = counting;
+  const nothing = { known: entries, heardOf, refused: {}, worst: [], unusable: [] };
+  if (!readable) return nothing;
+  if (depth === 'all') return { ...nothing, ...(await tallyOf(readConsumers(reading(parts, counting)))) };
+  const most = depth === 'verdict' ? CHEAP_FOR_VERDICT : CHEAP_MEMBERS;
+  if (entries > most || records > 2 * most) return { ...nothing, ...countedByRound(parts, counting) };
+  return { ...nothing, ...(await tallyOf([await readAllConsumers(reading(parts, counting))])) };
+}
+
+function reading(parts: AppParts, { nowMs }: Counting) {
+  return { ...parts, nowMs };
+}
+
+/** States and reasons, as the last round counted them that came across all consumers, or made all the calls it may. */
+function countedByRound(
+  { config }: AppParts,
+  { entries, rounds, nowMs }: Counting,
+): Pick<ConsumerFacts, 'known' | 'states' | 'refused' | 'countedAt'> {
+  const recent = rounds.filter(({ at }) => !isStale(at, config.sync.intervalMs, nowMs));
+  const whole = recent.find(({ complete, inconclusive, resumed }) => complete && !inconclusive && !resumed);
+  const round = whole ?? recent.find(isBudgeted);
+  if (round === undefined) return { known: entries, refused: {} };
+  const { self = 0, repeated: _, ...refused } = round.skipped;
+  const known = Math.max(0, entries - self);
+  const unusable = sum(Object.values(refused));
+  const counted = sum(Object.values(round.states)) + unusable;
+  return {
+    known,
+    states: { ...round.states, unknown: Math.max(0, known - counted), unusable },
+    refused,
+    countedAt: round.at,
+  };
+}
+
+/** Counts rows, and keeps the worst of them. A uuid that a scan gives twice counts once. */
+async function tallyOf(
+  pages: AsyncIterable<readonly ConsumerRow[]> | Iterable<readonly ConsumerRow[]>,
+): Promise<Pick<ConsumerFacts, 'known' | 'states' | 'refused' | 'worst' | 'unusable'>> {
+  const states = Object.fromEntries(CONSUMER_STATES.map((state) => [state, 0]));
+  const refused = new Map<string, number>();
+  const unusable: ConsumerRow[] = [];
+  let worst: Ranked[] = [];
+  const seen = new Set<string>();
+  for await (const page of pages) {
+    for (const row of page) {
+      if (seen.has(row.uuid)) continue;
+      seen.add(row.uuid);
+      states[row.state] = (states[row.state] ?? 0) + 1;
+      if (row.state === 'self') continue;
+      if (row.refused === undefined) worst.push({ row, rank: badness(row) });
+      else {
+        refused.set(row.refused, (refused.get(row.refused) ?? 0) + 1);
+        if (unusable.length < SHOWN_UNUSABLE) unusable.push(row);
+      }
+    }
+    worst = worst.sort(byBadness).slice(0, SHOWN_WORST);
+  }
+  const { self = 0, ...others } = states;
+  const none = { alive: 0, suspect: 0, dead: 0, new: 0, unknown: 0, unusable: 0 };
+  return {
+    known: seen.size - self,
+    states: { ...none, ...others },
+    refused: Object.fromEntries(refused),
+    worst: worst.map(({ row }) => row),
+    unusable,
+  };
+}
+
+interface Ranked {
+  readonly row: ConsumerRow;
+  readonly rank: number;
+}
+
+const byBadness = (a: Ranked, b: Ranked) => b.rank - a.rank || (a.row.uuid < b.row.uuid ? -1 : 1);
+
+const WORST_FIRST: readonly ConsumerState[] = ['alive', 'new', 'unknown', 'suspect', 'dead'];
+
+/** Orders by state; those in one state by how many of their last probes failed, then by their round-trip time. */
+function badness({ state, outcomes, health }: ConsumerRow): number {
+  const failed = outcomes?.failed ?? 0;
+  return WORST_FIRST.indexOf(state) * 1e9 + failed * 1e6 + Math.min(health?.rtt ?? 0, 999_999);
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
+}

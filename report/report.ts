@@ -1,0 +1,84 @@
+import type { AppParts } from '../lib/app.ts';
+import { IdentityError, RedisReplyError, RedisUnavailableError } from '../lib/errors.ts';
+import { createScrub, secretsOf } from '../lib/log.ts';
+import type { Depth } from './consumers.ts';
+import { type Facts, readFacts } from './facts.ts';
+import { plural, thousands } from './text/count.ts';
+import { type Reason, reasonsOf, type Verdict, verdictOf } from './verdict.ts';
+
+/**
+ * What is going on, at one moment. The status command, the page, the metrics and the alerts are views of it. Without
+ * `facts` Redis could not be asked, or belongs to another consumer: that is an answer, too.
+ */
+export interface Report {
+  readonly verdict: Verdict;
+  /** The worst first; empty if all is well. */
+  readonly reasons: readonly Reason[];
+  /** The verdict in a few words: with the verdict's own word before it, it fits 80 columns. */
+  readonly headline: string;
+  readonly facts?: Facts;
+}
+
+/** What a report needs of the scheduler's parts. */
+export type ReportParts = AppParts;
+
+/** Columns that a headline may take, so that `ATTENTION  ` fits before it on a line of 80. */
+export const HEADLINE_COLUMNS = 69;
+
+/**
+ * Reads Redis, in 19 commands at most unless `depth` is `all`, and comes to a verdict. Nothing is written, nobody is
+ * called.
+ *
+ * @throws what is a mistake of this program; a Redis that cannot be asked is a report.
+ */
+export async function readReport(parts: ReportParts, depth: Depth): Promise<Report> {
+  try {
+    return reportOf(await readFacts(parts, depth));
+  } catch (error) {
+    const reason = whyNothingIsKnown(error, createScrub(secretsOf(parts.config)));
+    if (reason === undefined) throw error;
+    return { verdict: reason.verdict, reasons: [reason], headline: reason.title };
+  }
+}
+
+/** The report that the facts come to. Pure. */
+export function reportOf(facts: Facts): Report {
+  const reasons = reasonsOf(facts);
+  return { verdict: verdictOf(reasons), reasons, headline: headlineOf(facts, reasons), facts };
+}
+
+function headlineOf(facts: Facts, [worst, ...others]: readonly Reason[]): string {
+  if (worst === undefined) return summaryOf(facts);
+  return others.length === 0 ? worst.title : `${worst.title}, and ${plural(others.length, 'more reason')}`;
+}
+
+/** All is well: how many consumers answer, and whether producers know the address. */
+function summaryOf({ consumers, producers }: Facts): string {
+  const told =
+    producers.known === 0
+      ? 'no producers'
+      : producers.due === 0
+        ? `${plural(producers.known, 'producer')} told`
+        : `telling ${plural(producers.due, 'producer')}`;
+  const alive = thousands(consumers.states?.alive ?? 0);
+  return `${alive} of ${plural(consumers.known, 'consumer')} alive, ${told}`;
+}
+
+function whyNothingIsKnown(error: unknown, scrub: (text: string) => string): Reason | undefined {
+  const say = (code: Reason['code'], title: string, text: string): Reason => ({
+    verdict: 'unknown',
+    code,
+    title,
+    text: scrub(text),
+  });
+  if (error instanceof IdentityError) {
+    return say('redis-foreign', 'This Redis is not known to be ours', error.message);
+  }
+  if (error instanceof RedisUnavailableError) {
+    return say('redis-unavailable', 'Redis cannot be asked', error.message);
+  }
+  if (error instanceof RedisReplyError) {
+    return say('redis-unavailable', 'Redis refuses a command', `Redis refused a command: ${error.message}`);
+  }
+  return undefined;
+}

@@ -1,0 +1,85 @@
+import type { Facts } from './facts.ts';
+import type { ProducerRow } from './peers/producer-row.ts';
+import type { Change, Telling } from './read/changes.ts';
+import { isBudgeted, type Mirror, type Round } from './read/rounds.ts';
+import { plural, tallyText, thousands } from './text/count.ts';
+import { duration } from './text/time.ts';
+
+/** What the status command and the page say alike. Nothing here is escaped: the view does that. */
+
+/** `203.0.113.10 → 203.0.113.77`, with the operator's word named. */
+export function changeWords({ from, to, manual }: Change, arrow = '->'): string {
+  return `${from ?? 'nothing'} ${arrow} ${to}${manual ? " (operator's word)" : ''}`;
+}
+
+/** How the telling of a change went: `3 of 3 told within 1.3 s`. */
+export function tellingWords(telling: Telling | undefined, at: number): string {
+  if (telling === undefined) return 'how many producers were told is not known';
+  const { told, of, lastAck } = telling;
+  if (of === 0) return 'no producers to tell';
+  if (told === 0) return `none${of === undefined ? '' : ` of ${thousands(of)}`} told`;
+  const who = of === undefined ? thousands(told) : `${thousands(told)} of ${thousands(of)}`;
+  return `${who} told${lastAck === undefined ? '' : ` within ${after(lastAck, at)}`}`;
+}
+
+/** When the first producer was told: `the first after 64 ms`; empty where that says nothing. */
+export function firstToldWords(telling: Telling | undefined, at: number): string {
+  if (telling?.firstAck === undefined || telling.told < 2) return '';
+  return `the first after ${after(telling.firstAck, at)}`;
+}
+
+/** Redis counts whole milliseconds: what happened within one took some time all the same. */
+function after(then: number, at: number): string {
+  return duration(Math.max(1, then - at));
+}
+
+/** How many producers know the address, and what becomes of the others. */
+export function producersWords({ producers, notifyRuns }: Facts): string {
+  const { due, overdue } = producers;
+  return [
+    due === 0 ? 'none to be told' : `${thousands(due)} to be told`,
+    ...(overdue > 0 ? [`${thousands(overdue)} overdue`] : []),
+    ...(notifyRuns ? ['being told now'] : []),
+  ].join(', ');
+}
+
+/** Why a producer is not told: its last status, where it is of the present change, and how often it was tried. */
+export function failureWords({ refused, delivery }: ProducerRow, epoch: number | undefined): string {
+  if (refused !== undefined) return refused;
+  const { attempts = 0, lastStatus, leaseEpoch } = delivery;
+  if (attempts === 0 || leaseEpoch !== epoch) return '';
+  return `${lastStatus ?? ''} x${Math.min(attempts, 9_999)}`.trim();
+}
+
+/** How a round ended. */
+export function roundEndWords(round: Round): string {
+  const { complete, inconclusive, stopped } = round;
+  if (complete) return 'complete';
+  if (inconclusive) return 'our own network was down';
+  if (isBudgeted(round)) return 'all calls made that a round may make';
+  return `unfinished${stopped.length === 0 ? '' : ` (${stopped.join(', ')})`}`;
+}
+
+/** What a round did: `complete, 5 calls in 1.3 s, refused 1`. */
+export function roundWords(round: Round): string {
+  const { of, shards, probes, errors, durationMs } = round;
+  const failed = tallyText(errors);
+  return [
+    roundEndWords(round),
+    ...(of > 1 ? [`${shards} of ${of} shards`] : []),
+    `${plural(probes, 'call')} in ${duration(durationMs)}`,
+    ...(failed === '' ? [] : [failed]),
+  ].join(', ');
+}
+
+/** What peers say about us, a sentence each; empty where none said anything. */
+export function mirrorWords({ here, elsewhere, reached, unreached }: Mirror, address: string): string[] {
+  return [
+    ...(here + elsewhere > 0
+      ? [`${here} of ${plural(here + elsewhere, 'peer')} see our calls come from ${address}`]
+      : []),
+    ...(reached + unreached > 0
+      ? [`${reached} of ${plural(reached + unreached, 'peer')} reach our consumer API`]
+      : []),
+  ];
+}
