@@ -1,9 +1,10 @@
-import { type Environment, readEnvironment } from '../host/env-file.ts';
+import { type GivenEnvironment, readEnvironment } from '../host/env-file.ts';
 import { type AppParts, createParts } from '../lib/app.ts';
 import { type Config, loadConfig } from '../lib/config.ts';
 import type { Invoke } from '../lib/host.ts';
 import { secretsOf } from '../lib/log.ts';
 import type { Arguments } from './arguments.ts';
+import { UsageError } from './errors.ts';
 import { createJobLog } from './jobs/log.ts';
 import type { Terminal } from './terminal.ts';
 import type { Screen } from './text/screen.ts';
@@ -28,10 +29,11 @@ const OWN_NAMES = { SYNC_FUNCTION: '', PRODUCER_NOTIFY_FUNCTION: 'producer-notif
  * The exported variables, and under them those of the file that `--env-file` names, or else of `.env` (`LOCAL_ENV_FILE`
  * counts as everywhere).
  *
- * @throws ConfigError if a file that was named cannot be read.
+ * @throws ConfigError if a file that was named cannot be read, UsageError if the option names none.
  */
-export function environmentOf({ args, terminal }: Pick<Context, 'args' | 'terminal'>): Environment {
+export function environmentOf({ args, terminal }: Pick<Context, 'args' | 'terminal'>): GivenEnvironment {
   const named = args.text('env-file');
+  if (named === '') throw new UsageError('--env-file names no file.');
   return readEnvironment(terminal.folder, {
     ...terminal.env,
     ...(named === undefined ? {} : { LOCAL_ENV_FILE: named }),
@@ -40,7 +42,8 @@ export function environmentOf({ args, terminal }: Pick<Context, 'args' | 'termin
 
 /** @throws ConfigError naming every bad variable. */
 export function configOf(context: Context): Config {
-  const config = loadConfig({ ...environmentOf(context), ...OWN_NAMES });
+  const { env, origin } = environmentOf(context);
+  const config = loadConfig({ ...env, ...OWN_NAMES }, origin);
   context.hide(secretsOf(config));
   return config;
 }

@@ -1,4 +1,4 @@
-import type { Environment } from '../host/env-file.ts';
+import type { Environment } from '../lib/config.ts';
 import { runCommand } from './run.ts';
 import { processTerminal } from './terminal.ts';
 

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline';
 import { onEndRequest } from '../host/end-request.ts';
-import type { Environment } from '../host/env-file.ts';
 import type { AppOptions } from '../lib/app.ts';
+import type { Environment } from '../lib/config.ts';
 
 /** The parts of the scheduler that a test may bring. */
 export type Brought = Partial<Pick<AppOptions, 'redis' | 'post' | 'sources' | 'host'>>;

@@ -1,30 +1,72 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
+import type { Environment } from '../lib/config.ts';
 import { ConfigError } from '../lib/errors.ts';
+import { isVariable } from '../lib/variables.ts';
 
-/** The variables of a process. */
-export type Environment = Readonly<Record<string, string | undefined>>;
+/** What a process was given, and where from. */
+export interface GivenEnvironment {
+  /** The exported variables, and under them those of the file. */
+  readonly env: Environment;
+  /** The file that was read. */
+  readonly file: string | undefined;
+  /** The file and how many variables it gave, for an error about one of them. */
+  readonly origin: string;
+}
 
 /**
  * The exported variables, and under them those of the `.env` in `folder`, if there is one. An exported `LOCAL_ENV_FILE`
  * names another file; exported empty it means none.
  *
- * @throws ConfigError if it names a file that cannot be read.
+ * @throws ConfigError if it names a file that cannot be read, or if the file would give a variable another value than
+ * the one that stands there.
  */
-export function readEnvironment(folder: string, exported: Environment): Environment {
+export function readEnvironment(folder: string, exported: Environment): GivenEnvironment {
   const named = exported.LOCAL_ENV_FILE;
-  if (named === '') return exported;
-  const file = resolve(folder, named ?? '.env');
-  if (named === undefined && !existsSync(file)) return exported;
-  return { ...read(file), ...exported };
+  const file = resolve(folder, named || '.env');
+  if (named === '' || (named === undefined && !existsSync(file))) {
+    const looked = named === '' ? 'no file was to be read' : `there is no ${file}`;
+    return { env: exported, file: undefined, origin: `the exported variables (${looked})` };
+  }
+  const text = read(file);
+  const given = parseEnv(text);
+  const origin = `${file} (${count(Object.keys(given).length)}) and the exported variables`;
+  const faults = misread(text, given, exported);
+  if (faults.length > 0) throw new ConfigError(faults, origin);
+  return { env: { ...given, ...exported }, file, origin };
 }
 
-function read(file: string): Environment {
+/** The text of the file, without the byte order mark that some editors put in front of it. */
+function read(file: string): string {
   try {
-    return parseEnv(readFileSync(file, 'utf8'));
+    return readFileSync(file, 'utf8').replace(/^\ufeff/, '');
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-    throw new ConfigError([`the file ${file} cannot be read (${code}); LOCAL_ENV_FILE names another one`]);
+    throw new ConfigError([`the file ${file} cannot be read (${code})`]);
   }
+}
+
+/** Lines from which `parseEnv` takes another value than a reader sees, and a variable that works only when exported. */
+function misread(text: string, given: Environment, exported: Environment): string[] {
+  const lines = [...text.matchAll(/^[ \t]*(?:export[ \t]+)?([A-Z][A-Z0-9_]*)[ \t]*=[ \t]*(.*)$/gm)];
+  const seen = new Map<string, string>();
+  return lines.flatMap(([, name = '', written = '']) => {
+    const before = seen.get(name);
+    seen.set(name, written.trim());
+    if (name === 'NODE_EXTRA_CA_CERTS' && exported[name] === undefined) {
+      return [`${name} must be exported: Node reads it when it starts, before this file is read`];
+    }
+    if (!isVariable(name) || given[name] === undefined) return [];
+    if (before !== undefined && before !== written.trim()) return [`${name} stands twice, with two values`];
+    if (!/^["'`]/.test(written) && /[^\s#]#/.test(written)) {
+      return [`${name} holds a "#", which begins a comment: put the value in quotes (in a URL write %23)`];
+    }
+    if (/^(["'`]).*\1\s*[^\s#"'`]/.test(written)) return [`${name} goes on after its closing quote`];
+    return [];
+  });
+}
+
+function count(variables: number): string {
+  return variables === 1 ? '1 variable' : `${variables} variables`;
 }

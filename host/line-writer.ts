@@ -1,11 +1,8 @@
 import type { LineWriter } from '../lib/log.ts';
+import { type LOG_FORMATS, LOG_LEVELS } from '../lib/variables.ts';
 
-export const LEVELS = ['DEBUG', 'INFO', 'WARN', 'ERROR'] as const;
-export type Level = (typeof LEVELS)[number];
-
-/** `text` is for people, `json` (one object a line) for collectors. */
-export const LINE_FORMATS = ['text', 'json'] as const;
-export type LineFormat = (typeof LINE_FORMATS)[number];
+export type Level = (typeof LOG_LEVELS)[number];
+export type LineFormat = (typeof LOG_FORMATS)[number];
 
 export interface LineOptions {
   /** Gets each line, with its end. */
@@ -29,7 +26,7 @@ export function createLineWriter({
   now = () => new Date(),
 }: LineOptions): LineWriter {
   const writerOf = (level: Level) => {
-    if (LEVELS.indexOf(level) < LEVELS.indexOf(least)) return () => {};
+    if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(least)) return () => {};
     const prefix = journal ? `<${PRIORITIES[level]}>` : '';
     return (message: string, fields: Readonly<Record<string, unknown>>) => {
       const text =

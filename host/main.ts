@@ -1,17 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemHost } from '../lib/app.ts';
+import { type Config, type Environment, loadConfig } from '../lib/config.ts';
 import { ConfigError, IdentityError } from '../lib/errors.ts';
 import type { Log } from '../lib/host.ts';
 import { createLog, createScrub, secretsOf } from '../lib/log.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { createBootClock } from './clock.ts';
 import { onEndRequest } from './end-request.ts';
-import type { Environment } from './env-file.ts';
+import type { GivenEnvironment } from './env-file.ts';
 import { createJobs } from './jobs.ts';
 import { createLineWriter } from './line-writer.ts';
 import type { JobName } from './run.ts';
 import { runOnSchedule } from './schedule.ts';
-import { readSettings, type Settings } from './settings.ts';
 import { createSupervisor, isJournal } from './systemd.ts';
 import { createTrouble } from './trouble.ts';
 
@@ -29,6 +29,9 @@ const END_WITHIN_MS = 9_500;
 /** What the host does beside answering signals: runs until the signal aborts, then ends what it began. Must not reject. */
 export type Service = (signal: AbortSignal) => Promise<void>;
 
+/** The names under which the jobs invoke each other in this process, whatever the functions of a Lambda are called. */
+const OWN_NAMES = { SYNC_FUNCTION: 'sync', PRODUCER_NOTIFY_FUNCTION: 'producer-notify' } as const;
+
 /** What the schedules send to the functions. */
 const SCHEDULED = { source: 'schedule' };
 
@@ -38,9 +41,9 @@ const SCHEDULED = { source: 'schedule' };
  *
  * Logs to stdout; what keeps it from starting goes to stderr. Resolves with one of `EXIT`, and the caller ends the process.
  */
-export async function runHost(env: Environment): Promise<number> {
+export async function runHost({ env, origin }: GivenEnvironment): Promise<number> {
   try {
-    return await runUntilAsked(readSettings(env), env);
+    return await runUntilAsked(loadConfig({ ...env, ...OWN_NAMES }, origin), env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);
@@ -48,9 +51,8 @@ export async function runHost(env: Environment): Promise<number> {
   }
 }
 
-async function runUntilAsked(settings: Settings, env: Environment): Promise<number> {
-  const { config } = settings;
-  const log = openLog(settings, env);
+async function runUntilAsked(config: Config, env: Environment): Promise<number> {
+  const log = openLog(config, env);
   const host = systemHost;
   const clock = createBootClock(host);
   const supervisor = createSupervisor(env, (reason) => {
@@ -116,11 +118,11 @@ async function runUntilAsked(settings: Settings, env: Environment): Promise<numb
   return why === 'foreign' ? EXIT.misconfigured : EXIT.ended;
 }
 
-function openLog({ config, log }: Settings, env: Environment): Log {
+function openLog(config: Config, env: Environment): Log {
   // Nobody reads it any more: no reason to stop working.
   process.stdout.on('error', () => undefined);
   const writer = createLineWriter({
-    ...log,
+    ...config.host.log,
     write: (line) => process.stdout.write(line),
     journal: isJournal(env, process.stdout.fd),
   });

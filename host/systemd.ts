@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { fstatSync } from 'node:fs';
+import type { Environment } from '../lib/config.ts';
 import type { Host } from '../lib/host.ts';
-import type { Environment } from './env-file.ts';
 
 /** A message that could not be sent is sent again after this time: systemd waits 90 s for the first one. */
 const RETRY_MS = 10_000;

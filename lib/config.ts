@@ -1,53 +1,54 @@
 import * as v from 'valibot';
 import { ConfigError } from './errors.ts';
-import { parseSource, type SourceSpec } from './ip/source-spec.ts';
-import { type Cidr, parseCidr } from './peers/ip-space.ts';
-import { parseSigningKey, type SigningKey } from './peers/signing.ts';
-import { parseUuid } from './peers/uuid.ts';
+import type { SourceSpec } from './ip/source-spec.ts';
+import { parseOwnIp } from './peers/ip-space.ts';
+import { strayPart } from './variable-checks.ts';
+import { describeVariable, isVariable, VARIABLES } from './variables.ts';
 
 /** The validated configuration. Names follow the variables; times are milliseconds. */
 export type Config = ReturnType<typeof loadConfig>;
 
-/**
- * Echo services of five operators: two must agree, so that some may fail and one may lie. Each answers in the family in
- * which it is dialled (checkip.amazonaws.com and api.ipify.org have IPv4 only), as plain text, without a key.
- *
- * - checkip.global.api.aws: AWS's dual-stack endpoint. No published promise, like all of these.
- * - api64.ipify.org: ipify over both families; no limit by its own word; slow at times.
- * - icanhazip.com: run by Cloudflare since 2021; ends its answer with a line feed.
- * - ident.me: small and independent; a spare stands at tnedi.me.
- * - wtfismyip.com: independent; only `/text` is plain. Not meant for more than about a question a minute.
- *
- * seeip.org, which other lists have, was left out: its certificate and its back end failed for days in 2024.
- */
-export const DEFAULT_IP_SOURCES = [
-  'https://checkip.global.api.aws',
-  'https://api64.ipify.org',
-  'https://icanhazip.com',
-  'https://ident.me',
-  'https://wtfismyip.com/text',
-].join(',');
+/** The variables of a process. */
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads and validates the whole configuration, once. The only place in `lib/` that sees the environment.
+ * Reads and validates the whole configuration, once. The only place in `lib/` that sees the environment. An empty
+ * variable counts as unset.
  *
+ * @param origin where the variables are from, for the error: files with how many variables each gave.
  * @throws ConfigError naming every bad variable and what was expected of it; no value of a secret is in it.
  */
-export function loadConfig(env: Readonly<Record<string, string | undefined>> = process.env) {
-  const given = Object.fromEntries(
-    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
-  );
-  const parsed = v.safeParse(SCHEMA, {
-    ...given,
-    REDIS_URL: given.REDIS_URL ?? given.UPSTASH_REDIS_REST_URL,
-    REDIS_TOKEN: given.REDIS_TOKEN ?? given.UPSTASH_REDIS_REST_TOKEN,
+export function loadConfig(env: Environment = process.env, origin?: string) {
+  const given = withFallbacks(env);
+  const stray = Object.entries(given).flatMap(([name, value]) => {
+    const fault = isVariable(name) ? strayPart(value) : undefined;
+    return fault === undefined ? [] : [{ name, fault: `${name} ${fault}` }];
   });
-  if (!parsed.success) throw new ConfigError(parsed.issues.map(faultOf));
+  const parsed = v.safeParse(SCHEMA, given);
+  const faults = [
+    ...stray.map(({ fault }) => fault),
+    ...(parsed.issues ?? [])
+      .filter((issue) => stray.every(({ name }) => name !== v.getDotPath(issue)))
+      .map(faultOf),
+  ];
+  if (!parsed.success || faults.length > 0) throw new ConfigError(faults, origin);
   const c = parsed.output;
   return {
     localUuid: c.LOCAL_UUID,
-    redis: { url: c.REDIS_URL, token: c.REDIS_TOKEN, prefix: c.REDIS_PREFIX },
-    peers: { port: c.PEER_PORT, allowCidrs: c.PEER_ALLOW_CIDRS, runtimeApi: c.AWS_LAMBDA_RUNTIME_API },
+    redis: {
+      url: c.REDIS_URL,
+      token: c.REDIS_TOKEN,
+      prefix: c.REDIS_PREFIX,
+      /** What we show to a server that asks for a client certificate; both in PEM. */
+      clientCertificate: pair(c.REDIS_TLS_CERT, c.REDIS_TLS_KEY),
+    },
+    peers: {
+      port: c.PEER_PORT,
+      allowCidrs: c.PEER_ALLOW_CIDRS,
+      runtimeApi: env.AWS_LAMBDA_RUNTIME_API,
+      /** The local address from which peers and sources of its family are called; undefined leaves it to the system. */
+      bindAddress: c.BIND_ADDRESS,
+    },
     signing: { keys: c.SIGNING_KEY },
     sync: {
       intervalMs: c.SYNC_INTERVAL_MS,
@@ -60,9 +61,9 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
       functionName: c.SYNC_FUNCTION,
     },
     ip: {
-      family: c.IP_FAMILY,
+      family: familyOf(c.IP_FAMILY),
       sources: c.IP_SOURCES,
-      quorum: c.IP_QUORUM ?? defaultQuorum(c.IP_SOURCES),
+      quorum: c.IP_QUORUM ?? Math.min(2, operatorCount(c.IP_SOURCES)),
       allowCidrs: c.IP_ALLOW_CIDRS,
       intervalMs: c.IP_CHECK_INTERVAL_MS,
     },
@@ -71,140 +72,51 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
       timeoutMs: c.NOTIFY_TIMEOUT_MS,
       functionName: c.PRODUCER_NOTIFY_FUNCTION,
     },
+    /** What the host process alone uses. */
+    host: {
+      hints: c.IP_HINTS,
+      page: c.PAGE_PORT === undefined ? undefined : { ...c.PAGE_PORT, token: c.PAGE_TOKEN },
+      heartbeatUrl: c.HEARTBEAT_URL,
+      alertUrl: c.ALERT_URL,
+      log: { level: c.LOG_LEVEL, format: c.LOG_FORMAT },
+    },
   } as const;
 }
 
-const whole = (min: number, max: number) =>
-  v.pipe(
-    v.string(),
-    v.check(
-      (text) => /^\d{1,15}$/.test(text) && Number(text) >= min && Number(text) <= max,
-      `must be a whole number from ${min} to ${max}`,
-    ),
-    v.transform(Number),
-  );
-
-const list = (text: string) =>
-  text
-    .split(',')
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== '');
-
-const cidrs = v.optional(
-  v.pipe(
-    v.string(),
-    v.rawTransform<string, readonly Cidr[]>(({ dataset, addIssue }) =>
-      list(dataset.value).flatMap((entry) => {
-        const range = parseCidr(entry);
-        if (range === undefined)
-          addIssue({ message: `must be a comma list of networks like 10.0.0.0/8; "${entry}" is none` });
-        return range === undefined ? [] : [range];
-      }),
-    ),
-  ),
-  '',
-);
-
-/** Two keys are for a rotation: peers accept either until they all know the new one. */
-const MOST_SIGNING_KEYS = 2;
-
-const signingKeys = v.pipe(
-  v.string(),
-  v.rawTransform<string, readonly SigningKey[]>(({ dataset, addIssue }) => {
-    const entries = list(dataset.value);
-    const keys = entries.map(parseSigningKey).filter((key) => key !== undefined);
-    if (keys.length !== entries.length || entries.length > MOST_SIGNING_KEYS) {
-      addIssue({
-        message: 'must be one key like whsk_… (npm run keygen makes it), or two with a comma between',
-      });
-    }
-    return keys;
-  }),
-);
-
-const sources = v.pipe(
-  v.string(),
-  v.rawTransform<string, readonly SourceSpec[]>(({ dataset, addIssue }) => {
-    const specs = list(dataset.value).flatMap((entry) => {
-      const source = parseSource(entry);
-      if (!('fault' in source)) return [source];
-      addIssue({
-        message: `must be a comma list of https://…, dns:<hostname>, or static:<ip> alone; ${source.fault}`,
-      });
-      return [];
-    });
-    if (list(dataset.value).length === 0) addIssue({ message: 'must name at least one source' });
-    if (specs.length > 1 && specs.some(({ kind }) => kind === 'static')) {
-      addIssue({ message: 'must name static:<ip> alone, without other sources' });
-    }
-    return specs;
-  }),
-);
+/** What an operator exported empty is not set. Upstash's own names and the functions' log level count where ours are not set. */
+function withFallbacks(env: Environment): Record<string, string> {
+  const given: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env)) if (value) given[name] = value;
+  const fall = (name: keyof typeof VARIABLES, other: string) => {
+    const value = given[name] ?? given[other];
+    if (value !== undefined) given[name] = value;
+  };
+  fall('REDIS_URL', 'UPSTASH_REDIS_REST_URL');
+  fall('REDIS_TOKEN', 'UPSTASH_REDIS_REST_TOKEN');
+  fall('LOG_LEVEL', 'POWERTOOLS_LOG_LEVEL');
+  return given;
+}
 
 const SCHEMA = v.pipe(
-  v.object({
-    LOCAL_UUID: v.pipe(
-      v.string(),
-      v.rawTransform(({ dataset, addIssue, NEVER }) => {
-        const uuid = parseUuid(dataset.value);
-        if (uuid !== undefined) return uuid;
-        addIssue({ message: 'must be a UUID like 1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b' });
-        return NEVER;
-      }),
-    ),
-    REDIS_URL: v.pipe(
-      v.string(),
-      v.check(
-        (text) => URL.canParse(text) && /^(https?|rediss?):$/.test(new URL(text).protocol),
-        'must be a URL that starts with https://, http://, rediss:// or redis://',
-      ),
-    ),
-    REDIS_TOKEN: v.optional(v.string()),
-    REDIS_PREFIX: v.optional(
-      v.pipe(
-        v.string(),
-        v.check(
-          (text) => text.length <= 100 && /^[\x21-\x7e]+$/.test(text),
-          'must be 1 to 100 printable ASCII characters',
-        ),
-      ),
-      '{p2p}:',
-    ),
-    PEER_PORT: v.optional(whole(1, 65_535), '80'),
-    PEER_ALLOW_CIDRS: cidrs,
-    AWS_LAMBDA_RUNTIME_API: v.optional(v.string()),
-    SIGNING_KEY: v.optional(signingKeys, ''),
-    SYNC_INTERVAL_MS: v.optional(whole(1_000, 86_400_000), '300000'),
-    SYNC_CONCURRENCY: v.optional(whole(1, 900), '256'),
-    SYNC_TIMEOUT_MS: v.optional(whole(100, 20_000), '3000'),
-    SYNC_SHARD_ABOVE: v.optional(whole(1, 100_000_000), '100000'),
-    SYNC_MAX_SHARDS: v.optional(whole(1, 100), '5'),
-    // At least a call for each of the most shards.
-    SYNC_MAX_PROBES_PER_ROUND: v.optional(whole(100, 100_000_000)),
-    SYNC_FUNCTION: v.optional(v.string()),
-    IP_FAMILY: v.optional(
-      v.pipe(
-        v.picklist(['4', '6'], 'must be 4 or 6'),
-        v.transform((text) => (text === '6' ? 6 : 4) as 4 | 6),
-      ),
-      '4',
-    ),
-    IP_SOURCES: v.optional(sources, DEFAULT_IP_SOURCES),
-    IP_QUORUM: v.optional(whole(1, 20)),
-    IP_ALLOW_CIDRS: cidrs,
-    IP_CHECK_INTERVAL_MS: v.optional(whole(1_000, 86_400_000), '60000'),
-    NOTIFY_CONCURRENCY: v.optional(whole(1, 900), '64'),
-    // 2 x NOTIFY_TIMEOUT_MS + 25 s must fit producer-notify's time limit of 300 s, with as much again to work in.
-    NOTIFY_TIMEOUT_MS: v.optional(whole(100, 60_000), '5000'),
-    PRODUCER_NOTIFY_FUNCTION: v.optional(v.string()),
-  }),
+  v.object(VARIABLES),
   v.forward(
     v.partialCheck(
       [['REDIS_URL'], ['REDIS_TOKEN']],
-      ({ REDIS_URL, REDIS_TOKEN }) => !REDIS_URL.startsWith('http') || REDIS_TOKEN !== undefined,
+      ({ REDIS_URL, REDIS_TOKEN }) => !/^http/i.test(REDIS_URL) || REDIS_TOKEN !== undefined,
       'is required for a REST REDIS_URL',
     ),
     ['REDIS_TOKEN'],
+  ),
+  v.forward(
+    v.partialCheck(
+      [['REDIS_URL'], ['REDIS_TLS_CERT'], ['REDIS_TLS_KEY']],
+      ({ REDIS_URL, REDIS_TLS_CERT, REDIS_TLS_KEY }) =>
+        REDIS_TLS_CERT === undefined
+          ? REDIS_TLS_KEY === undefined
+          : REDIS_TLS_KEY !== undefined && /^rediss:/i.test(REDIS_URL),
+      'and REDIS_TLS_KEY go together, and with a rediss:// REDIS_URL only',
+    ),
+    ['REDIS_TLS_CERT'],
   ),
   v.forward(
     v.partialCheck(
@@ -214,18 +126,44 @@ const SCHEMA = v.pipe(
     ),
     ['IP_QUORUM'],
   ),
+  v.forward(
+    v.partialCheck(
+      [['IP_SOURCES'], ['IP_FAMILY'], ['IP_ALLOW_CIDRS']],
+      ({ IP_SOURCES, IP_FAMILY, IP_ALLOW_CIDRS }) =>
+        IP_SOURCES.every(
+          (source) =>
+            source.kind !== 'static' ||
+            'ip' in parseOwnIp(source.ip, { family: familyOf(IP_FAMILY), allow: IP_ALLOW_CIDRS }),
+        ),
+      'must name a static:<ip> of IP_FAMILY that is public or in IP_ALLOW_CIDRS',
+    ),
+    ['IP_SOURCES'],
+  ),
+  v.forward(
+    v.partialCheck(
+      [['PAGE_PORT'], ['PAGE_TOKEN']],
+      ({ PAGE_PORT, PAGE_TOKEN }) =>
+        PAGE_PORT === undefined || PAGE_PORT.loopback || PAGE_TOKEN !== undefined,
+      'is required where PAGE_PORT has another address than loopback',
+    ),
+    ['PAGE_TOKEN'],
+  ),
 );
+
+function familyOf(text: '4' | '6'): 4 | 6 {
+  return text === '6' ? 6 : 4;
+}
+
+function pair(cert: string | undefined, key: string | undefined) {
+  return cert === undefined || key === undefined ? undefined : { cert, key };
+}
 
 function operatorCount(specs: readonly SourceSpec[]): number {
   return new Set(specs.map(({ operator }) => operator)).size;
 }
 
-function defaultQuorum(specs: readonly SourceSpec[]): number {
-  return Math.min(2, operatorCount(specs));
-}
-
 function faultOf(issue: v.BaseIssue<unknown>): string {
-  const name = v.getDotPath(issue);
-  const missing = issue.kind === 'schema' && issue.input === undefined;
-  return `${name} ${missing ? 'is required' : issue.message}`;
+  const name = v.getDotPath(issue) ?? '';
+  if (issue.kind !== 'schema' || issue.input !== undefined) return `${name} ${issue.message}`;
+  return `${name} is required${isVariable(name) ? `: ${describeVariable(name).meaning}` : ''}`;
 }

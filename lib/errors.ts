@@ -3,13 +3,21 @@
  * message carries a secret, a Redis value or a byte of a peer's reply.
  */
 
-/** Thrown by `loadConfig`. `faults` holds one line for each bad variable; the message lists them all. */
+/**
+ * Thrown by `loadConfig`. `faults` holds one line for each bad variable; the message lists them all, and tells from `origin`
+ * which file was read and how many variables it gave.
+ */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly faults: readonly string[];
-  constructor(faults: readonly string[]) {
-    super(`The configuration is not usable:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+  readonly origin: string | undefined;
+  constructor(faults: readonly string[], origin?: string) {
+    const lines = faults.map((fault) => `\n  - ${fault}`).join('');
+    super(
+      `The configuration is not usable:${lines}${origin === undefined ? '' : `\nIt was read from ${origin}.`}`,
+    );
     this.faults = faults;
+    this.origin = origin;
   }
 }
 

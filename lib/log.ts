@@ -22,14 +22,24 @@ const MAX_DEPTH = 5;
 /** A shorter secret would blot out ordinary words, and is none. */
 const MIN_SECRET = 6;
 
+/** The parts of a configuration that hold secrets. */
+interface Secretive {
+  readonly redis: Pick<Config['redis'], 'url' | 'token'>;
+  readonly signing: Config['signing'];
+  readonly host: Pick<Config['host'], 'page' | 'heartbeatUrl' | 'alertUrl'>;
+}
+
 /**
- * What `config` holds that nobody may see: the REST token, the password of a `redis://` URL, encoded and plain, and the
- * signing keys, with and without their prefix.
+ * What `config` holds that nobody may see: the REST token, the password of a `redis://` URL, encoded and plain, the
+ * signing keys, with and without their prefix, the page's token, and what follows the host in the URLs of heartbeat and
+ * alerts (most services have their token there).
  */
-export function secretsOf({ redis, signing }: Pick<Config, 'redis' | 'signing'>): readonly string[] {
+export function secretsOf({ redis, signing, host }: Secretive): readonly string[] {
   const { password } = new URL(redis.url);
   const keys = signing.keys.flatMap(({ text }) => [text, text.replace(/^[^_]*_/, '')]);
-  return [redis.token ?? '', password, decoded(password), ...keys].filter(
+  const paths = [host.heartbeatUrl, host.alertUrl].map((url) => (url ? `${url.pathname}${url.search}` : ''));
+  const page = host.page?.token ?? '';
+  return [redis.token ?? '', password, decoded(password), ...keys, page, ...paths].filter(
     (secret) => secret.length >= MIN_SECRET,
   );
 }

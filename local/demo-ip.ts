@@ -1,9 +1,9 @@
 // npm run demo:ip [-- <address>]: changes the public IP of the world that a running `npm start` simulates.
-import { LOCAL_DEFAULTS } from './env.ts';
+import { describeVariable } from '../lib/variables.ts';
 import { SIMULATED_NETWORK } from './world/cast.ts';
 import { jsonFields } from './world/server.ts';
 
-const port = process.env.LOCAL_WORLD_PORT || LOCAL_DEFAULTS.LOCAL_WORLD_PORT;
+const port = process.env.LOCAL_WORLD_PORT || describeVariable('LOCAL_WORLD_PORT').fallback;
 const [ip] = process.argv.slice(2);
 process.exitCode = await changeIp(ip);
 

@@ -1,8 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { parseEnv } from 'node:util';
-import { type Config, loadConfig } from '../lib/config.ts';
+import { type GivenEnvironment, readEnvironment } from '../host/env-file.ts';
+import { type Config, type Environment, loadConfig } from '../lib/config.ts';
 import { ConfigError } from '../lib/errors.ts';
+import { describeVariable, type VariableName } from '../lib/variables.ts';
 import { StartError } from './start-error.ts';
 import { OWN_UUID, SIMULATED_NETWORK } from './world/cast.ts';
 import { sourceUrls, worldPorts } from './world/ports.ts';
@@ -34,16 +33,6 @@ export interface LocalPorts {
 /** The bearer token of the demo's REST face, which listens on loopback only. */
 export const DEMO_TOKEN = 'local';
 
-/** Variables of the local stack alone; the functions never see them. */
-export const LOCAL_DEFAULTS = {
-  LOCAL_LAMBDA_PORT: '3002',
-  LOCAL_REDIS_PORT: '6390',
-  LOCAL_REST_PORT: '8079',
-  LOCAL_WORLD_PORT: '8100',
-  LOCAL_LOG: 'local-stack.log',
-  LOCAL_ENV_FILE: '.env',
-} as const;
-
 /**
  * Decides between the demo and the user's own Redis: a `.env` in `folder`, or an exported `REDIS_URL` (or
  * `UPSTASH_REDIS_REST_URL`), means *own*. Exported variables win over those of `.env`. An exported `LOCAL_ENV_FILE` names
@@ -52,38 +41,36 @@ export const LOCAL_DEFAULTS = {
  * @throws StartError for a bad port or a file that is not there, ConfigError for what the functions could not run with.
  */
 export function readStack(folder: string, exported: NodeJS.ProcessEnv): Stack {
-  const file = findEnvFile(folder, exported.LOCAL_ENV_FILE);
+  const { env: given, file, origin } = readFile(folder, exported);
   const hasFile = file !== undefined;
-  const given: NodeJS.ProcessEnv = { ...(hasFile ? parseEnv(readFileSync(file, 'utf8')) : {}), ...exported };
   const ports = readPorts(given);
   const own = hasFile || Boolean(given.REDIS_URL) || Boolean(given.UPSTASH_REDIS_REST_URL);
   const env = { ...withoutAws(given), ...(own ? {} : demoEnv(ports)), ...localAws(ports.lambda) };
   return {
     kind: own ? 'own' : 'demo',
-    config: own ? loadOwnConfig(env, hasFile) : loadConfig(env),
+    config: own ? loadOwnConfig(env, { hasFile, origin }) : loadConfig(env),
     env,
     ports,
-    logFile: given.LOCAL_LOG || LOCAL_DEFAULTS.LOCAL_LOG,
+    logFile: given.LOCAL_LOG || describeVariable('LOCAL_LOG').fallback,
   };
 }
 
-function findEnvFile(folder: string, named: string | undefined): string | undefined {
-  if (named === '') return undefined;
-  const file = resolve(folder, named ?? LOCAL_DEFAULTS.LOCAL_ENV_FILE);
-  if (existsSync(file)) return file;
-  if (named === undefined) return undefined;
-  throw new StartError(`LOCAL_ENV_FILE names ${named}, which is not there.`);
+function readFile(folder: string, exported: Environment): GivenEnvironment {
+  try {
+    return readEnvironment(folder, exported);
+  } catch (error) {
+    throw error instanceof ConfigError ? new StartError(error.message) : error;
+  }
 }
 
-function loadOwnConfig(env: NodeJS.ProcessEnv, hasFile: boolean): Config {
+function loadOwnConfig(env: Environment, { hasFile, origin }: { hasFile: boolean; origin: string }): Config {
   try {
-    return loadConfig(env);
+    return loadConfig(env, origin);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    const where = hasFile ? 'the file .env and the exported variables' : 'the exported variables';
     const way = hasFile ? 'move .env away' : 'unset REDIS_URL';
     throw new StartError(
-      `${error.message}\nThis comes from ${where}; .env.example explains each. For the demo without any, ${way}.`,
+      `${error.message}\n.env.example explains each variable. For the demo without any, ${way}.`,
     );
   }
 }
@@ -104,7 +91,7 @@ function demoEnv(ports: LocalPorts): NodeJS.ProcessEnv {
 }
 
 /** Credentials, profiles and endpoints of a real account never reach the local functions. */
-function withoutAws(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+function withoutAws(env: Environment): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('AWS_')));
 }
 
@@ -117,10 +104,10 @@ function localAws(lambdaPort: number): NodeJS.ProcessEnv {
   };
 }
 
-function readPorts(env: NodeJS.ProcessEnv): LocalPorts {
+function readPorts(env: Environment): LocalPorts {
   const faults: string[] = [];
-  const read = (name: `LOCAL_${string}_PORT` & keyof typeof LOCAL_DEFAULTS, max = 65_535) => {
-    const text = env[name] || LOCAL_DEFAULTS[name];
+  const read = (name: VariableName & `LOCAL_${string}_PORT`, max = 65_535) => {
+    const text = env[name] || describeVariable(name).fallback;
     if (/^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= max) return Number(text);
     faults.push(`  - ${name} must be a port from 1 to ${max}`);
     return 0;

@@ -1,8 +1,10 @@
 import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
-import type { Environment } from '../../host/env-file.ts';
-import type { Config } from '../../lib/config.ts';
+import type { GivenEnvironment } from '../../host/env-file.ts';
+import type { Config, Environment } from '../../lib/config.ts';
+import type { ConfigError } from '../../lib/errors.ts';
+import type { Scrub } from '../../lib/log.ts';
 import { isThisMachine, parseIp } from '../../lib/peers/ip-space.ts';
+import { isVariable, VARIABLE_NAMES } from '../../lib/variables.ts';
 import { visible } from '../../report/text/escape.ts';
 import { type Finding, failure, ok, warning } from './finding.ts';
 
@@ -13,52 +15,30 @@ const REMEDIES: Readonly<Record<string, string>> = {
   REDIS_TOKEN: 'Copy the REST token (not the read-only one) from the console of your Redis.',
 };
 
-/** One finding for each bad variable. */
-export function configurationFaults(faults: readonly string[]): Finding[] {
-  return faults.map((fault) => {
-    const name = /^[A-Z_]+/.exec(fault)?.[0] ?? '';
-    return failure('config', fault, REMEDIES[name] ?? '.env.example explains each variable.');
-  });
+/** One finding for each bad variable, after one that says where the variables are from. */
+export function configurationFaults({ faults, origin }: ConfigError, scrub: Scrub): Finding[] {
+  return [
+    ...(origin === undefined ? [] : [ok('config', `read from ${visible(origin)}`)]),
+    ...faults.map((fault) => {
+      const name = /^[A-Z_]+/.exec(fault)?.[0] ?? '';
+      return failure('config', scrub(fault), REMEDIES[name] ?? '.env.example explains each variable.');
+    }),
+  ];
 }
 
 /** What a valid configuration still says about mistakes. */
-export function checkConfiguration(config: Config, env: Environment, folder: string): Finding[] {
-  const findings = [...misspelt(env), ...openFile(env, folder), ...unencrypted(config), ...operators(config)];
+export function checkConfiguration(config: Config, { env, file }: GivenEnvironment): Finding[] {
+  const findings = [...misspelt(env), ...openFile(file), ...unencrypted(config), ...operators(config)];
   return findings.length > 0 ? findings : [ok('config', 'every variable is usable')];
 }
 
-/** Variables of the README's table: one that almost has such a name is a mistake, and does nothing. */
-const VARIABLES = [
-  'LOCAL_UUID',
-  'REDIS_URL',
-  'REDIS_TOKEN',
-  'REDIS_PREFIX',
-  'PEER_PORT',
-  'PEER_ALLOW_CIDRS',
-  'SIGNING_KEY',
-  'SYNC_INTERVAL_MS',
-  'SYNC_CONCURRENCY',
-  'SYNC_TIMEOUT_MS',
-  'SYNC_SHARD_ABOVE',
-  'SYNC_MAX_SHARDS',
-  'SYNC_MAX_PROBES_PER_ROUND',
-  'SYNC_SCHEDULE',
-  'IP_FAMILY',
-  'IP_SOURCES',
-  'IP_QUORUM',
-  'IP_ALLOW_CIDRS',
-  'IP_CHECK_INTERVAL_MS',
-  'IP_CHECK_SCHEDULE',
-  'NOTIFY_CONCURRENCY',
-  'NOTIFY_TIMEOUT_MS',
-];
 const MOST_TYPOS = 2;
 const LONGEST_NAME = 30;
 
 function misspelt(env: Environment): Finding[] {
   return Object.keys(env).flatMap((name) => {
-    if (VARIABLES.includes(name) || name.length > LONGEST_NAME || !name.includes('_')) return [];
-    const meant = VARIABLES.find((variable) => distance(name.toUpperCase(), variable) <= MOST_TYPOS);
+    if (isVariable(name) || name.length > LONGEST_NAME || !name.includes('_')) return [];
+    const meant = VARIABLE_NAMES.find((variable) => distance(name.toUpperCase(), variable) <= MOST_TYPOS);
     if (meant === undefined) return [];
     return [
       warning(
@@ -86,9 +66,8 @@ function distance(a: string, b: string): number {
 }
 
 /** The file holds secrets. */
-function openFile({ LOCAL_ENV_FILE }: Environment, folder: string): Finding[] {
-  if (LOCAL_ENV_FILE === '' || process.platform === 'win32') return [];
-  const file = resolve(folder, LOCAL_ENV_FILE ?? '.env');
+function openFile(file: string | undefined): Finding[] {
+  if (file === undefined || process.platform === 'win32') return [];
   const stats = statSync(file, { throwIfNoEntry: false });
   if (stats === undefined || (stats.mode & 0o004) === 0) return [];
   return [

@@ -37,10 +37,10 @@ export async function doctor(context: Context): Promise<ExitCode> {
 async function examine(context: Context): Promise<Finding[]> {
   const findings = [versions()];
   try {
-    const env = environmentOf(context);
+    const given = environmentOf(context);
     return await withParts(context, async (parts) => {
       const reach = readReach(context.args.text('reach'), parts);
-      findings.push(...checkConfiguration(parts.config, env, context.terminal.folder));
+      findings.push(...checkConfiguration(parts.config, given));
       // The sources take seconds where the network is bad; Redis need not wait for them.
       const asking = askSources(parts);
       const state = await ofRedis(context, parts, findings);
@@ -48,7 +48,7 @@ async function examine(context: Context): Promise<Finding[]> {
       findings.push(...judgeSources(answers, parts.config.ip));
       findings.push(...judgeReach(answers, { reach, register: state?.register ?? { current: undefined } }));
       findings.push(...(await tryOwnApi(answers, { reach, parts })));
-      findings.push(...checkSchedules(parts.config, env, state?.rounds ?? []));
+      findings.push(...checkSchedules(parts.config, given.env, state?.rounds ?? []));
       if (state !== undefined) {
         findings.push(...checkRuns(parts.config, state));
         findings.push(...(await checkPeers(parts)));
@@ -57,7 +57,7 @@ async function examine(context: Context): Promise<Finding[]> {
     });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return [...findings, ...configurationFaults(error.faults.map((fault) => context.scrub(fault)))];
+    return [...findings, ...configurationFaults(error, context.scrub)];
   }
 }
 

@@ -1,5 +1,4 @@
-import type { Environment } from '../../host/env-file.ts';
-import type { Config } from '../../lib/config.ts';
+import type { Config, Environment } from '../../lib/config.ts';
 import type { Round } from '../../report/read/rounds.ts';
 import { visible } from '../../report/text/escape.ts';
 import { duration } from '../../report/text/time.ts';

@@ -3,13 +3,23 @@ import { ConfigError, RedisReplyError, RedisUnavailableError } from '../errors.t
 import type { Host } from '../host.ts';
 import type { Command, Redis, Reply, ScriptCall, SendOptions } from './redis.ts';
 import { createRestTransport } from './rest.ts';
-import { cutCommand, type Slot, type Transport, TransportError, type WireCommand } from './transport.ts';
+import {
+  type ClientCertificate,
+  cutCommand,
+  type Slot,
+  type Transport,
+  TransportError,
+  type WireCommand,
+} from './transport.ts';
+import { parseRedisUrl } from './url.ts';
 
 export interface RedisClientOptions {
   /** `https://` or `http://` for REST, `redis://` or `rediss://` for TCP and TLS. */
   readonly url: string;
   /** The REST token. Unused over TCP, where the URL carries the login. */
   readonly token?: string | undefined;
+  /** What a server of `rediss://` that asks for a client certificate is shown. */
+  readonly clientCertificate?: ClientCertificate | undefined;
   /** What the retries need of the machine. */
   readonly host?: Pick<Host, 'monotonicMs' | 'random' | 'sleep'>;
 }
@@ -23,8 +33,9 @@ const FIRST_BACKOFF_MS = 100;
  *
  * @throws ConfigError if the URL or the token cannot be used. Neither is in the message.
  */
-export function createRedis({ url, token, host = MACHINE }: RedisClientOptions): Redis {
-  const openTransport = chooseTransport(url, token);
+export function createRedis(options: RedisClientOptions): Redis {
+  const openTransport = chooseTransport(options);
+  const { host = MACHINE } = options;
   let transport: Promise<Transport> | undefined;
   let closed = false;
   /** Scripts that Redis has seen from this client. A first use sends the text: that saves the trip of a NOSCRIPT. */
@@ -101,35 +112,16 @@ export function createRedis({ url, token, host = MACHINE }: RedisClientOptions):
 }
 
 /** Chosen by the URL's scheme. ioredis is loaded by the first request over TCP, and by nothing else. */
-function chooseTransport(url: string, token: string | undefined): () => Promise<Transport> {
-  if (!URL.canParse(url)) throw new ConfigError(['REDIS_URL is not a URL']);
-  const { protocol, username, password, search, hash } = new URL(url);
-  switch (protocol) {
-    case 'redis:':
-    case 'rediss:':
-      // Found here and not with the first request: what `decodeURIComponent` cannot read.
-      if (/%(?![0-9a-f]{2})/i.test(username + password)) {
-        throw new ConfigError(['REDIS_URL has a "%" in its login that must be written as %25']);
-      }
-      return async () => (await import('./tcp.ts')).createTcpTransport(url);
-    case 'http:':
-    case 'https:': {
-      const faults = [
-        ...(username !== '' || password !== '' || search !== '' || hash !== ''
-          ? [
-              'REDIS_URL of a REST API must hold no login, query or fragment; the token belongs in REDIS_TOKEN',
-            ]
-          : []),
-        ...(token === undefined || !/^[\x21-\x7e]+$/.test(token)
-          ? ['REDIS_TOKEN must be the REST token, without spaces or line ends']
-          : []),
-      ];
-      if (token === undefined || faults.length > 0) throw new ConfigError(faults);
-      return async () => createRestTransport(url, token);
-    }
-    default:
-      throw new ConfigError(['REDIS_URL must start with https://, http://, rediss:// or redis://']);
+function chooseTransport({ url, token, clientCertificate }: RedisClientOptions): () => Promise<Transport> {
+  const target = parseRedisUrl(url);
+  if ('fault' in target) throw new ConfigError([`REDIS_URL ${target.fault}`]);
+  if (target.kind === 'tcp') {
+    return async () => (await import('./tcp.ts')).createTcpTransport(target, clientCertificate);
   }
+  if (token === undefined || !/^[\x21-\x7e]+$/.test(token)) {
+    throw new ConfigError(['REDIS_TOKEN must be the REST token, without spaces or line ends']);
+  }
+  return async () => createRestTransport(target, token);
 }
 
 /** Codes by which Redis says that it serves nothing at present, and whether waiting helps. It ran no command. */

@@ -1,6 +1,7 @@
 import { Redis as UpstashRedis } from '@upstash/redis';
 import type { Reply } from './redis.ts';
 import { cutCommand, networkError, type Slot, type Transport, TransportError } from './transport.ts';
+import type { RedisTarget } from './url.ts';
 
 /** Gives the client's own requester, which answers a pipeline as it came: nothing is deserialised. */
 class RawUpstash extends UpstashRedis {
@@ -16,8 +17,10 @@ class RawUpstash extends UpstashRedis {
  * its place while everything that is thrown is about the whole request. The reply is asked for as plain JSON: it is a
  * quarter smaller than base64, and the client's base64 decoder drops a leading byte order mark.
  */
-export function createRestTransport(url: string, token: string): Transport {
-  const where = new URL(url).host;
+export function createRestTransport(
+  { url, where }: Extract<RedisTarget, { kind: 'rest' }>,
+  token: string,
+): Transport {
   // The client takes a signal for each request only as a function, and calls it before `request` first yields.
   let signalOfNext: AbortSignal;
   const client = new RawUpstash({

@@ -1,17 +1,18 @@
+import { isIP } from 'node:net';
 import { Redis as UpstashRedis } from '@upstash/redis';
 import { type ChainableCommander, Redis as Connection, ReplyError } from 'ioredis';
 import type { Reply } from './redis.ts';
-import { networkError, type Slot, type Transport, TransportError, type WireCommand } from './transport.ts';
+import {
+  type ClientCertificate,
+  networkError,
+  type Slot,
+  type Transport,
+  TransportError,
+  type WireCommand,
+} from './transport.ts';
+import type { RedisTarget } from './url.ts';
 
-/** Where Redis listens, and how to log in. */
-interface Target {
-  readonly where: string;
-  readonly host: string;
-  readonly port: number;
-  readonly tls: boolean;
-  /** AUTH and SELECT, where the URL asks for them. */
-  readonly login: readonly WireCommand[];
-}
+type Target = Extract<RedisTarget, { kind: 'tcp' }>;
 
 /** One connection. It is never repaired: what fails is dropped, and the next request opens another. */
 interface Link {
@@ -38,8 +39,7 @@ class RawUpstash extends UpstashRedis {
  * Redis over TCP or TLS: the `@upstash/redis` client over ioredis. In a file of its own, imported lazily: a run over
  * REST never evaluates ioredis.
  */
-export function createTcpTransport(url: string): Transport {
-  const target = parseTarget(url);
+export function createTcpTransport(target: Target, certificate?: ClientCertificate): Transport {
   const links = new Set<Link>();
   let current: Link | undefined;
 
@@ -54,7 +54,7 @@ export function createTcpTransport(url: string): Transport {
   const request = async (commands: readonly WireCommand[], signal: AbortSignal): Promise<Slot[]> => {
     if (current !== undefined && ['close', 'end'].includes(current.connection.status)) retire(current);
     if (current === undefined) {
-      current = openLink(target);
+      current = openLink(target, certificate);
       links.add(current);
     }
     const link = current;
@@ -101,32 +101,23 @@ export function createTcpTransport(url: string): Transport {
   };
 }
 
-function parseTarget(text: string): Target {
-  const url = new URL(text);
-  const username = decodeURIComponent(url.username);
-  const password = decodeURIComponent(url.password);
-  const db = url.pathname.replace(/^\//, '');
-  return {
-    where: url.host,
-    host: url.hostname.replace(/^\[|\]$/g, '') || '127.0.0.1',
-    port: url.port === '' ? 6379 : Number(url.port),
-    tls: url.protocol === 'rediss:',
-    login: [
-      ...(password === '' ? [] : [username === '' ? ['AUTH', password] : ['AUTH', username, password]]),
-      ...(db === '' || db === '0' ? [] : [['SELECT', db]]),
-    ],
-  };
+/** AUTH and SELECT, where the URL asks for them. */
+function loginOf({ user, password, database }: Target): readonly WireCommand[] {
+  return [
+    ...(password === '' ? [] : [user === '' ? ['AUTH', password] : ['AUTH', user, password]]),
+    ...(database === 0 ? [] : [['SELECT', String(database)]]),
+  ];
 }
 
 /**
  * Opens a connection and logs in. AUTH and SELECT are sent here and not by ioredis, which goes on in database 0 when
  * SELECT fails and writes warnings about passwords to the console.
  */
-function openLink(target: Target): Link {
+function openLink(target: Target, certificate: ClientCertificate | undefined): Link {
   const connection = new Connection({
     host: target.host,
     port: target.port,
-    ...(target.tls ? { tls: {} } : {}),
+    ...(target.tls ? { tls: tlsOptions(target, certificate) } : {}),
     lazyConnect: true,
     connectTimeout: CONNECT_TIMEOUT_MS,
     disconnectTimeout: DISCONNECT_TIMEOUT_MS,
@@ -155,6 +146,11 @@ function openLink(target: Target): Link {
   return link;
 }
 
+/** The server name (SNI) tells a TLS router which database is meant. An IP address is none (RFC 6066). */
+function tlsOptions({ host }: Target, certificate: ClientCertificate | undefined) {
+  return { ...(isIP(host) === 0 ? { servername: host } : {}), ...certificate };
+}
+
 /** Resolves when the socket is gone. */
 async function end(connection: Connection): Promise<void> {
   if (connection.status === 'end') return;
@@ -175,8 +171,9 @@ function unsent(error: unknown, where: string): TransportError {
 }
 
 async function login(connection: Connection, target: Target): Promise<void> {
-  if (target.login.length === 0) return;
-  const slots = await exchange(connection, target.login).catch((error) => {
+  const commands = loginOf(target);
+  if (commands.length === 0) return;
+  const slots = await exchange(connection, commands).catch((error) => {
     throw unsent(error, target.where);
   });
   const refusal = slots.find((slot) => 'error' in slot);

@@ -6,6 +6,12 @@ export type WireCommand = readonly string[];
 /** What one command of a pipeline came to: Redis's reply, or the text of its error. */
 export type Slot = { readonly reply: Reply } | { readonly error: string };
 
+/** A client certificate and its private key, in PEM. */
+export interface ClientCertificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
 /** One way to carry a pipeline to Redis, without retries. */
 export interface Transport {
   /**

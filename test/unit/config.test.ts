@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { loadConfig } from '../../lib/config.ts';
 import { ConfigError } from '../../lib/errors.ts';
@@ -22,7 +23,12 @@ test('two variables are enough, and everything else has its documented default',
 
   assert.equal(config.localUuid, UUID);
   assert.equal(config.redis.prefix, '{p2p}:');
-  assert.deepEqual(config.peers, { port: 80, allowCidrs: [], runtimeApi: undefined });
+  assert.deepEqual(config.peers, {
+    port: 80,
+    allowCidrs: [],
+    runtimeApi: undefined,
+    bindAddress: undefined,
+  });
   assert.deepEqual(config.sync, {
     intervalMs: 300_000,
     concurrency: 256,
@@ -81,6 +87,7 @@ test('the names of Upstash are a fallback for URL and token', () => {
     url: 'https://a.example',
     token: 'b',
     prefix: '{p2p}:',
+    clientCertificate: undefined,
   });
   assert.equal(loadConfig({ ...MINIMAL, ...upstash }).redis.url, MINIMAL.REDIS_URL);
 });
@@ -118,6 +125,112 @@ test('no value of a secret is in an error', () => {
   assert.doesNotMatch(faults.join(), /hunter2/);
 });
 
+for (const [value, expected] of [
+  ['"{p2p}:"', /^REDIS_PREFIX is in quotes/],
+  ["'{p2p}:'", /^REDIS_PREFIX is in quotes/],
+  ['"{p2p}:', /^REDIS_PREFIX is in quotes/],
+  ['{p2p}: ', /^REDIS_PREFIX has white space around it/],
+  ['{p2p}:\r', /^REDIS_PREFIX holds a control character/],
+  ['${PREFIX}:', /^REDIS_PREFIX holds \$\{…\}, which nothing replaces/],
+  ['{p2p}: # ours', /^REDIS_PREFIX must be 1 to 100 printable ASCII characters/],
+] as const) {
+  test(`REDIS_PREFIX=${JSON.stringify(value)} is refused by name and not taken for another key space`, () => {
+    const [fault = '', ...others] = faultsOf({ ...MINIMAL, REDIS_PREFIX: value });
+    assert.match(fault, expected);
+    assert.deepEqual(others, []);
+  });
+}
+
+test('a secret in quotes is refused without being shown', () => {
+  const faults = faultsOf({ ...MINIMAL, PAGE_TOKEN: '"hunter2-hunter2"', REDIS_URL: '"redis://:hunter2@h"' });
+  assert.deepEqual(
+    faults.map((fault) => fault.split(' ')[0]),
+    ['REDIS_URL', 'PAGE_TOKEN'],
+  );
+  assert.doesNotMatch(faults.join(), /hunter2/);
+});
+
+test('a static source must be of the family of the host, and public or allowed', () => {
+  const fault = ['IP_SOURCES must name a static:<ip> of IP_FAMILY that is public or in IP_ALLOW_CIDRS'];
+  assert.deepEqual(faultsOf({ ...MINIMAL, IP_SOURCES: 'static:2606:4700::1' }), fault);
+  assert.deepEqual(faultsOf({ ...MINIMAL, IP_SOURCES: 'static:10.1.2.3' }), fault);
+  assert.deepEqual(faultsOf({ ...MINIMAL, IP_SOURCES: 'static:8.8.8.8', IP_FAMILY: '6' }), fault);
+  assert.deepEqual(faultsOf({ ...MINIMAL, IP_SOURCES: 'static:2606:4700::1', IP_FAMILY: '6' }), []);
+  assert.deepEqual(faultsOf({ ...MINIMAL, IP_SOURCES: 'static:10.1.2.3', IP_ALLOW_CIDRS: '10.0.0.0/8' }), []);
+});
+
+test('what only a host uses is read and checked as well', () => {
+  assert.deepEqual(loadConfig(MINIMAL).host, {
+    hints: { interface: true, gateway: true },
+    page: undefined,
+    heartbeatUrl: undefined,
+    alertUrl: undefined,
+    log: { level: 'INFO', format: 'text' },
+  });
+  const { host, peers } = loadConfig({
+    ...MINIMAL,
+    IP_HINTS: 'gateway',
+    PAGE_PORT: '[::]:8090',
+    PAGE_TOKEN: 'a-long-token',
+    BIND_ADDRESS: '2606:4700:0::1',
+    LOG_LEVEL: 'warn',
+    LOG_FORMAT: 'json',
+  });
+  assert.deepEqual(host.hints, { interface: false, gateway: true });
+  assert.deepEqual(host.page, { address: '::', port: 8090, loopback: false, token: 'a-long-token' });
+  assert.deepEqual(host.log, { level: 'WARN', format: 'json' });
+  assert.equal(peers.bindAddress, '2606:4700::1');
+  assert.deepEqual(loadConfig({ ...MINIMAL, IP_HINTS: 'none' }).host.hints, {
+    interface: false,
+    gateway: false,
+  });
+  assert.equal(loadConfig({ ...MINIMAL, POWERTOOLS_LOG_LEVEL: 'ERROR' }).host.log.level, 'ERROR');
+});
+
+test('the page stands on loopback, or behind a token', () => {
+  const page = (port: string, token = '') =>
+    loadConfig({ ...MINIMAL, PAGE_PORT: port, PAGE_TOKEN: token }).host.page;
+  assert.deepEqual(page('8090'), { address: '127.0.0.1', port: 8090, loopback: true, token: undefined });
+  assert.equal(page('[::1]:8090')?.loopback, true);
+  assert.equal(page('192.168.1.5:8090', 'long-enough')?.loopback, false);
+  for (const open of ['0.0.0.0:8090', '[::]:8090', '192.168.1.5:8090']) {
+    assert.deepEqual(faultsOf({ ...MINIMAL, PAGE_PORT: open }), [
+      'PAGE_TOKEN is required where PAGE_PORT has another address than loopback',
+    ]);
+  }
+  for (const bad of ['0', '65536', 'localhost:8090', '[127.0.0.1]:8090', '::1:8090', ':8090', '8090/']) {
+    assert.match(faultsOf({ ...MINIMAL, PAGE_PORT: bad }).join(), /^PAGE_PORT must be a port/, bad);
+  }
+});
+
+test('misread hints, addresses and URLs are refused', () => {
+  const faults = faultsOf({
+    ...MINIMAL,
+    IP_HINTS: 'interface,none',
+    BIND_ADDRESS: '0.0.0.0',
+    HEARTBEAT_URL: 'hc-ping.com/hunter2',
+    ALERT_URL: 'ftp://x/hunter2',
+    REDIS_TLS_CERT: '/nowhere/cert.pem',
+  });
+  assert.deepEqual(
+    faults.map((fault) => fault.split(' ')[0]),
+    ['REDIS_TLS_CERT', 'BIND_ADDRESS', 'IP_HINTS', 'HEARTBEAT_URL', 'ALERT_URL'],
+  );
+  assert.doesNotMatch(faults.join(), /hunter2/);
+});
+
+test('a client certificate needs both files and TLS', () => {
+  const file = (name: string) => fileURLToPath(new URL(`../fixtures/tls/${name}`, import.meta.url));
+  const both = { REDIS_TLS_CERT: file('localhost.pem'), REDIS_TLS_KEY: file('localhost.key') };
+  const tls = { ...MINIMAL, REDIS_URL: 'rediss://127.0.0.1' };
+  const fault = ['REDIS_TLS_CERT and REDIS_TLS_KEY go together, and with a rediss:// REDIS_URL only'];
+
+  assert.match(loadConfig({ ...tls, ...both }).redis.clientCertificate?.cert ?? '', /BEGIN CERTIFICATE/);
+  assert.deepEqual(faultsOf({ ...tls, REDIS_TLS_CERT: both.REDIS_TLS_CERT }), fault);
+  assert.deepEqual(faultsOf({ ...tls, REDIS_TLS_KEY: both.REDIS_TLS_KEY }), fault);
+  assert.deepEqual(faultsOf({ ...MINIMAL, ...both }), fault);
+});
+
 test('whatever the environment holds, loading answers a configuration or a ConfigError', () => {
   const names = Object.keys({
     ...MINIMAL,
@@ -131,6 +244,12 @@ test('whatever the environment holds, loading answers a configuration or a Confi
     IP_QUORUM: '',
     IP_ALLOW_CIDRS: '',
     NOTIFY_TIMEOUT_MS: '',
+    IP_HINTS: '',
+    PAGE_PORT: '',
+    PAGE_TOKEN: '',
+    BIND_ADDRESS: '',
+    ALERT_URL: '',
+    REDIS_TLS_CERT: '',
   });
   fc.assert(
     fc.property(fc.dictionary(fc.constantFrom(...names), fc.string({ unit: 'binary' })), (env) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Logger } from '@aws-lambda-powertools/logger';
+import { loadConfig } from '../../lib/config.ts';
 import { createLog, createScrub, describeError, secretsOf, withoutDetails } from '../../lib/log.ts';
 import { createKeyPair, parseSigningKey, type SigningKey } from '../../lib/peers/signing.ts';
 
@@ -24,6 +25,7 @@ describe('secretsOf', () => {
   const config = (url: string, token?: string, ...keys: SigningKey[]) => ({
     redis: { url, token, prefix: '{p2p}:' },
     signing: { keys },
+    host: { page: undefined, heartbeatUrl: undefined, alertUrl: undefined },
   });
 
   test('finds the REST token', () => {
@@ -50,6 +52,19 @@ describe('secretsOf', () => {
       secretKey,
       secretKey.slice(5),
     ]);
+  });
+
+  test("finds the page's token, and what stands in the URLs of heartbeat and alerts", () => {
+    const { redis, signing } = config('redis://db.example');
+    const host = loadConfig({
+      LOCAL_UUID: '1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b',
+      REDIS_URL: redis.url,
+      PAGE_PORT: '8090',
+      PAGE_TOKEN: 'page-token',
+      HEARTBEAT_URL: 'https://hc.example/planted-1',
+      ALERT_URL: 'https://ntfy.example/planted-2?auth=3',
+    }).host;
+    assert.deepEqual(secretsOf({ redis, signing, host }), ['page-token', '/planted-1', '/planted-2?auth=3']);
   });
 
   test('takes no ordinary word for a secret', () => {

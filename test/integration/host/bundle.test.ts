@@ -46,7 +46,7 @@ describe('the bundle', () => {
   test('names every variable that is wrong, and ends with the exit code of a faulty configuration', () => {
     const { status, stderr, stdout } = run([file, 'host']);
     assert.equal(status, 78, stderr);
-    assert.match(stderr, /LOCAL_UUID is required\n.*REDIS_URL is required/);
+    assert.match(stderr, /LOCAL_UUID is required.*\n.*REDIS_URL is required/);
     assert.equal(stdout, '');
     assert.doesNotMatch(stderr, /^\s+at /m);
   });

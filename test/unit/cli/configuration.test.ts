@@ -11,8 +11,8 @@ test('no variable that .env.example explains is taken for a misspelt one', () =>
   const page = readFileSync(new URL('../../../.env.example', import.meta.url), 'utf8');
   const names = [...page.matchAll(/^#?([A-Z_]+)=/gm)].map(([, name]) => name ?? '');
   assert.ok(names.length > 25);
-  const env = { ...Object.fromEntries(names.map((name) => [name, 'x'])), LOCAL_ENV_FILE: '' };
-  const findings = checkConfiguration(loadConfig(REQUIRED), env, '/');
+  const env = { ...Object.fromEntries(names.map((name) => [name, 'x'])) };
+  const findings = checkConfiguration(loadConfig(REQUIRED), { env, file: undefined, origin: '' });
   assert.deepEqual(
     findings.map(({ level, says }) => [level, says]),
     [['ok', 'every variable is usable']],

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { readEnvironment } from '../../../host/env-file.ts';
+import { ConfigError } from '../../../lib/errors.ts';
 
 function folder(t: TestContext, files: Readonly<Record<string, string>> = {}): string {
   const path = mkdtempSync(join(tmpdir(), 'p2p-env-'));
@@ -13,27 +14,70 @@ function folder(t: TestContext, files: Readonly<Record<string, string>> = {}): s
 }
 
 describe('the environment', () => {
+  const faultsOf = (path: string, exported: Record<string, string> = {}) => {
+    try {
+      readEnvironment(path, exported);
+    } catch (error) {
+      assert.ok(error instanceof ConfigError);
+      return error;
+    }
+    return assert.fail('it was read');
+  };
+
   test('is what is exported where there is no .env', (t) => {
-    assert.deepEqual(readEnvironment(folder(t), { A: '1' }), { A: '1' });
+    const path = folder(t);
+    assert.deepEqual(readEnvironment(path, { A: '1' }), {
+      env: { A: '1' },
+      file: undefined,
+      origin: `the exported variables (there is no ${join(path, '.env')})`,
+    });
   });
 
-  test('has the .env under what is exported', (t) => {
-    assert.deepEqual(readEnvironment(folder(t, { '.env': 'A=file\nB=file\n' }), { A: 'exported' }), {
-      A: 'exported',
-      B: 'file',
+  test('has the .env under what is exported, and tells how many variables it gave', (t) => {
+    const path = folder(t, { '.env': 'A=file\nB=file\n' });
+    assert.deepEqual(readEnvironment(path, { A: 'exported' }), {
+      env: { A: 'exported', B: 'file' },
+      file: join(path, '.env'),
+      origin: `${join(path, '.env')} (2 variables) and the exported variables`,
     });
   });
 
   test('comes from another file where one is named, and from none where that name is empty', (t) => {
     const path = folder(t, { '.env': 'A=1\n', other: 'A=2\n' });
-    assert.equal(readEnvironment(path, { LOCAL_ENV_FILE: 'other' }).A, '2');
-    assert.equal(readEnvironment(path, { LOCAL_ENV_FILE: '' }).A, undefined);
+    assert.equal(readEnvironment(path, { LOCAL_ENV_FILE: 'other' }).env.A, '2');
+    assert.equal(readEnvironment(path, { LOCAL_ENV_FILE: '' }).env.A, undefined);
   });
 
   test('is refused where the named file is not there', (t) => {
-    assert.throws(() => readEnvironment(folder(t), { LOCAL_ENV_FILE: 'nowhere' }), {
-      name: 'ConfigError',
-      message: /nowhere cannot be read \(ENOENT\)/,
-    });
+    assert.match(
+      faultsOf(folder(t), { LOCAL_ENV_FILE: 'nowhere' }).message,
+      /nowhere cannot be read \(ENOENT\)/,
+    );
   });
+
+  test('reads a file that begins with a byte order mark', (t) => {
+    const path = folder(t, { '.env': '\ufeffREDIS_PREFIX={mine}:\n' });
+    assert.equal(readEnvironment(path, {}).env.REDIS_PREFIX, '{mine}:');
+  });
+
+  test('takes quotes, comments and Windows line ends as .env files have them', (t) => {
+    const path = folder(t, { '.env': 'REDIS_PREFIX="{a}#:" # ours\r\nPEER_PORT=81 # theirs\r\n' });
+    const { env } = readEnvironment(path, {});
+    assert.deepEqual([env.REDIS_PREFIX, env.PEER_PORT], ['{a}#:', '81']);
+  });
+
+  for (const [written, fault] of [
+    ['REDIS_URL=redis://:p#planted@h', 'REDIS_URL holds a "#"'],
+    ['REDIS_PREFIX="{p2p}"planted', 'REDIS_PREFIX goes on after its closing quote'],
+    ['PEER_PORT=80\nPEER_PORT=81', 'PEER_PORT stands twice, with two values'],
+    ['NODE_EXTRA_CA_CERTS=/planted.pem', 'NODE_EXTRA_CA_CERTS must be exported'],
+  ] as const) {
+    test(`refuses ${written.replace('\n', ', ')}: another value than stands there would be read`, (t) => {
+      const { faults, message } = faultsOf(folder(t, { '.env': `${written}\n` }));
+      assert.equal(faults.length, 1);
+      assert.ok(faults[0]?.startsWith(fault), faults[0]);
+      assert.match(message, /read from \S+\.env \(1 variable\) and the exported variables\.$/);
+      assert.doesNotMatch(message, /planted/);
+    });
+  }
 });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { createLineWriter, LINE_FORMATS, type LineOptions } from '../../../host/line-writer.ts';
+import { createLineWriter, type LineOptions } from '../../../host/line-writer.ts';
+import { LOG_FORMATS } from '../../../lib/variables.ts';
 
 function create(options: Partial<LineOptions> = {}) {
   const lines: string[] = [];
@@ -61,7 +62,7 @@ describe('a line', () => {
       fc.property(
         fc.string({ unit: 'binary' }),
         fc.dictionary(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' })),
-        fc.constantFrom(...LINE_FORMATS),
+        fc.constantFrom(...LOG_FORMATS),
         (message, fields, format) => {
           const { writer, lines } = create({ format });
           writer.error(message, fields);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DEFAULT_IP_SOURCES } from '../../../lib/config.ts';
 import { parseSource, type SourceSpec } from '../../../lib/ip/source-spec.ts';
+import { DEFAULT_IP_SOURCES } from '../../../lib/variables.ts';
 
 const spec = (entry: string): SourceSpec => {
   const parsed = parseSource(entry);

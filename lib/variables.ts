@@ -1,0 +1,241 @@
+import * as v from 'valibot';
+import {
+  bindAddress,
+  choice,
+  cidrs,
+  hints,
+  pageAddress,
+  pemFile,
+  prefix,
+  redisUrl,
+  restToken,
+  secretWord,
+  signingKeys,
+  sources,
+  url,
+  uuid,
+  whole,
+} from './variable-checks.ts';
+
+/** Who reads a variable: the jobs wherever they run, the host process alone, serverless.yml, or the local stack alone. */
+export type Reader = 'jobs' | 'host' | 'template' | 'stack';
+
+/** What the table says about a variable beside its name, its default and its check. */
+export interface About {
+  readonly readBy: Reader;
+  /** One line for an operator. Shown in the README, and by an error about a variable that is missing. */
+  readonly meaning: string;
+}
+
+/** Levels of a host's log, the least important first. */
+export const LOG_LEVELS = ['DEBUG', 'INFO', 'WARN', 'ERROR'] as const;
+
+/** How a host writes a log line: `text` is for people, `json` (one object a line) for collectors. */
+export const LOG_FORMATS = ['text', 'json'] as const;
+
+/**
+ * Echo services of five operators: two must agree, so that some may fail and one may lie. Each answers in the family in
+ * which it is dialled (checkip.amazonaws.com and api.ipify.org have IPv4 only), as plain text, without a key.
+ *
+ * - checkip.global.api.aws: AWS's dual-stack endpoint. No published promise, like all of these.
+ * - api64.ipify.org: ipify over both families; no limit by its own word; slow at times.
+ * - icanhazip.com: run by Cloudflare since 2021; ends its answer with a line feed.
+ * - ident.me: small and independent; a spare stands at tnedi.me.
+ * - wtfismyip.com: independent; only `/text` is plain. Not meant for more than about a question a minute.
+ *
+ * seeip.org, which other lists have, was left out: its certificate and its back end failed for days in 2024.
+ */
+export const DEFAULT_IP_SOURCES = [
+  'https://checkip.global.api.aws',
+  'https://api64.ipify.org',
+  'https://icanhazip.com',
+  'https://ident.me',
+  'https://wtfismyip.com/text',
+].join(',');
+
+/**
+ * Every variable, once: its name, its default as somebody would write it, its check and its meaning. `loadConfig` reads
+ * the environment by it. README.md, `.env.example`, serverless.yml and `p2p doctor` are held to it by
+ * test/unit/variables.test.ts.
+ */
+export const VARIABLES = {
+  LOCAL_UUID: jobs(uuid, "this consumer's UUID, the one that its consumer API uses"),
+  REDIS_URL: jobs(
+    redisUrl,
+    '`https://` or `http://` (Upstash REST), `redis://` or `rediss://`; falls back to `UPSTASH_REDIS_REST_URL`',
+  ),
+  REDIS_TOKEN: jobs(
+    v.optional(restToken),
+    'REST token, required for a REST URL; falls back to `UPSTASH_REDIS_REST_TOKEN`',
+  ),
+  REDIS_TLS_CERT: jobs(
+    v.optional(pemFile),
+    'file with the client certificate for `rediss://`, in PEM, where the server asks for one',
+  ),
+  REDIS_TLS_KEY: jobs(v.optional(pemFile), 'file with the private key of that certificate, in PEM'),
+  REDIS_PREFIX: jobs(v.optional(prefix, '{p2p}:'), 'prefix of every key; the consumer API uses the same'),
+  PEER_PORT: jobs(v.optional(whole(1, 65_535), '80'), 'port of an address that names none'),
+  PEER_ALLOW_CIDRS: jobs(
+    v.optional(cidrs, ''),
+    'non-public networks that may be called (tests, private networks)',
+  ),
+  BIND_ADDRESS: jobs(
+    v.optional(bindAddress),
+    'local address from which peers and sources are called (two uplinks, temporary IPv6 addresses)',
+  ),
+  SYNC_INTERVAL_MS: jobs(
+    v.optional(whole(1_000, 86_400_000), '300000'),
+    "the schedule's period; fits `SYNC_SCHEDULE`",
+  ),
+  SYNC_CONCURRENCY: jobs(v.optional(whole(1, 900), '256'), 'calls in flight in one invocation'),
+  SYNC_TIMEOUT_MS: jobs(v.optional(whole(100, 20_000), '3000'), 'deadline of one call'),
+  SYNC_SHARD_ABOVE: jobs(
+    v.optional(whole(1, 100_000_000), '100000'),
+    'consumers above which a round is split over invocations',
+  ),
+  SYNC_MAX_SHARDS: jobs(v.optional(whole(1, 100), '5'), 'invocations of one round at most'),
+  // At least a call for each of the most shards.
+  SYNC_MAX_PROBES_PER_ROUND: jobs(
+    v.optional(whole(100, 100_000_000)),
+    'calls of one round at most, 100 or more; beyond it consumers take turns. Empty: no limit',
+  ),
+  IP_FAMILY: jobs(
+    v.optional(choice(['4', '6'], 'must be 4 or 6'), '4'),
+    "family of the host's address, 4 or 6",
+  ),
+  IP_SOURCES: jobs(
+    v.optional(sources, DEFAULT_IP_SOURCES),
+    'comma list of `https://…` and `dns:<hostname>`, or `static:<ip>` alone',
+  ),
+  IP_QUORUM: jobs(
+    v.optional(whole(1, 20)),
+    'operators that must agree on a new address. Empty: 2, or 1 if there is only one operator',
+  ),
+  IP_ALLOW_CIDRS: jobs(v.optional(cidrs, ''), 'non-public networks that our own address may be in'),
+  IP_CHECK_INTERVAL_MS: jobs(
+    v.optional(whole(1_000, 86_400_000), '60000'),
+    "the schedule's period; fits `IP_CHECK_SCHEDULE`",
+  ),
+  NOTIFY_CONCURRENCY: jobs(v.optional(whole(1, 900), '64'), 'deliveries in flight'),
+  // 2 x NOTIFY_TIMEOUT_MS + 25 s must fit producer-notify's time limit of 300 s, with as much again to work in.
+  NOTIFY_TIMEOUT_MS: jobs(v.optional(whole(100, 60_000), '5000'), 'deadline of one delivery'),
+  SIGNING_KEY: jobs(
+    v.optional(signingKeys, ''),
+    'signs every request, see [docs/SIGNING.md](docs/SIGNING.md)',
+  ),
+  SYNC_FUNCTION: jobs(
+    v.optional(v.string()),
+    'name of the function `sync`, which splits a large round; serverless.yml sets it',
+  ),
+  PRODUCER_NOTIFY_FUNCTION: jobs(
+    v.optional(v.string()),
+    'name of the function `producer-notify`, which `ip-check` starts; serverless.yml sets it',
+  ),
+
+  IP_HINTS: host(
+    v.optional(hints, 'interface,gateway'),
+    'what makes it check the address at once: `interface`, `gateway`, both, or `none`',
+  ),
+  PAGE_PORT: host(
+    v.optional(pageAddress),
+    'port, or address and port, of the status page: `8090`, `127.0.0.1:8090`, `[::]:8090`. Empty: no page',
+  ),
+  PAGE_TOKEN: host(
+    v.optional(secretWord(8)),
+    'bearer token of the status page, at least 8 characters; any address but loopback requires it',
+  ),
+  HEARTBEAT_URL: host(v.optional(url), "dead man's switch: requested after each check that was recorded"),
+  ALERT_URL: host(v.optional(url), 'gets a POST when the verdict or the address changes'),
+  LOG_LEVEL: host(
+    v.optional(choice(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`), 'INFO'),
+    'least level that is logged: `DEBUG`, `INFO`, `WARN` or `ERROR`',
+  ),
+  LOG_FORMAT: host(
+    v.optional(choice(LOG_FORMATS, `must be one of ${LOG_FORMATS.join(', ')}`), 'text'),
+    'how it logs: `text` or `json`',
+  ),
+
+  SYNC_SCHEDULE: template(
+    v.optional(v.string(), 'rate(5 minutes)'),
+    'how often `sync` runs; the same time as `SYNC_INTERVAL_MS`',
+  ),
+  IP_CHECK_SCHEDULE: template(
+    v.optional(v.string(), 'rate(1 minute)'),
+    'how often `ip-check` runs; the same time as `IP_CHECK_INTERVAL_MS`',
+  ),
+  ALARM_EMAIL: template(v.optional(v.string()), 'address that gets the alarms. Empty: no alarms'),
+  SYNC_RESERVED_CONCURRENCY: template(
+    v.optional(v.string()),
+    'reserved concurrency of `sync`; a new AWS account has none to spare',
+  ),
+  SIGNING_MODE: template(
+    v.optional(v.string(), 'none'),
+    '`secret` takes `SIGNING_KEY` from the field `signingKey` of the secret',
+  ),
+  VPC_MODE: template(
+    v.optional(v.string(), 'none'),
+    '`private` puts the functions into the subnets and security groups that are named',
+  ),
+  VPC_SUBNET_IDS: template(v.optional(v.string()), 'comma list of subnets'),
+  VPC_SECURITY_GROUP_IDS: template(v.optional(v.string()), 'comma list of security groups'),
+  POWERTOOLS_LOG_LEVEL: template(
+    v.optional(v.string(), 'INFO'),
+    "least level of the functions' log; a host takes it where `LOG_LEVEL` is not set",
+  ),
+  POWERTOOLS_METRICS_DISABLED: template(v.optional(v.string()), '`true` switches the metrics off'),
+
+  LOCAL_ENV_FILE: stack(
+    v.optional(v.string(), '.env'),
+    'another file than `.env`; to be exported. Exported empty: no file',
+  ),
+  LOCAL_LOG: stack(v.optional(v.string(), 'local-stack.log'), "where the functions' output goes"),
+  LOCAL_LAMBDA_PORT: stack(v.optional(v.string(), '3002'), 'port of the local Lambda endpoint'),
+  LOCAL_REDIS_PORT: stack(v.optional(v.string(), '6390'), 'port of the embedded Redis'),
+  LOCAL_REST_PORT: stack(v.optional(v.string(), '8079'), 'port of its REST API'),
+  LOCAL_WORLD_PORT: stack(v.optional(v.string(), '8100'), "first port of the simulated world's 25"),
+} as const;
+
+export type VariableName = keyof typeof VARIABLES;
+
+/** What the table says about one variable. `fallback` is the default as somebody would write it; empty if there is none. */
+export function describeVariable(
+  name: VariableName,
+): About & { readonly required: boolean; readonly fallback: string } {
+  const schema = VARIABLES[name];
+  return {
+    readBy: schema.readBy,
+    meaning: schema.meaning,
+    required: schema.type !== 'optional',
+    fallback: schema.type === 'optional' ? (schema.default ?? '') : '',
+  };
+}
+
+export const VARIABLE_NAMES = Object.keys(VARIABLES).filter(isVariable);
+
+export function isVariable(name: string): name is VariableName {
+  return Object.hasOwn(VARIABLES, name);
+}
+
+function jobs<Schema extends v.GenericSchema>(schema: Schema, meaning: string) {
+  return about(schema, 'jobs', meaning);
+}
+
+function host<Schema extends v.GenericSchema>(schema: Schema, meaning: string) {
+  return about(schema, 'host', meaning);
+}
+
+function template<Schema extends v.GenericSchema>(schema: Schema, meaning: string) {
+  return about(schema, 'template', meaning);
+}
+
+function stack<Schema extends v.GenericSchema>(schema: Schema, meaning: string) {
+  return about(schema, 'stack', meaning);
+}
+
+function about<Schema extends v.GenericSchema>(
+  schema: Schema,
+  readBy: Reader,
+  meaning: string,
+): Schema & About {
+  return { ...schema, readBy, meaning };
+}

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { inspect } from 'node:util';
+import { parseRedisUrl } from '../../../lib/redis/url.ts';
+
+describe('REDIS_URL', () => {
+  test('tells host, port, login and database', () => {
+    assert.deepEqual(parseRedisUrl('redis://h'), {
+      kind: 'tcp',
+      where: 'h',
+      host: 'h',
+      port: 6379,
+      tls: false,
+      user: '',
+      password: '',
+      database: 0,
+    });
+    assert.deepEqual(parseRedisUrl('rediss://ada:p%40ss%2Fw%23rd@[2606:4700::1]:6380/3'), {
+      kind: 'tcp',
+      where: '[2606:4700::1]:6380',
+      host: '2606:4700::1',
+      port: 6380,
+      tls: true,
+      user: 'ada',
+      password: 'p@ss/w#rd',
+      database: 3,
+    });
+    assert.deepEqual(parseRedisUrl('https://db.upstash.io'), {
+      kind: 'rest',
+      where: 'db.upstash.io',
+      url: 'https://db.upstash.io',
+    });
+  });
+
+  for (const [url, fault] of [
+    ['redis://h/?db=3', /the database is the path \(redis:\/\/host:6379\/3\)/],
+    ['redis://h?ssl=true', /TLS is rediss:/],
+    ['redis://h/planted', /database number/],
+    ['redis://planted@h', /user without a password/],
+    ['redis://planted:@h', /user without a password/],
+    ['redis://:p@planted/w#rd@h', /percent-encode/],
+    ['redis://:p@planted@h', /percent-encode/],
+    ['redis://:pa/planted@h:6379', /percent-encode/],
+    ['redis://:12/planted@h:6379', /percent-encode/],
+    ['redis://u:12#planted@h', /percent-encode/],
+    ['redis://u:pa?planted@h', /percent-encode/],
+    ['rediss://u:12%planted@h', /%25/],
+    ['redis://u:planted%ff@h', /not UTF-8/],
+    ['redis://u:planted ü@h', /percent-encode/],
+    ['https://:12/planted@h', /percent-encode/],
+    ['https://u:planted@h', /no login/],
+    ['https://h/?token=planted', /no login, query/],
+    ['redis://planted,h2:6379', /one host/],
+    ['redis://h1:6379,planted:6379', /one host/],
+    ['redis:///planted.sock', /one host/],
+    ['redis://', /one host/],
+    ['redis:planted:6379', /starts with/],
+    ['redis://h:0', /port/],
+    ['redis://h:planted', /one host and port/],
+    ['redis+sentinel://planted', /starts with/],
+    ['unix:///planted.sock', /starts with/],
+    ['planted:6379', /starts with/],
+  ] as const) {
+    test(`${url} is refused, without a part of it in the text`, () => {
+      const target = parseRedisUrl(url);
+      assert.ok('fault' in target, inspect(target));
+      assert.match(target.fault, fault);
+      assert.doesNotMatch(target.fault, /planted/);
+    });
+  }
+});
