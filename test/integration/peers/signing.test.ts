@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
+import { createVerifier } from '../../../kit/signature.ts';
 import { createParts } from '../../../lib/app.ts';
 import { loadConfig } from '../../../lib/config.ts';
 import { EPOCH_HEADER, type PeerRequest } from '../../../lib/peers/post.ts';
 import { createKeyPair, parseSigningKey, publicKeyOf } from '../../../lib/peers/signing.ts';
 import { type RecordedRequest, startPeer } from '../../support/peer-server.ts';
+import { needsPython } from '../../support/python.ts';
 
 type Received = Pick<RecordedRequest, 'path' | 'headers' | 'body'>;
 type IsGenuine = (
@@ -17,12 +19,35 @@ type IsGenuine = (
   nowMs?: number,
 ) => boolean;
 
-/** The very lines that docs/SIGNING.md gives to the authors of peers. */
 const docs = await readFile(new URL('../../../docs/SIGNING.md', import.meta.url), 'utf8');
-const code = /```js\n([\s\S]*?)```/.exec(docs)?.[1] ?? assert.fail('docs/SIGNING.md has no verifier');
-const { isGenuine }: { isGenuine: IsGenuine } = await import(
-  `data:text/javascript,${encodeURIComponent(code)}`
-);
+const example = (language: string) =>
+  new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(docs)?.[1] ??
+  assert.fail(`docs/SIGNING.md has no verifier in ${language}`);
+
+const inTypeScript: IsGenuine = ({ path, headers, body }, keys, addresses, nowMs = Date.now()) =>
+  createVerifier(addresses, () => nowMs)({ path, headers, body: Buffer.from(body) }, keys) !== undefined;
+
+/** Runs the very lines that docs/SIGNING.md gives to an author in Python, one process a request. */
+const inPython: IsGenuine = ({ path, headers, body }, keys, addresses, nowMs = Date.now()) => {
+  const call = `
+import json, sys
+given = json.load(sys.stdin)
+verify = make_verifier(given["addresses"], lambda: given["now"])
+print(verify(given["path"], given["headers"], given["body"].encode(), given["keys"]) is not None)`;
+  const input = JSON.stringify({ path, headers, body, keys, addresses, now: nowMs / 1_000 });
+  const output = execFileSync('python3', ['-c', example('python') + call], { input, encoding: 'utf8' });
+  return output.trim() === 'True';
+};
+
+const VERIFIERS = [
+  { language: 'TypeScript', isGenuine: inTypeScript, needs: {} },
+  { language: 'Python', isGenuine: inPython, needs: needsPython() },
+];
+
+test('the TypeScript that docs/SIGNING.md shows is the module of the kit', async () => {
+  const module = await readFile(new URL('../../../kit/signature.ts', import.meta.url), 'utf8');
+  assert.equal(example('ts'), module);
+});
 
 const pair = createKeyPair();
 
@@ -57,45 +82,68 @@ async function call(t: TestContext, env: Record<string, string>, more: Partial<P
   return { received, address: peer.address };
 }
 
-test('what SIGNING_KEY signs, the dozen lines of the docs take for genuine', async (t) => {
+for (const { language, isGenuine, needs } of VERIFIERS) {
+  test(`what SIGNING_KEY signs, the docs' ${language} takes for genuine`, needs, async (t) => {
+    const { received, address } = await call(t, { SIGNING_KEY: pair.secretKey });
+    assert.ok(isGenuine(received, [pair.publicKey], [address]));
+    assert.ok(isGenuine(received, [createKeyPair().publicKey, pair.publicKey], ['8.8.8.8:80', address]));
+    assert.equal(received.headers['webhook-id']?.toString().split('_')[1], '42', 'the epoch is signed');
+
+    const probe = await call(t, { SIGNING_KEY: pair.secretKey }, { path: '/sync', headers: {} });
+    assert.ok(isGenuine(probe.received, [pair.publicKey], [probe.address]));
+  });
+
+  test(
+    `what was changed, passed on, kept for long or signed by another is not genuine (${language})`,
+    needs,
+    async (t) => {
+      const { received, address } = await call(t, { SIGNING_KEY: pair.secretKey });
+      const { headers } = received;
+      const id = String(headers['webhook-id']);
+      const keys = [pair.publicKey];
+      const changed = (name: string, value: string) => ({
+        ...received,
+        headers: { ...headers, [name]: value },
+      });
+      const fakes: Record<string, Received> = {
+        'another body': { ...received, body: received.body.replace('8.8.8.8', '8.8.4.4') },
+        'the same body, printed anew': {
+          ...received,
+          body: JSON.stringify(JSON.parse(received.body), null, 1),
+        },
+        'another path': { ...received, path: '/sync' },
+        'another epoch': changed('webhook-id', id.replace('_42_', '_43_')),
+        'another time': changed('webhook-timestamp', String(Number(headers['webhook-timestamp']) + 1)),
+        'no signature': changed('webhook-signature', ''),
+        'a cut signature': changed('webhook-signature', String(headers['webhook-signature']).slice(0, -8)),
+        'another scheme': changed(
+          'webhook-signature',
+          String(headers['webhook-signature']).replace('v1a', 'v1'),
+        ),
+        'no headers': { ...received, headers: {} },
+      };
+      for (const [what, fake] of Object.entries(fakes)) assert.ok(!isGenuine(fake, keys, [address]), what);
+      assert.ok(!isGenuine(received, [createKeyPair().publicKey], [address]), 'another key');
+      assert.ok(!isGenuine(received, keys, ['127.0.0.1:81', '127.0.0.2:80']), 'for another recipient');
+      assert.ok(!isGenuine(received, keys, [address], Date.now() + 330_000), 'five minutes later');
+      assert.ok(!isGenuine(received, keys, [address], Date.now() - 330_000), 'five minutes earlier');
+    },
+  );
+
+  test(`during a rotation peers accept the old key and the new one (${language})`, needs, async (t) => {
+    const next = createKeyPair();
+    const { received, address } = await call(t, { SIGNING_KEY: `${pair.secretKey}, ${next.secretKey}` });
+    assert.ok(isGenuine(received, [pair.publicKey], [address]));
+    assert.ok(isGenuine(received, [next.publicKey], [address]));
+  });
+}
+
+test('an id counts once', async (t) => {
   const { received, address } = await call(t, { SIGNING_KEY: pair.secretKey });
-  assert.ok(isGenuine(received, [pair.publicKey], [address]));
-  assert.ok(isGenuine(received, [createKeyPair().publicKey, pair.publicKey], ['8.8.8.8:80', address]));
-  assert.equal(received.headers['webhook-id']?.toString().split('_')[1], '42', 'the epoch is signed');
-
-  const probe = await call(t, { SIGNING_KEY: pair.secretKey }, { path: '/sync', headers: {} });
-  assert.ok(isGenuine(probe.received, [pair.publicKey], [probe.address]));
-});
-
-test('what was changed, passed on, kept for long or signed by another is not genuine', async (t) => {
-  const { received, address } = await call(t, { SIGNING_KEY: pair.secretKey });
-  const { headers } = received;
-  const id = String(headers['webhook-id']);
-  const keys = [pair.publicKey];
-  const changed = (name: string, value: string) => ({ ...received, headers: { ...headers, [name]: value } });
-  const fakes: Record<string, Received> = {
-    'another body': { ...received, body: received.body.replace('8.8.8.8', '8.8.4.4') },
-    'the same body, printed anew': { ...received, body: JSON.stringify(JSON.parse(received.body), null, 1) },
-    'another path': { ...received, path: '/sync' },
-    'another epoch': changed('webhook-id', id.replace('_42_', '_43_')),
-    'another time': changed('webhook-timestamp', String(Number(headers['webhook-timestamp']) + 1)),
-    'no signature': changed('webhook-signature', ''),
-    'a cut signature': changed('webhook-signature', String(headers['webhook-signature']).slice(0, -8)),
-    'another scheme': changed('webhook-signature', String(headers['webhook-signature']).replace('v1a', 'v1')),
-    'no headers': { ...received, headers: {} },
-  };
-  for (const [what, fake] of Object.entries(fakes)) assert.ok(!isGenuine(fake, keys, [address]), what);
-  assert.ok(!isGenuine(received, [createKeyPair().publicKey], [address]), 'another key');
-  assert.ok(!isGenuine(received, keys, ['127.0.0.1:81', '127.0.0.2:80']), 'for another recipient');
-  assert.ok(!isGenuine(received, keys, [address], Date.now() + 301_000), 'five minutes later');
-  assert.ok(!isGenuine(received, keys, [address], Date.now() - 301_000), 'five minutes earlier');
-});
-
-test('during a rotation peers accept the old key and the new one', async (t) => {
-  const next = createKeyPair();
-  const { received, address } = await call(t, { SIGNING_KEY: `${pair.secretKey}, ${next.secretKey}` });
-  assert.ok(isGenuine(received, [pair.publicKey], [address]));
-  assert.ok(isGenuine(received, [next.publicKey], [address]));
+  const verify = createVerifier([address]);
+  const request = { ...received, body: Buffer.from(received.body) };
+  assert.equal(verify(request, [pair.publicKey]), 42);
+  assert.equal(verify(request, [pair.publicKey]), undefined);
 });
 
 test('signing changes nothing but three headers, and without a key there are none', async (t) => {
