@@ -12,7 +12,7 @@ import { startConsumerApi } from './consumer-api.ts';
 import { createMemory } from './memory.ts';
 
 await runKit(async () => {
-  const env = readEnvironment(process.cwd(), process.env);
+  const { env } = readEnvironment(process.cwd(), process.env);
   const config = loadConfig(env);
   const redis = createRedis(config.redis);
   const policy = createAddressPolicy({ defaultPort: config.peers.port, allow: config.peers.allowCidrs });
