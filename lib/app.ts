@@ -73,13 +73,20 @@ export function createParts(options: AppOptions): AppParts {
     invoke: options.invoke,
     redis: options.redis ?? createRedis(config.redis),
     post:
-      options.post ?? createPostToPeer({ policy, version: VERSION, sign: createSigner(config.signing.keys) }),
+      options.post ??
+      createPostToPeer({
+        policy,
+        version: VERSION,
+        sign: createSigner(config.signing.keys),
+        bindAddress: config.peers.bindAddress,
+      }),
     sources:
       options.sources ??
       createSources(config.ip.sources, {
         family: config.ip.family,
         allow: config.ip.allowCidrs,
         version: VERSION,
+        bindAddress: config.peers.bindAddress,
       }),
     host: options.host ?? systemHost,
     keys: createKeys(config.redis.prefix),

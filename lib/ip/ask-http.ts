@@ -1,7 +1,7 @@
 import { isIP, type OnReadOpts, type Socket, connect as tcpConnect } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { exchange } from '../http/exchange.ts';
-import type { IpFamily } from '../peers/ip-space.ts';
+import { type Ip, type IpFamily, localAddressFor } from '../peers/ip-space.ts';
 import type { Answer } from './vote.ts';
 
 /** An address and a line end are 47 bytes at most; a page that needs more than this is no echo of an address. */
@@ -17,6 +17,7 @@ interface HttpQuestion {
   readonly version: string;
   readonly timeoutMs: number;
   readonly ca?: string | undefined;
+  readonly bindAddress?: Ip | undefined;
 }
 
 /** Asks an echo service once, over a connection of its own. Never throws. A host that is an IP literal is dialled as it is. */
@@ -46,13 +47,14 @@ export async function askHttp(url: URL, question: HttpQuestion, signal?: AbortSi
   return { said: readEcho(outcome.body) };
 }
 
-function connectTo(url: URL, { family, ca }: HttpQuestion, onread: OnReadOpts): Socket {
+function connectTo(url: URL, { family, ca, bindAddress }: HttpQuestion, onread: OnReadOpts): Socket {
   const secure = url.protocol === 'https:';
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const target = {
     host,
     port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
     family,
+    localAddress: localAddressFor(family, bindAddress),
     autoSelectFamily: true,
     autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_MS,
     onread,

@@ -18,6 +18,8 @@ export interface SourceOptions {
   readonly timeoutMs?: number;
   /** Certificates (PEM) to trust in place of Node's own, which `NODE_EXTRA_CA_CERTS` extends. */
   readonly ca?: string | undefined;
+  /** The local address from which echo services of its family are dialled. Default: the system's choice. */
+  readonly bindAddress?: Ip | undefined;
   /** Name servers for `dns:` sources, as `Resolver.setServers` takes them. Default: the system's. */
   readonly dnsServers?: readonly string[] | undefined;
 }

@@ -43,6 +43,11 @@ export function familyOf(ip: Ip): IpFamily {
   return ip.includes(':') ? 6 : 4;
 }
 
+/** The local address from which to dial an address of `family`: `bindAddress`, or the system's choice if that is of the other family. */
+export function localAddressFor(family: IpFamily, bindAddress: Ip | undefined): Ip | undefined {
+  return bindAddress !== undefined && familyOf(bindAddress) === family ? bindAddress : undefined;
+}
+
 /** A network in CIDR form, or undefined. The address part obeys `parseIp`. */
 export function parseCidr(raw: string): Cidr | undefined {
   const [base, length, ...rest] = raw.split('/');

@@ -2,7 +2,7 @@ import { type OnReadOpts, type Socket, connect as tcpConnect } from 'node:net';
 import { exchange } from '../http/exchange.ts';
 import type { Outcome } from '../http/outcome.ts';
 import type { Address, AddressPolicy } from './address.ts';
-import { familyOf, parseIp } from './ip-space.ts';
+import { familyOf, type Ip, localAddressFor, parseIp } from './ip-space.ts';
 import type { Sign } from './signing.ts';
 
 /** The most that is read of a reply's body. The largest reply that we have a use for, 50 consumers, is under 6 KiB. */
@@ -31,7 +31,12 @@ export interface PeerRequest {
 export type PostToPeer = (request: PeerRequest) => Promise<Outcome>;
 
 /** What a call needs of the network: a fresh TCP socket that is connecting to a literal. It hands what it reads to `onread`. */
-export type Connect = (target: { host: string; port: number; onread: OnReadOpts }) => Socket;
+export type Connect = (target: {
+  host: string;
+  port: number;
+  localAddress: string | undefined;
+  onread: OnReadOpts;
+}) => Socket;
 
 /**
  * Makes the one function that calls peers: `POST http://<ip>:<port><path>` over a connection of its own, no keep-alive,
@@ -39,7 +44,7 @@ export type Connect = (target: { host: string; port: number; onread: OnReadOpts 
  *
  * `policy` is asked again right before dialling, and for the address that the socket reports once connected, before a
  * byte leaves. `version` is this software's, for the user agent. With `sign` every request carries its headers, and the
- * epoch that they sign is that of `EPOCH_HEADER`. Tests bring their own `connect` and `wallMs`.
+ * epoch that they sign is that of `EPOCH_HEADER`. Peers of its family are dialled from `bindAddress`. Tests bring their own `connect` and `wallMs`.
  *
  * @example
  * const post = createPostToPeer({ policy, version: '1.0.0' });
@@ -49,12 +54,14 @@ export function createPostToPeer({
   policy,
   version,
   sign,
+  bindAddress,
   connect = tcpConnect,
   wallMs = Date.now,
 }: {
   policy: AddressPolicy;
   version: string;
   sign?: Sign | undefined;
+  bindAddress?: Ip | undefined;
   connect?: Connect;
   wallMs?: () => number;
 }): PostToPeer {
@@ -99,7 +106,8 @@ export function createPostToPeer({
         String(Buffer.byteLength(body)),
       ],
       body,
-      connect: (onread) => connect({ host: ip, port, onread }),
+      connect: (onread) =>
+        connect({ host: ip, port, localAddress: localAddressFor(familyOf(ip), bindAddress), onread }),
       admit: (socket) => {
         if (!admits(address, socket)) return 'forbidden';
         return mayStart() ? undefined : 'aborted';

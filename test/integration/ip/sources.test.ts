@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { parseSource } from '../../../lib/ip/source-spec.ts';
 import { createSources, type SourceOptions } from '../../../lib/ip/sources.ts';
 import type { Source } from '../../../lib/ip/vote.ts';
-import { cidr } from '../../../lib/peers/ip-space.ts';
+import { cidr, parseIp } from '../../../lib/peers/ip-space.ts';
 import { startDns } from '../../support/dns-server.ts';
 import { startPeer } from '../../support/peer-server.ts';
 import { LOCALHOST, TEST_CA } from '../../support/tls.ts';
@@ -283,4 +283,11 @@ test('a static source is its address, if that may be ours', async () => {
   assert.equal(ip(await source('static:10.0.0.1').ask()), 'not-public');
   assert.equal(ip(await source('static:10.0.0.1', { allow: [cidr('10.0.0.0/8')] }).ask()), '10.0.0.1');
   assert.equal(ip(await source('static:2a00:1450::1').ask()), 'wrong-family');
+});
+
+test('an echo service is asked from BIND_ADDRESS, so that it sees the uplink that peers see', async (t) => {
+  const echo = await startPeer(t, ({ remoteAddress }) => ({ body: remoteAddress }));
+  const bindAddress = parseIp('127.0.0.2');
+  const vote = await source(`http://${echo.address}`, { bindAddress, allow: [cidr('127.0.0.0/8')] }).ask();
+  assert.equal(ip(vote), '127.0.0.2');
 });

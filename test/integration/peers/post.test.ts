@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { type Address, createAddressPolicy } from '../../../lib/peers/address.ts';
-import { cidr } from '../../../lib/peers/ip-space.ts';
+import { cidr, parseIp } from '../../../lib/peers/ip-space.ts';
 import { createPostToPeer, MAX_REPLY_BYTES, type PeerRequest } from '../../../lib/peers/post.ts';
 import { startPeer } from '../../support/peer-server.ts';
 import { runModule } from '../../support/run-module.ts';
@@ -341,4 +341,33 @@ test('the host header names the port unless it is 80', async () => {
     await anywhere(request(raw));
   recorder.close();
   assert.deepEqual(hosts, ['8.8.8.8', '8.8.8.8:8080', '[2a00::1]', '[2a00::1]:8080']);
+});
+
+test('peers are called from BIND_ADDRESS, those of the other family from where the system chooses', async (t) => {
+  const bindAddress = parseIp('127.0.0.2');
+  const bound = createPostToPeer({ policy, version: '0.0.0', bindAddress });
+  const v4 = await startPeer(t);
+  await bound(request(v4.address));
+  assert.equal(v4.requests[0]?.remoteAddress, '127.0.0.2');
+
+  const dialled: unknown[] = [];
+  const watched = createPostToPeer({
+    policy,
+    version: '0.0.0',
+    bindAddress,
+    connect: ({ localAddress, onread }) => {
+      dialled.push(localAddress);
+      return connect({ host: '127.0.0.1', port: v4.port, onread });
+    },
+  });
+  await watched(request('[2a00::1]:80'));
+  assert.deepEqual(dialled, [undefined]);
+});
+
+test('an address of ours that this machine does not have is our own trouble, not the peer', async (t) => {
+  const peer = await startPeer(t);
+  const bound = createPostToPeer({ policy, version: '0.0.0', bindAddress: parseIp('203.0.113.7') });
+  const outcome = await bound(request(peer.address));
+  assert.equal(outcome.kind === 'failed' && outcome.error, 'local');
+  assert.equal(peer.requests.length, 0);
 });
