@@ -1,4 +1,5 @@
 import type { Host } from '../lib/host.ts';
+import { onAbort } from '../lib/http/on-abort.ts';
 
 /** Wall and monotonic clock part by this much only where the machine slept or its clock was set. NTP slews 0.5 ms a second. */
 const JUMP_MS = 2_000;
@@ -42,6 +43,37 @@ export function createBootClock(host: Pick<Host, 'monotonicMs' | 'wallMs' | 'sle
         if (leftMs <= 0 || signal.aborted) return;
         await host.sleep(Math.min(leftMs, LOOK_EVERY_MS), signal);
       }
+    },
+  };
+}
+
+/** A wait that somebody else can end early. One waits at a time. */
+export interface Alarm {
+  /** Ends the wait, or the next one if nobody waits now. */
+  ring(): void;
+  /** Resolves when the clock has come to `atMs`, the alarm rings, or the signal aborts. Never rejects. */
+  until(atMs: number, signal: AbortSignal): Promise<void>;
+}
+
+/** Makes an alarm over the clock. */
+export function createAlarm(clock: Pick<BootClock, 'until'>): Alarm {
+  let rung = false;
+  let wake: (() => void) | undefined;
+  return {
+    ring() {
+      rung = true;
+      wake?.();
+    },
+    async until(atMs, signal) {
+      if (!rung && !signal.aborted) {
+        const early = new AbortController();
+        wake = () => early.abort();
+        const leave = onAbort(signal, wake);
+        await clock.until(atMs, early.signal);
+        leave();
+        wake = undefined;
+      }
+      rung = false;
     },
   };
 }

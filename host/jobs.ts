@@ -28,8 +28,11 @@ export interface JobsOptions extends Omit<AppOptions, 'invoke'> {
 
 /** The jobs of this process. */
 export interface Jobs {
-  /** Runs a job under its time limit. Resolves when the run has ended, or was left behind. Never rejects. */
-  run(job: JobName, event: unknown): Promise<void>;
+  /**
+   * Runs a job under its time limit. Resolves with what it came to, or with undefined if it was cut short or left behind.
+   * Never rejects.
+   */
+  run(job: JobName, event: unknown): Promise<RunResult | undefined>;
   /**
    * Starts a sibling in this process, as Lambda's asynchronous invocation does: it gets a copy of the payload and a request
    * id of its own. A failed run is not repeated; the next IP check or round takes up what it left.
@@ -56,7 +59,7 @@ export function createJobs({ clock, onResult, ...given }: JobsOptions): Jobs {
   };
   const parts = createParts({ ...given, invoke });
   const { config, host, log } = parts;
-  const running = new Map<Run, Promise<void>>();
+  const running = new Map<Run, Promise<unknown>>();
   let leftBehind = 0;
   let ended = false;
 
@@ -67,8 +70,12 @@ export function createJobs({ clock, onResult, ...given }: JobsOptions): Jobs {
     ]),
   );
 
-  /** One run, from its event to its report. */
-  const attempt = async (job: JobName, event: unknown, { invocation }: Run): Promise<void> => {
+  /** One run, from its event to its report. Undefined for one that was cut short. */
+  const attempt = async (
+    job: JobName,
+    event: unknown,
+    { invocation }: Run,
+  ): Promise<RunResult | undefined> => {
     const context = { job, run: invocation.requestId };
     const app = createApp({ ...parts, log: withContext(log, context) });
     try {
@@ -76,38 +83,43 @@ export function createJobs({ clock, onResult, ...given }: JobsOptions): Jobs {
         case 'sync': {
           const summary = await app.sync(event, invocation);
           reportRound(summary, context, log);
-          return onResult({ kind: 'done', job, summary });
+          return { kind: 'done', job, summary };
         }
         case 'ip-check':
-          return onResult({ kind: 'done', job, summary: await app.ipCheck(event, invocation) });
+          return { kind: 'done', job, summary: await app.ipCheck(event, invocation) };
         case 'producer-notify':
-          return onResult({ kind: 'done', job, summary: await app.producerNotify(event, invocation) });
+          return { kind: 'done', job, summary: await app.producerNotify(event, invocation) };
       }
     } catch (error) {
-      if (!ended) return onResult({ kind: 'failed', job, error });
+      if (!ended) return { kind: 'failed', job, error };
       log.info('A run was cut short; a later one takes up what it left', { ...context, ...reasonOf(error) });
+      return undefined;
     }
   };
 
-  const run = async (job: JobName, event: unknown): Promise<void> => {
-    if (ended) return;
+  const run = async (job: JobName, event: unknown): Promise<RunResult | undefined> => {
+    if (ended) return undefined;
     const limitMs = TIME_LIMITS_MS[job];
     const current = startRun(clock, limitMs);
     const over = new AbortController();
     const startedMs = clock.nowMs();
-    const attempting = attempt(job, event, current).finally(() => {
+    const attempting = attempt(job, event, current).then((result) => {
       current.end();
       over.abort();
       running.delete(current);
+      if (result !== undefined) onResult(result);
+      return result;
     });
     running.set(current, attempting);
-    await Promise.race([attempting, clock.until(startedMs + limitMs + LEFT_BEHIND_MS, over.signal)]);
-    if (!running.has(current)) return;
+    const left = clock.until(startedMs + limitMs + LEFT_BEHIND_MS, over.signal).then(() => undefined);
+    const result = await Promise.race([attempting, left]);
+    if (!running.has(current)) return result ?? attempting;
     log.error('A run has outlived its time and was left behind', { job, run: current.invocation.requestId });
     leftBehind += 1;
     void attempting.then(() => {
       leftBehind -= 1;
     });
+    return undefined;
   };
 
   return {

@@ -13,7 +13,7 @@ export interface Lane {
    * Starts the task as soon as there is a place, never before the caller goes on. Answers false where none may wait any
    * more, or the lane is closed: the task is then never started.
    */
-  add(task: () => Promise<void>): boolean;
+  add(task: () => Promise<unknown>): boolean;
   /** Forgets what waits. What runs goes on. */
   close(): void;
 }
@@ -23,7 +23,7 @@ export interface Lane {
  * that come too late.
  */
 export function createLane({ atOnce, waiting: mostWaiting, random }: LaneOptions): Lane {
-  const waiting: (() => Promise<void>)[] = [];
+  const waiting: (() => Promise<unknown>)[] = [];
   let running = 0;
   let closed = false;
 

@@ -5,12 +5,13 @@ import { ConfigError, IdentityError } from '../lib/errors.ts';
 import type { Log } from '../lib/host.ts';
 import { createLog, createScrub, secretsOf } from '../lib/log.ts';
 import packageJson from '../package.json' with { type: 'json' };
+import { createChecks } from './checks.ts';
 import { createBootClock } from './clock.ts';
 import { onEndRequest } from './end-request.ts';
 import type { GivenEnvironment } from './env-file.ts';
+import { watchForHints } from './hints/hints.ts';
 import { createJobs } from './jobs.ts';
 import { createLineWriter } from './line-writer.ts';
-import type { JobName } from './run.ts';
 import { runOnSchedule } from './schedule.ts';
 import { createSupervisor, isJournal } from './systemd.ts';
 import { createTrouble } from './trouble.ts';
@@ -92,13 +93,27 @@ async function runUntilAsked(config: Config, env: Environment): Promise<number> 
     ipCheckEveryMs: config.ip.intervalMs,
   });
   const ending = new AbortController();
-  const schedule =
-    (job: JobName, periodMs: number): Service =>
-    (signal) =>
-      runOnSchedule({ periodMs, clock, signal }, () => jobs.run(job, SCHEDULED));
+  const { hints } = config.host;
+  const checks = createChecks({
+    periodMs: config.ip.intervalMs,
+    repeat: hints.interface || hints.gateway,
+    clock,
+  });
+  const check = async () => {
+    const result = await jobs.run('ip-check', SCHEDULED);
+    return result?.kind === 'done' && result.job === 'ip-check' && result.summary.outcome !== 'unknown';
+  };
+  const onHint = (why: string) => {
+    log.debug('The address is checked at once', { why });
+    checks.hint();
+  };
   const services: readonly Service[] = [
-    schedule('sync', config.sync.intervalMs),
-    schedule('ip-check', config.ip.intervalMs),
+    (signal) =>
+      runOnSchedule({ periodMs: config.sync.intervalMs, clock, signal }, async () => {
+        await jobs.run('sync', SCHEDULED);
+      }),
+    (signal) => checks.run(check, signal),
+    (signal) => watchForHints({ config, clock, host, log, onHint }, signal),
     (signal) => supervisor.keepAlive(() => jobs.leftBehind === 0, host, signal),
   ];
   const working = services.map((run) => run(ending.signal));
