@@ -20,6 +20,11 @@ export const OPTIONS = {
   verbose: { type: 'boolean', short: 'v', help: 'print what the job logs, too' },
   ip: { type: 'string', value: 'address', help: "this consumer's public address" },
   id: { type: 'string', value: 'id', help: 'the id that was printed: the word counts once' },
+  allow: { type: 'string', value: 'networks', help: 'networks that are not public and may be called' },
+  redis: { type: 'string', value: 'url', help: 'the test database of the consumer API' },
+  prefix: { type: 'string', value: 'text', help: 'with --redis: its REDIS_PREFIX, if not {p2p}:' },
+  port: { type: 'string', value: 'n', help: "the consumer API's PEER_PORT, where it calls back" },
+  as: { type: 'string', value: 'uuid', help: 'a uuid whose public key the peer knows' },
   reach: { type: 'string', value: 'ip[:port]', help: 'where consumers reach your consumer API' },
 } as const satisfies Record<string, OptionRule>;
 

@@ -12,6 +12,7 @@ import { addPeer, removePeer } from './peers/change.ts';
 import { listConsumers } from './peers/consumers.ts';
 import { listProducers } from './peers/producers.ts';
 import { status } from './status/status.ts';
+import { verify } from './verify/verify.ts';
 import { version } from './version.ts';
 
 /** One command of `p2p`. */
@@ -94,6 +95,21 @@ export const COMMANDS: readonly Command[] = [
     details: ['Shows 5 changes unless --limit says otherwise, and of each the producers that took longest.'],
     options: ['limit', 'all', 'wide'],
     run: alone(history),
+  },
+  {
+    name: 'verify',
+    usage: [
+      'consumer address [--redis url [--prefix text]] [--port n] [--allow networks]',
+      'producer address [--allow networks]',
+      '… --as uuid, with SIGNING_KEY',
+    ],
+    summary: "does a peer of anybody's making keep the contract?",
+    details: [
+      'For the author of a consumer API or a producer. Each line is a rule of docs/PEERS.md: it holds, is wrong, is optional and not done, or could not be checked. Exit code 0: nothing is wrong; 1: something is; 3: the peer cannot be reached.',
+      'It makes some hundred calls and introduces uuids that do not exist: for a test instance, never for a peer that others use. --redis names its test database: what was written there is removed afterwards.',
+    ],
+    options: ['allow', 'redis', 'prefix', 'port', 'as'],
+    run: verify,
   },
   {
     name: 'host',

@@ -1,0 +1,87 @@
+import { RedisReplyError } from '../../lib/errors.ts';
+import type { Command, Redis, Reply } from '../../lib/redis/redis.ts';
+import { createKeys } from '../../lib/store/keys.ts';
+
+/** The test database of a consumer API: what the API wrote there, and what its scheduler would have written. */
+export interface Database {
+  /** The identity of the consumer, if the database has one. */
+  identity(): Promise<string | undefined>;
+  entry(uuid: string): Promise<string | undefined>;
+  count(): Promise<number>;
+  isCalled(uuid: string): Promise<boolean>;
+  /** Makes an entry, as an operator or an earlier call would have. */
+  plant(uuid: string, address: string): Promise<void>;
+  /** Writes what the scheduler found out about an entry. */
+  plantHealth(uuid: string, state: 'alive' | 'dead', address: string): Promise<void>;
+  /** Writes whom the scheduler suggests to name, and that a round has just ended. */
+  plantReply(consumers: readonly { uuid: string; ip: string }[]): Promise<void>;
+  /** Has Redis serve nobody for a while; false where this Redis cannot. */
+  pause(ms: number): Promise<boolean>;
+  remove(uuid: string): Promise<void>;
+  /** Removes everything that was planted and every entry that is not from before the check. */
+  restore(): Promise<void>;
+}
+
+export async function openDatabase(redis: Redis, prefix: string): Promise<Database> {
+  const keys = { ...createKeys(prefix), called: `${prefix}consumers:called`, reply: `${prefix}sync:reply` };
+  const send = async (...commands: Command[]): Promise<Reply[]> => {
+    const replies = await redis.send(commands, { repeatable: true });
+    return replies.map((reply) => {
+      if (reply instanceof RedisReplyError) throw reply;
+      return reply;
+    });
+  };
+  const text = async (...command: Command) => {
+    const [reply] = await send(command);
+    return typeof reply === 'string' ? reply : undefined;
+  };
+  const fields = async () => {
+    const [reply] = await send(['HKEYS', keys.consumers]);
+    return Array.isArray(reply) ? reply.map(String) : [];
+  };
+  const before = new Set(await fields());
+  const replyBefore = await text('GET', keys.reply);
+  const rounds: string[] = [];
+  const planted = new Set<string>();
+
+  return {
+    identity: () => text('GET', keys.uuid),
+    entry: (uuid) => text('HGET', keys.consumers, uuid),
+    count: async () => Number((await send(['HLEN', keys.consumers]))[0]),
+    isCalled: async (uuid) => (await send(['SISMEMBER', keys.called, uuid]))[0] === 1,
+    async plant(uuid, address) {
+      planted.add(uuid);
+      await send(['HSET', keys.consumers, uuid, address]);
+    },
+    async plantHealth(uuid, state, address) {
+      planted.add(uuid);
+      await send(['HSET', keys.health, uuid, JSON.stringify({ state, address, since: 0 })]);
+    },
+    async plantReply(consumers) {
+      const id = await text('XADD', keys.rounds, '*', 'planted', 'verify');
+      if (id !== undefined) rounds.push(id);
+      await send(['SET', keys.reply, JSON.stringify({ consumers })]);
+    },
+    async pause(ms) {
+      const [reply] = await redis.send([['CLIENT', 'PAUSE', ms, 'ALL']], { repeatable: false });
+      return reply === 'OK';
+    },
+    async remove(uuid) {
+      await send(['HDEL', keys.consumers, uuid], ['HDEL', keys.health, uuid], ['SREM', keys.called, uuid]);
+    },
+    async restore() {
+      const ours = [...planted, ...(await fields()).filter((field) => !before.has(field))];
+      if (ours.length > 0) {
+        await send(
+          ['HDEL', keys.consumers, ...ours],
+          ['HDEL', keys.health, ...ours],
+          ['SREM', keys.called, ...ours],
+        );
+      }
+      if (rounds.length > 0) await send(['XDEL', keys.rounds, ...rounds]);
+      // Redis keeps a stream that has become empty.
+      if ((await send(['XLEN', keys.rounds]))[0] === 0) await send(['DEL', keys.rounds]);
+      await send(replyBefore === undefined ? ['DEL', keys.reply] : ['SET', keys.reply, replyBefore]);
+    },
+  };
+}

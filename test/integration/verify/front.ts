@@ -1,0 +1,105 @@
+import { createServer, type IncomingHttpHeaders, request, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+
+/** What came to the front. */
+export interface Incoming {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+  /** The fields of its JSON object, none if it is no object. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly from: string;
+  readonly fromPort: number;
+}
+
+/** What the peer behind the front has answered. */
+export interface Outgoing {
+  readonly status: number;
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** How a peer differs from the reference peer behind it. Each may answer undefined: no difference. */
+export interface Fault {
+  /** Answers by itself, or passes another request on. */
+  readonly onRequest?: (incoming: Incoming) => Promise<Outgoing | Partial<Incoming> | undefined>;
+  /** Changes what is answered. */
+  readonly onReply?: (reply: Outgoing, incoming: Incoming) => Promise<Outgoing | undefined>;
+  /** Reads half a request for ever. */
+  readonly patient?: boolean;
+}
+
+interface Owner {
+  after(end: () => Promise<void>): void;
+}
+
+/**
+ * Puts a fault in front of a peer on loopback. Calls go on from the address that they came from, so that the peer sees the
+ * same caller. Answers the port of the front.
+ */
+export async function startFront(t: Owner, peerPort: number, fault: Fault): Promise<number> {
+  const answer = async (incoming: Incoming, response: ServerResponse) => {
+    const made = await fault.onRequest?.(incoming);
+    const reply =
+      made !== undefined && 'status' in made ? made : await forward(peerPort, { ...incoming, ...made });
+    const { status, fields, headers = {} } = (await fault.onReply?.(reply, incoming)) ?? reply;
+    response.writeHead(status, { 'content-type': 'application/json', ...headers });
+    response.end(Object.keys(fields).length === 0 ? '' : JSON.stringify(fields));
+  };
+  const server = createServer(
+    fault.patient
+      ? { requestTimeout: 0, headersTimeout: 0 }
+      : { requestTimeout: 1_500, headersTimeout: 1_500, connectionsCheckingInterval: 100 },
+    async (message, response) => {
+      const body = (await buffer(message)).toString();
+      const { method = '', url: path = '', headers, socket } = message;
+      const incoming = {
+        method,
+        path,
+        headers,
+        body,
+        fields: fieldsOf(body),
+        from: socket.remoteAddress ?? '',
+        fromPort: socket.remotePort ?? 0,
+      };
+      await answer(incoming, response).catch(() => response.destroy());
+    },
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(async () => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+function forward(port: number, { method, path, headers, body, from }: Incoming): Promise<Outgoing> {
+  return new Promise((resolve, reject) => {
+    const kept = Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'content-length'));
+    const call = request(
+      { host: '127.0.0.1', port, path, method, headers: kept, agent: false, localAddress: from },
+      async (response) => {
+        const fields = fieldsOf((await buffer(response)).toString());
+        const after = response.headers['retry-after'];
+        resolve({
+          status: response.statusCode ?? 0,
+          fields,
+          ...(after !== undefined && { headers: { 'retry-after': after } }),
+        });
+      },
+    );
+    call.on('error', reject);
+    call.end(body);
+  });
+}
+
+function fieldsOf(body: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(body);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
+  } catch {
+    return {};
+  }
+}
