@@ -1,13 +1,14 @@
 import type { AppParts } from '../app.ts';
 import { EventError, RedisUnavailableError } from '../errors.ts';
 import type { Invocation, Log } from '../host.ts';
-import { createRedisClock } from '../redis/clock.ts';
+import { openRegisterStore, type Recorded } from '../store/register.ts';
+import { quickReturn as damping, type Return } from './damping.ts';
+import type { Verdict } from './decide.ts';
 import { dnsDisagreement, type Observation, observe } from './observe.ts';
-import { compactVotes, type Recorded, recordCheck } from './record.ts';
-import { type IpCheckSummary, report, summarize } from './summary.ts';
-import { takeTicket } from './ticket.ts';
+import { type IpCheckSummary, report, summarize, warn } from './summary.ts';
+import { type Source, votesAsJson } from './vote.ts';
 
-/** Votes that took longer than this to get recorded were given before a pause of the machine, and are none. */
+/** Votes that are older than this when they are to be recorded come from before a pause of the machine. They do not count. */
 const MAX_VOTE_AGE_MS = 60_000;
 
 export type { IpCheckSummary } from './summary.ts';
@@ -15,12 +16,12 @@ export type { IpCheckSummary } from './summary.ts';
 export type CheckParts = Pick<AppParts, 'config' | 'redis' | 'keys' | 'sources' | 'invoke' | 'host' | 'log'>;
 
 /**
- * Finds out whether this host's public address has changed, and commits the change: every producer is due to be told
- * then, and `producer-notify` is invoked. It is also invoked if anything else is due and nobody is delivering: a
+ * Finds out whether this host's public address has changed. If it has, it commits the change, which makes every producer
+ * due to be told, and invokes `producer-notify`. It also invokes it if anything else is due and nobody is delivering: a
  * lost invocation costs the time until the next check, not a change.
  *
- * A failing invoke does not fail the check: it is logged as an error, and the next check repeats it. What a failure
- * queue would keep is this check's event, which says nothing and helps nobody.
+ * A failing invoke does not fail the check: it is logged as an error, and the next check repeats it. A failure queue
+ * would keep this check's event, which says nothing and helps nobody.
  *
  * @throws EventError for an event that is not meant for this function.
  * @throws IdentityError for another consumer's Redis.
@@ -33,17 +34,12 @@ export async function runIpCheck(
   parts: CheckParts,
 ): Promise<IpCheckSummary> {
   refuseForeignFields(event);
-  const { config, redis, keys, sources, host, log } = parts;
+  const { config, keys, sources, host, log } = parts;
   const { signal } = invocation;
-  const clock = createRedisClock(host);
+  const { quorum } = config.ip;
+  const store = openRegisterStore(parts, { signal });
 
-  const { register, poisoned } = await takeTicket({
-    redis,
-    keys,
-    localUuid: config.localUuid,
-    clock,
-    signal,
-  });
+  const { register, poisoned } = await store.beginCheck();
   const { ticket } = register;
   if (poisoned.length > 0) {
     log.warn('The register has fields that cannot be used; they count as absent', {
@@ -51,42 +47,47 @@ export async function runIpCheck(
       fields: poisoned,
     });
   }
-  await clock.refresh(redis, signal);
-  const beganMs = clock.nowMs();
+  const beganMs = await store.freshNowMs();
 
-  const observation = await observe(
-    register,
-    { sources, quorum: config.ip.quorum, host, nowMs: () => clock.nowMs() },
-    signal,
-  );
+  const observation = await observe(register, { sources, quorum, host, nowMs: store.nowMs }, signal);
   if (signal.aborted) {
     log.warn('The check ended before its result could be recorded; the next one starts afresh', { ticket });
     return { outcome: 'aborted', ticket, asked: observation.asked, notify: 'not-needed' };
   }
 
-  await clock.refresh(redis, signal);
-  const nowMs = clock.nowMs();
-  const { verdict, votes } = freshOnly(observation, nowMs - beganMs, log);
+  const nowMs = await store.freshNowMs();
+  const { answering, votes } = observation;
+  const verdict = freshOnly(observation, nowMs - beganMs, log);
+  const quickReturn: Return = 'ip' in verdict ? damping(register, verdict.ip, nowMs) : { kind: 'none' };
   const disagreement = dnsDisagreement(votes, sources);
-  const recorded = await recordCheck(
-    { redis, keys, periodMs: config.ip.intervalMs, signal },
-    { register, verdict, votes, beganMs, nowMs, dnsDisagrees: disagreement !== undefined },
-  ).catch((error: unknown) => {
-    if (error instanceof RedisUnavailableError && error.mayHaveRun) {
-      log.warn('This check may have been recorded or not; the next one finds out', { ticket });
-    }
-    throw error;
-  });
+  const recorded = await store
+    .recordCheck({
+      register,
+      verdict,
+      votes,
+      beganMs,
+      quickReturn,
+      answering,
+      warnings: [
+        ...(disagreement === undefined ? [] : (['warnedAt'] as const)),
+        ...(answering !== undefined && answering < quorum ? (['answeringWarnedAt'] as const) : []),
+      ],
+    })
+    .catch((error: unknown) => {
+      if (error instanceof RedisUnavailableError && error.mayHaveRun) {
+        log.warn('This check may have been recorded or not; the next one finds out', { ticket });
+      }
+      throw error;
+    });
 
-  report(recorded, { ticket, before: register.current, votes: compactVotes(votes) }, log);
-  if (recorded.warn && disagreement !== undefined) {
-    log.warn(
-      'A dns: source names another address than the https:// sources see: peers may know this host by two addresses',
-      disagreement,
-    );
-  }
+  report(recorded, { ticket, before: register.current, votes: votesAsJson(votes) }, log);
+  warn(
+    recorded,
+    { verdict, quickReturn, answering, quorum, operators: operatorsOf(sources), disagreement },
+    log,
+  );
   const notify = await startNotify(recorded, parts);
-  return summarize(recorded, { ticket, asked: observation.asked, notify });
+  return summarize(recorded, { ticket, asked: observation.asked, answering, notify });
 }
 
 /**
@@ -105,14 +106,16 @@ function refuseForeignFields(event: unknown): void {
   }
 }
 
-function freshOnly(
-  observation: Observation,
-  ageMs: number,
-  log: Log,
-): Pick<Observation, 'verdict' | 'votes'> {
-  if (ageMs <= MAX_VOTE_AGE_MS) return observation;
-  log.warn('The machine paused during the check: what the sources said before counts for nothing', { ageMs });
-  return { verdict: { kind: 'unknown' }, votes: observation.votes };
+function freshOnly({ verdict }: Observation, ageMs: number, log: Log): Verdict {
+  if (ageMs <= MAX_VOTE_AGE_MS) return verdict;
+  log.warn('The machine paused during the check: what the sources said before the pause does not count', {
+    ageMs,
+  });
+  return { kind: 'unknown' };
+}
+
+function operatorsOf(sources: readonly Source[]): number {
+  return new Set(sources.map(({ operator }) => operator)).size;
 }
 
 /**

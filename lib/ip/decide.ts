@@ -55,11 +55,16 @@ export function tally(votes: readonly Vote[]): ReadonlyMap<string, Ip> {
 }
 
 /**
- * Whether one voice is enough to begin with: it keeps the current address. It is not while there is none, nor while a
- * candidate is set: then one stale source that comes round every third check could hold a change up for ever.
+ * Whether one voice is enough to begin with: it keeps the current address. All sources are asked
+ * - while there is no address;
+ * - while a candidate is set: one stale source that comes round every third check could hold a change up for ever;
+ * - while fewer operators answer than `quorum`: one voice would hide that the others are back.
  */
-export function mayAskOne({ current, candidate }: Pick<Register, 'current' | 'candidate'>): boolean {
-  return current !== undefined && candidate === undefined;
+export function mayAskOne(
+  { current, candidate, answering }: Pick<Register, 'current' | 'candidate' | 'answering'>,
+  quorum: number,
+): boolean {
+  return current !== undefined && candidate === undefined && (answering === undefined || answering >= quorum);
 }
 
 /** Judges the votes of one look in which all sources were asked. `nowMs` is Redis's time. */
@@ -76,7 +81,9 @@ export function judge(votes: readonly Vote[], known: Known, quorum: number, nowM
     ip: winner,
     contested: [...answers.values()].some((ip) => ip === known.current),
     returning:
-      winner === known.previous && known.since !== undefined && nowMs - known.since < RETURN_WINDOW_MS,
+      winner === known.previous &&
+      known.since !== undefined &&
+      Math.abs(nowMs - known.since) < RETURN_WINDOW_MS,
   };
 }
 

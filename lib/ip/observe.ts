@@ -23,6 +23,8 @@ export interface Observation {
   readonly votes: readonly Vote[];
   /** How often a source was asked. */
   readonly asked: number;
+  /** How many operators answered the last time that all were asked; undefined if they were not. */
+  readonly answering: number | undefined;
 }
 
 /** What an observation needs beside the register. `nowMs` is Redis's time. */
@@ -46,23 +48,28 @@ export async function observe(
 ): Promise<Observation> {
   const whose = sources[register.ticket % sources.length];
   let early: Vote | undefined;
-  if (whose !== undefined && mayAskOne(register)) {
+  if (whose !== undefined && mayAskOne(register, quorum)) {
     early = await whose.ask(signal);
     if (early.kind === 'ip' && early.ip === register.current) {
-      return { verdict: { kind: 'voice' }, votes: [early], asked: 1 };
+      return { verdict: { kind: 'voice' }, votes: [early], asked: 1, answering: undefined };
     }
   }
 
   const votes = await askAll(sources, signal, early);
   const first = judge(votes, register, quorum, nowMs());
-  if (first.kind !== 'new' || !needsSecondLook(first))
-    return { verdict: verdictOf(first), votes, asked: sources.length };
+  const once = { votes, asked: sources.length, answering: tally(votes).size };
+  if (first.kind !== 'new' || !needsSecondLook(first)) return { verdict: verdictOf(first), ...once };
 
   await host.sleep(SECOND_LOOK_MS, signal);
-  if (signal.aborted) return { verdict: { kind: 'unknown' }, votes, asked: sources.length };
+  if (signal.aborted) return { verdict: { kind: 'unknown' }, ...once };
   const again = await askAll(sources, signal);
   const second = judge(again, register, quorum, nowMs());
-  return { verdict: verdictOfTwo(first, second), votes: again, asked: 2 * sources.length };
+  return {
+    verdict: verdictOfTwo(first, second),
+    votes: again,
+    asked: 2 * sources.length,
+    answering: tally(again).size,
+  };
 }
 
 /** All votes, in the order of the sources. `early` stands for the source that gave it. */

@@ -44,6 +44,21 @@ export interface Register {
   readonly unknownChecks: number;
   /** When a `dns:` source was last reported to name another address than the others see. */
   readonly warnedAt: number | undefined;
+  /** How many operators answered when all were asked last; undefined where version 1 wrote the register. */
+  readonly answering: number | undefined;
+  /** The addresses before `current`, the last one first, eight at most. */
+  readonly recent: readonly FormerAddress[];
+  /** Quick returns that count against their budget at `returnsAt` (see `quickReturn`). */
+  readonly returns: number;
+  readonly returnsAt: number | undefined;
+  /** When it was last reported that a return to a former address waits. */
+  readonly dampedAt: number | undefined;
+}
+
+/** An address that was ours, and when it ceased to be. */
+export interface FormerAddress {
+  readonly ip: Ip;
+  readonly until: number;
 }
 
 /** A contested change, and a return to the previous address, needs so many checks. */
@@ -63,8 +78,8 @@ export function parseEpoch(raw: unknown): Epoch | undefined {
 }
 
 /**
- * Reads HGETALL's reply, a flat list of names and values. Each field is taken for itself: what cannot be used counts
- * as absent, and its name is listed in `poisoned`. Never throws.
+ * Reads HGETALL's reply, a flat list of names and values. Each field is read by itself: a value that cannot be used
+ * counts as absent, and its name is listed in `poisoned`. Never throws.
  */
 export function parseRegister(reply: Reply | undefined): { register: Register; poisoned: readonly string[] } {
   const fields = pairUp(reply);
@@ -88,12 +103,14 @@ export function parseRegister(reply: Reply | undefined): { register: Register; p
 
   const current = take('current', parseIp);
   const epoch = take('epoch', parseEpoch);
+  const previous = take('previous', parseIp);
+  const since = number('since');
 
   const register: Register = {
     current: epoch === undefined ? undefined : current,
-    previous: take('previous', parseIp),
+    previous,
     epoch,
-    since: number('since'),
+    since,
     ticket: number('ticket') ?? 0,
     recorded: number('recorded') ?? 0,
     candidate:
@@ -104,8 +121,30 @@ export function parseRegister(reply: Reply | undefined): { register: Register; p
     verifiedAt: number('verifiedAt'),
     unknownChecks: number('unknownChecks') ?? 0,
     warnedAt: number('warnedAt'),
+    answering: number('answering'),
+    recent: take('recent', parseRecent) ?? recentOf(previous, since),
+    returns: number('returns') ?? 0,
+    returnsAt: number('returnsAt'),
+    dampedAt: number('dampedAt'),
   };
   return { register, poisoned };
+}
+
+/** The script that commits writes the list: `address@until`, with spaces between. */
+function parseRecent(raw: string): readonly FormerAddress[] | undefined {
+  const recent: FormerAddress[] = [];
+  for (const entry of raw.split(' ').filter((part) => part !== '')) {
+    const [address, until = ''] = entry.split('@');
+    const ip = parseIp(address);
+    if (ip === undefined || !DIGITS.test(until)) return undefined;
+    recent.push({ ip, until: Number(until) });
+  }
+  return recent;
+}
+
+/** Version 1 kept one former address, which was current until the present one was committed. */
+function recentOf(previous: Ip | undefined, since: number | undefined): readonly FormerAddress[] {
+  return previous === undefined || since === undefined ? [] : [{ ip: previous, until: since }];
 }
 
 function pairUp(reply: Reply | undefined): ReadonlyMap<string, string> {

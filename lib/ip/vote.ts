@@ -16,6 +16,13 @@ export type VoteError =
   | 'wrong-family'
   | 'ambiguous'; // a DNS name with several addresses
 
+/** Who voted what, as the history keeps it: JSON, source → address or the class of its failure. */
+export function votesAsJson(votes: readonly Vote[]): string {
+  return JSON.stringify(
+    Object.fromEntries(votes.map((vote) => [vote.source, vote.kind === 'ip' ? vote.ip : vote.error])),
+  );
+}
+
 /** What a source said, in its own words and not yet judged, or why it said nothing. */
 export type Answer = { readonly said: string } | { readonly error: VoteError };
 

@@ -1,6 +1,5 @@
 import type { Config } from '../config.ts';
 import type { Host, Invocation, Log } from '../host.ts';
-import { commitOperatorsWord } from '../ip/operators-word.ts';
 import type { Epoch } from '../ip/register.ts';
 import type { AddressPolicy } from '../peers/address.ts';
 import type { PostToPeer } from '../peers/post.ts';
@@ -8,6 +7,7 @@ import { createRedisClock } from '../redis/clock.ts';
 import type { Redis } from '../redis/redis.ts';
 import { identityCommand, verifyIdentity } from '../store/identity.ts';
 import type { Keys } from '../store/keys.ts';
+import { openRegisterStore } from '../store/register.ts';
 import { type DrainEnd, drain } from './drain.ts';
 import { parseNotifyEvent } from './event.ts';
 import type { Counts } from './tally.ts';
@@ -56,9 +56,8 @@ export async function runProducerNotify(
 
   let word: NotifySummary['word'];
   if (command.kind === 'word') {
-    await clock.refresh(redis, signal);
     const { ip, id = requestId } = command;
-    const committed = await commitOperatorsWord(parts, { ip, id, nowMs: clock.nowMs(), signal });
+    const committed = await openRegisterStore(parts, { signal, clock }).commitOperatorsWord({ ip, id });
     word = committed.kind;
     log.info("The operator's word was taken", { ip, word, epoch: committed.epoch });
   }

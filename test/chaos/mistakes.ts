@@ -33,7 +33,7 @@ export const PLANTED: Readonly<Record<string, readonly Mistake[]>> = {
   ],
   'lease-stolen': COMMITS.map((script) => ({
     script,
-    from: 'found.leased[uuid] = true',
+    from: "if known[uuid] ~= 'skipped' then known[uuid] = 'leased' end",
     to: `local stolen = decode(text)
           stolen.lease = nil
           redis.call('HSET', keys.deliveries, uuid, cjson.encode(stolen))`,

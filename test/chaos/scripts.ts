@@ -1,10 +1,9 @@
-import { COMMIT_MANUAL } from '../../lib/ip/operators-word.lua.ts';
-import { RECORD, TAKE_TICKET } from '../../lib/ip/record.lua.ts';
 import { claimCall } from '../../lib/notify/claim.lua.ts';
 import { settleCall } from '../../lib/notify/settle.lua.ts';
 import type { Redis } from '../../lib/redis/redis.ts';
 import { defineScript, type Script } from '../../lib/redis/script.ts';
 import { createKeys } from '../../lib/store/keys.ts';
+import { BEGIN_CHECK, COMMIT_MANUAL, RECORD_CHECK } from '../../lib/store/register.lua.ts';
 import { dyingAfter, type Mistake, withMistakes } from '../support/tampered-redis.ts';
 
 export const KEYS = createKeys('{p2p}:');
@@ -15,7 +14,7 @@ const SETTLE = settleCall(KEYS, { ...COMMON, ends: false, ended: [], random: () 
 
 /** The scripts of a check and of a delivery, by the hash under which they are asked for. */
 const SCRIPTS: ReadonlyMap<string, Script> = new Map(
-  [TAKE_TICKET, RECORD, COMMIT_MANUAL, CLAIM, SETTLE].map((script) => [script.sha1, script]),
+  [BEGIN_CHECK, RECORD_CHECK, COMMIT_MANUAL, CLAIM, SETTLE].map((script) => [script.sha1, script]),
 );
 
 const BY_TEXT: ReadonlyMap<string, Script> = new Map(
@@ -23,7 +22,7 @@ const BY_TEXT: ReadonlyMap<string, Script> = new Map(
 );
 
 /** Scripts that may commit a change. */
-export const COMMITTING: ReadonlySet<string> = new Set([RECORD.name, COMMIT_MANUAL.name]);
+export const COMMITTING: ReadonlySet<string> = new Set([RECORD_CHECK.name, COMMIT_MANUAL.name]);
 
 /** Which script a command asks for, if it is one of ours. */
 export function scriptOf([name, script]: readonly [string, ...(string | Buffer)[]]): Script | undefined {

@@ -120,7 +120,7 @@ describe('the scheduler on its own host', { concurrency: true }, () => {
     await host.line(/ERROR Redis is away; each run tries again .*ECONNREFUSED/);
     await redis.restart();
     await host.line(/INFO {2}Redis is back/);
-    await host.line(/The sources did not settle what the address is/);
+    await host.line(/The sources do not settle what our address is/);
     assert.equal(await redis.command('GET', '{p2p}:uuid'), LOCAL_UUID);
 
     const consumer = await startPeer(t);

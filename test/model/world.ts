@@ -2,18 +2,16 @@ import assert from 'node:assert/strict';
 import { RedisReplyError } from '../../lib/errors.ts';
 import type { Host } from '../../lib/host.ts';
 import type { Verdict } from '../../lib/ip/decide.ts';
-import { commitOperatorsWord } from '../../lib/ip/operators-word.ts';
-import { recordCheck } from '../../lib/ip/record.ts';
 import type { Register } from '../../lib/ip/register.ts';
-import { takeTicket } from '../../lib/ip/ticket.ts';
 import { claimCall, readClaimReply } from '../../lib/notify/claim.lua.ts';
 import { type Claimed, leaseMs, type Result, START_MARGIN_MS } from '../../lib/notify/delivery.ts';
 import { type Ended, readSettleReply, settleCall } from '../../lib/notify/settle.lua.ts';
 import { type Ip, parseIp } from '../../lib/peers/ip-space.ts';
 import { parseUuid, type Uuid } from '../../lib/peers/uuid.ts';
-import { createRedisClock } from '../../lib/redis/clock.ts';
 import type { Redis, Reply } from '../../lib/redis/redis.ts';
 import { createKeys } from '../../lib/store/keys.ts';
+import { openRegisterStore } from '../../lib/store/register.ts';
+import { clockAt } from '../support/fixed-clock.ts';
 import { dyingAfter } from '../support/tampered-redis.ts';
 
 /** Everything that happens, happens to this world: the real scripts on a real Redis, all around them simulated. */
@@ -143,6 +141,12 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
       close: async () => {},
     };
   };
+
+  const openRegister = (fate: Fate) =>
+    openRegisterStore(
+      { redis: network(fate), keys, host, config: { localUuid: LOCAL_UUID, ip: { intervalMs: 60_000 } } },
+      { signal: never, clock: clockAt(() => now) },
+    );
 
   /** After something that may have committed: who became due, seen in Redis and held against who had to. */
   const noteCommits = async (before: { epoch: string | undefined; due: ReadonlySet<string> }, fate: Fate) => {
@@ -293,13 +297,7 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
     },
 
     async beginCheck() {
-      const { register } = await takeTicket({
-        redis: network('arrives'),
-        keys,
-        localUuid: LOCAL_UUID,
-        clock: createRedisClock(host),
-        signal: never,
-      });
+      const { register } = await openRegister('arrives').beginCheck();
       world.checks.push({ register, beganMs: now, ip: truth });
     },
 
@@ -310,24 +308,22 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
       const verdict: Verdict =
         check.register.current === check.ip ? { kind: 'voice' } : { kind: 'change', ip: check.ip };
       await orLost(
-        recordCheck(
-          { redis: network(fate), keys, periodMs: 60_000, signal: never },
-          {
-            register: check.register,
-            verdict,
-            votes: [],
-            beganMs: check.beganMs,
-            nowMs: now,
-            dnsDisagrees: false,
-          },
-        ),
+        openRegister(fate).recordCheck({
+          register: check.register,
+          verdict,
+          votes: [],
+          beganMs: check.beganMs,
+          quickReturn: { kind: 'none' },
+          answering: undefined,
+          warnings: [],
+        }),
       );
       await noteCommits(before, fate);
     },
 
     async word(ip, id, fate) {
       const before = await beforeCommit();
-      await orLost(commitOperatorsWord({ redis: network(fate), keys }, { ip, id, nowMs: now }));
+      await orLost(openRegister(fate).commitOperatorsWord({ ip, id }));
       await noteCommits(before, fate);
     },
 

@@ -41,18 +41,21 @@ const READS = [
   'HSCAN',
   'ZSCORE',
 ]
-  .concat(['ZCARD', 'ZCOUNT', 'ZRANGE', 'ZRANGEBYSCORE', 'PTTL', 'TIME'])
+  .concat(['ZCARD', 'ZMSCORE', 'XREVRANGE', 'ZCOUNT', 'ZRANGE', 'ZRANGEBYSCORE', 'PTTL', 'TIME'])
   .map((name) => `${name}=true`);
 
 const mortal = (writes: number) => `
 local immortal, left, reads = redis, ${writes}, {${READS.join(',')}}
-local redis = setmetatable({ call = function(name, ...)
-  if not reads[string.upper(name)] then
-    if left == 0 then error('the script died') end
-    left = left - 1
+local function dying(run)
+  return function(name, ...)
+    if not reads[string.upper(name)] then
+      if left == 0 then error('the script died') end
+      left = left - 1
+    end
+    return run(name, ...)
   end
-  return immortal.call(name, ...)
-end }, { __index = immortal })`;
+end
+local redis = setmetatable({ call = dying(immortal.call), pcall = dying(immortal.pcall) }, { __index = immortal })`;
 
 function tamper(redis: Redis, change: (name: string, lua: string) => string): Redis {
   return {

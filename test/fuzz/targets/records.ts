@@ -167,6 +167,11 @@ const REGISTER_FIELDS = ['current', 'previous', 'epoch', 'since', 'ticket', 'rec
   'verifiedAt',
   'unknownChecks',
   'warnedAt',
+  'answering',
+  'recent',
+  'returns',
+  'returnsAt',
+  'dampedAt',
 ]);
 const WHOLE_REGISTER = {
   ...Object.fromEntries(REGISTER_FIELDS.map((name) => [name, time.map(String)])),
@@ -174,6 +179,9 @@ const WHOLE_REGISTER = {
   previous: addressText,
   candidate: fc.oneof(callableIp, addressText),
   candidateChecks: fc.nat(3).map(String),
+  recent: fc
+    .array(fc.tuple(callableIp, time), { maxLength: 9 })
+    .map((list) => list.map((pair) => pair.join('@')).join(' ')),
 };
 const REGISTER = target(
   'register',
@@ -188,12 +196,17 @@ const REGISTER = target(
   (reply) => {
     const { register, poisoned } = parseRegister(reply as Reply);
     assert.ok(poisoned.every((name) => REGISTER_FIELDS.includes(name)));
-    const { current, previous, epoch, candidate, ...numbers } = register;
-    for (const ip of [current, previous, candidate?.ip]) {
+    const { current, previous, epoch, candidate, recent, ...numbers } = register;
+    for (const ip of [current, previous, candidate?.ip, ...recent.map((former) => former.ip)]) {
       if (ip !== undefined) assert.equal(parseIp(ip), ip);
     }
     assert.ok(current === undefined || epoch !== undefined, 'an address without an epoch is none');
-    for (const value of [epoch, candidate?.at, ...Object.values(numbers)]) {
+    for (const value of [
+      epoch,
+      candidate?.at,
+      ...recent.map(({ until }) => until),
+      ...Object.values(numbers),
+    ]) {
       assert.ok(value === undefined || (Number.isSafeInteger(value) && value >= 0));
     }
     assert.ok(candidate === undefined || [1, 2].includes(candidate.checks));

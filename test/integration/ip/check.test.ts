@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EventError, IdentityError, RedisReplyError, RedisUnavailableError } from '../../../lib/errors.ts';
 import { BEFORE, NEW, OLD, OTHER } from '../../unit/ip/votes.ts';
-import { DAY, inWorld, LOCAL_UUID, MINUTE, producer, START } from './world.ts';
+import { DAY, HOUR, inWorld, LOCAL_UUID, MINUTE, producer, START } from './world.ts';
 
 const SECOND_LOOK = 3_000;
 
@@ -28,6 +28,9 @@ inWorld('an IP check', (world) => {
       checkedAt: String(at),
       verifiedAt: String(at),
       unknownChecks: '0',
+      answering: '2',
+      told: '0',
+      recent: '',
     });
     assert.deepEqual(Object.keys(await w.due()).sort(), [producer(1), producer(2)]);
     assert.deepEqual(await w.history(), [
@@ -208,7 +211,15 @@ inWorld('an IP check', (world) => {
     const before = await w.register();
     const summary = await w.later(MINUTE, OLD, '?', '?');
     assert.equal(summary.outcome, 'unknown');
-    const { ticket, recorded, checkedAt, unknownChecks, ...rest } = await w.register();
+    const {
+      ticket,
+      recorded,
+      checkedAt,
+      unknownChecks,
+      answering: _,
+      answeringWarnedAt: __,
+      ...rest
+    } = await w.register();
     for (const [field, value] of Object.entries(rest)) assert.equal(value, before[field], field);
     assert.equal(unknownChecks, '1');
     assert.equal(recorded, ticket);
@@ -267,7 +278,10 @@ inWorld('an IP check', (world) => {
     assert.equal(register.current, OLD);
     assert.equal(register.verifiedAt, verifiedAt);
     assert.deepEqual(w.invoked, []);
-    assert.equal(w.logs.filter(({ level }) => level === 'warn').length, 2, 'the first, and one an hour');
+    const warnings = w.logs.filter(
+      ({ level, message }) => level === 'warn' && message.includes('do not settle'),
+    );
+    assert.equal(warnings.length, 2, 'the first, and one an hour');
   });
 
   test('another contested address starts at one', async () => {
@@ -577,8 +591,7 @@ inWorld('an IP check', (world) => {
       // As the client does it after a network error: the same request again, and only the second answer arrives.
       repeated: 2,
     });
-    assert.equal(summary.outcome, 'stale');
-    assert.equal(summary.reason, 'repeated');
+    assert.equal(summary.outcome, 'changed');
     assert.equal(summary.ip, NEW);
     assert.equal(summary.notify, 'invoked');
     assert.equal((await w.history()).length, 2, 'the first address and one change');
@@ -732,18 +745,18 @@ inWorld('an IP check', (world) => {
     }
   });
 
-  const WRONG_TYPES = ['uuid', 'ip', 'ipHistory', 'producers', 'deliveries', 'due', 'lease'] as const;
+  const WRONG_TYPES = ['uuid', 'ip', 'producers', 'deliveries', 'due'] as const;
   for (const name of WRONG_TYPES) {
     test(`a key of the wrong type (${name}) is a clear error that names it, and nothing is written`, async () => {
       const w = world();
       await w.settle(OLD, producer(1));
-      const key = name === 'lease' ? w.keys.lease('notify') : w.keys[name];
+      const key = w.keys[name];
       await w.test.command('DEL', key);
       await w.test.command('RPUSH', key, 'wrong');
       w.answers = [NEW, NEW, NEW];
       const { ticket: _, ...before } = name === 'ip' ? { ticket: '' } : await w.register();
       const dueBefore = name === 'due' ? {} : await w.due();
-      const historyBefore = name === 'ipHistory' ? [] : await w.history();
+      const historyBefore = await w.history();
 
       await assert.rejects(
         w.check(),
@@ -756,11 +769,52 @@ inWorld('an IP check', (world) => {
         assert.deepEqual(register, before);
       }
       if (name !== 'due') assert.deepEqual(await w.due(), dueBefore);
-      if (name !== 'ipHistory') assert.deepEqual(await w.history(), historyBefore);
+      assert.deepEqual(await w.history(), historyBefore);
       assert.deepEqual(await w.test.command('LRANGE', key, 0, -1), ['wrong']);
       assert.deepEqual(w.invoked, []);
     });
   }
+
+  test('a history of the wrong type does not hold a change up: it is committed, and a warning says so', async () => {
+    const w = world();
+    await w.settle(OLD, producer(1));
+    await w.test.command('DEL', w.keys.ipHistory);
+    await w.test.command('RPUSH', w.keys.ipHistory, 'wrong');
+    assert.equal((await w.later(MINUTE, NEW, NEW, NEW)).outcome, 'changed');
+    assert.deepEqual(Object.keys(await w.due()), [producer(1)]);
+    assert.ok(w.logs.some(({ level, message }) => level === 'warn' && message.includes('ip:history')));
+    assert.deepEqual(await w.test.command('LRANGE', w.keys.ipHistory, 0, -1), ['wrong']);
+  });
+
+  test('a lease:notify of the wrong type, endless, or longer than a lease can be does not count as a drain', async () => {
+    const w = world();
+    await w.settle(OLD, producer(1));
+    await w.test.command('ZADD', w.keys.due, w.nowMs, producer(1));
+    const lease = w.keys.lease('notify');
+    for (const damage of [
+      ['RPUSH', lease, 'wrong'],
+      ['SET', lease, 'token'],
+      ['SET', lease, 'token', 'PX', DAY],
+    ] as const) {
+      await w.test.command('DEL', lease);
+      const [name, ...args] = damage;
+      await w.test.command(name, ...args);
+      assert.equal((await w.later(MINUTE, OLD, OLD, OLD)).notify, 'invoked', damage.join(' '));
+    }
+    await w.test.command('SET', lease, 'token', 'PX', 140_000);
+    assert.equal((await w.later(MINUTE, OLD, OLD, OLD)).notify, 'running');
+  });
+
+  test('a delivery over two hours ahead is damage by a clock that was set back, and counts as due', async () => {
+    const w = world();
+    await w.settle(OLD, producer(1));
+    await w.test.command('ZADD', w.keys.due, w.nowMs + 2 * HOUR, producer(1));
+    assert.equal((await w.later(0, OLD, OLD, OLD)).notify, 'not-needed');
+    await w.test.command('ZADD', w.keys.due, w.nowMs + 2 * HOUR + 1, producer(1));
+    const summary = await w.later(0, OLD, OLD, OLD);
+    assert.equal(summary.due, 1);
+    assert.equal(summary.notify, 'invoked');
+  });
 
   const POISON: Readonly<Record<string, string>> = {
     current: 'poison',
@@ -777,6 +831,15 @@ inWorld('an IP check', (world) => {
     unknownChecks: 'poison',
     manualIds: '{"not":',
     warnedAt: '999999999999999',
+    answering: '999',
+    answeringWarnedAt: 'poison',
+    recent: '203.0.113.9 @ @@ poison@5 203.0.113.9@',
+    returns: '99',
+    returnsAt: '999999999999999',
+    dampedAt: '999999999999999',
+    told: 'poison',
+    firstAck: 'poison',
+    lastAck: '999999999999999',
   };
   for (const [field, value] of Object.entries(POISON)) {
     test(`a poisoned ${field} stops neither quiet checks nor changes`, async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Command, ScriptCall } from '../../../lib/redis/redis.ts';
 import { defineScript } from '../../../lib/redis/script.ts';
-import { NEW, OLD } from '../../unit/ip/votes.ts';
+import { ip, NEW, OLD } from '../../unit/ip/votes.ts';
 import { DAY, HOUR, inWorld, MINUTE, producer, type World } from './world.ts';
 
 /** Changes the address from OLD to NEW now, and answers what the commit did. */
@@ -21,13 +21,15 @@ function dyingBefore(write: number) {
       const { name, lua } = request.script;
       const dying = `
 local alive, writes, real = true, 0, redis
-local redis = { error_reply = real.error_reply, call = function(command, ...)
+local function dying(command)
   if command == 'HSET' or command == 'HDEL' or command == 'ZADD' or command == 'ZREM' or command == 'XADD' then
     writes = writes + 1
     if writes == ${write} then error('POWER CUT') end
   end
-  return real.call(command, ...)
-end }
+end
+local redis = { error_reply = real.error_reply,
+  call = function(...) dying(...) return real.call(...) end,
+  pcall = function(...) dying(...) return real.pcall(...) end }
 ${lua}`;
       return { ...request, script: defineScript(`${name}-dying-before-${write}`, dying) };
     });
@@ -127,29 +129,26 @@ inWorld('a commit', (world) => {
       producer(1),
       producer(2).toUpperCase().replace('8000', 'A000'),
     ]);
-    assert.ok(w.logs.some(({ level, message }) => level === 'warn' && message.includes('uuid')));
+    assert.ok(w.logs.some(({ level, message }) => level === 'warn' && message.includes('UUID')));
   });
 
-  test('only a commit drops a missing producer: one without lease that every look has missed for over a day', async () => {
+  test('only a commit drops a missing producer: one without lease that 24 looks in a row have missed', async () => {
     const w = world();
     await w.settle(OLD, producer(9));
-    const since = (ms: number) => ({ missingSince: w.nowMs + 3_000 - ms });
     const records = {
-      [producer(1)]: since(DAY + 1),
-      [producer(2)]: since(DAY),
-      [producer(3)]: { ...since(2 * DAY), lease: 'token', leaseEnd: w.nowMs - DAY },
+      [producer(1)]: { missed: 24 },
+      [producer(2)]: { missed: 23 },
+      [producer(3)]: { missed: 30, lease: 'token', leaseEnd: w.nowMs - DAY },
       [producer(4)]: { attempts: 3 },
-      [producer(5)]: { missingSince: 'poison' },
-      [producer(6)]: { ...since(2 * DAY), ambiguousEpoch: 1, ambiguousAt: w.nowMs },
-      [producer(7)]: since(2 * DAY),
+      [producer(5)]: { missed: 'poison' },
+      [producer(6)]: { missed: 24, ambiguousEpoch: 1, ambiguousAt: w.nowMs },
+      [producer(7)]: { missingSince: w.nowMs - 30 * DAY },
     };
     const nextLook = w.nowMs + HOUR;
     for (const [uuid, record] of Object.entries(records)) {
       await w.test.command('HSET', w.keys.deliveries, uuid, JSON.stringify(record));
       await w.test.command('ZADD', w.keys.due, nextLook, uuid);
     }
-    // It may have been back: nobody has looked when it was time.
-    await w.test.command('ZADD', w.keys.due, w.nowMs, producer(7));
     // No commit, nothing dropped.
     await w.later(0, OLD, OLD, OLD);
     assert.equal(Object.keys(await w.due()).length, 7);
@@ -173,7 +172,7 @@ inWorld('a commit', (world) => {
       'HSET',
       w.keys.deliveries,
       producer(1),
-      '{"ackedEpoch":7,"missingSince":5,"lastStatus":"200"}',
+      '{"ackedEpoch":7,"missed":23,"missingSince":5,"lastStatus":"200"}',
     );
     await w.test.command('ZADD', w.keys.due, w.nowMs + HOUR, producer(1));
     const commit = await change(w);
@@ -210,6 +209,84 @@ inWorld('a commit', (world) => {
     assert.deepEqual(Object.keys(await w.records()).sort(), [3, 4, 5, 9].map(producer));
   });
 
+  test('an ambiguity that ended over an hour ahead is damage by a clock that was set back, and keeps no record', async () => {
+    const w = world();
+    await w.settle(OLD, producer(9));
+    const at = w.nowMs + 3_000;
+    for (const [n, ahead] of [
+      [1, HOUR],
+      [2, HOUR + 1],
+    ] as const) {
+      const record = JSON.stringify({ ambiguousEpoch: 5, ambiguousAt: at + ahead });
+      await w.test.command('HSET', w.keys.deliveries, producer(n), record);
+    }
+    assert.equal((await change(w))?.removed, 1);
+    assert.deepEqual(Object.keys(await w.records()), [producer(1)]);
+  });
+
+  test('producers that acknowledged the epoch before are due before all others', async () => {
+    const w = world();
+    await w.settle(OLD, ...[1, 2, 3, 4, 5].map(producer));
+    const { epoch } = await w.register();
+    await w.test.command(
+      'HSET',
+      w.keys.deliveries,
+      ...[producer(1), `{"ackedEpoch":${epoch},"ackedAt":5}`],
+      ...[producer(2), `{"ackedEpoch":${epoch}5}`],
+      ...[producer(3), '{"ackedEpoch":5,"attempts":9}'],
+      ...[producer(4), `{"attempts":1,"ackedEpoch":${epoch}}`],
+    );
+    await change(w);
+    const [first, others] = [String(w.nowMs - 4_000), String(w.nowMs - 3_000)];
+    assert.deepEqual(await w.due(), {
+      [producer(1)]: first,
+      [producer(4)]: first,
+      [producer(2)]: others,
+      [producer(3)]: others,
+      [producer(5)]: others,
+    });
+  });
+
+  test('the history of a change tells how the telling of the change before went, and the counting starts anew', async () => {
+    const w = world();
+    await w.settle(OLD, producer(1), producer(2), producer(3));
+    await w.test.command(
+      'HSET',
+      w.keys.ip,
+      'told',
+      '2',
+      'firstAck',
+      '1764000003100',
+      'lastAck',
+      '1764000003200',
+    );
+    await w.test.command('ZADD', w.keys.due, w.nowMs + HOUR, producer(3));
+    await change(w);
+    const entry = (await w.history()).at(-1);
+    assert.deepEqual(
+      [entry?.told, entry?.of, entry?.firstAck, entry?.lastAck],
+      ['2', '3', '1764000003100', '1764000003200'],
+    );
+    const register = await w.register();
+    assert.deepEqual([register.told, register.firstAck, register.lastAck], ['0', undefined, undefined]);
+    await w.later(HOUR, OLD, OLD, OLD);
+    const next = (await w.history()).at(-1);
+    assert.deepEqual([next?.told, next?.of, next?.firstAck], ['0', '3', undefined]);
+  });
+
+  test('the register keeps the last eight addresses, each once', async () => {
+    const w = world();
+    await w.settle(OLD);
+    const addresses = Array.from({ length: 10 }, (_, i) => ip(`203.0.113.${100 + i}`));
+    for (const address of [...addresses, ...addresses.slice(0, 3)])
+      await w.later(25 * HOUR, address, address, address);
+    const recent = (await w.register()).recent?.split(' ').map((entry) => entry.split('@')[0]);
+    assert.deepEqual(
+      recent,
+      [1, 0, 9, 8, 7, 6, 5, 4].map((i) => addresses[i]),
+    );
+  });
+
   test('nothing that the consumer API wrote is deleted or changed', async () => {
     const w = world();
     await w.settle(OLD, producer(1), 'no uuid');
@@ -238,7 +315,7 @@ inWorld('a commit', (world) => {
       await w.test.command('HSET', w.keys.deliveries, ...records);
     }
     const gone = Array.from({ length: 1_234 }, (_, i) => producer(10_000 + i));
-    await w.test.command('HSET', w.keys.deliveries, ...gone.flatMap((uuid) => [uuid, '{"missingSince":5}']));
+    await w.test.command('HSET', w.keys.deliveries, ...gone.flatMap((uuid) => [uuid, '{"missed":24}']));
     await w.test.command('ZADD', w.keys.due, ...gone.flatMap((uuid) => [w.nowMs + HOUR, uuid]));
 
     const commit = await change(w);
@@ -269,8 +346,8 @@ inWorld('a commit', (world) => {
       await w.settle(OLD, producer(1), producer(2), producer(3));
       await w.test.command('HSET', w.keys.ip, 'candidate', NEW, 'candidateChecks', '1', 'candidateAt', '5');
       await w.test.command('HSET', w.keys.deliveries, producer(3), '{"lease":"token","leaseEnd":5}');
-      await w.test.command('HSET', w.keys.deliveries, producer(7), '{"missingSince":5}');
-      await w.test.command('HSET', w.keys.deliveries, producer(2), '{"missingSince":5}');
+      await w.test.command('HSET', w.keys.deliveries, producer(7), '{"missed":24}');
+      await w.test.command('HSET', w.keys.deliveries, producer(2), '{"missed":5}');
       await w.test.command('ZADD', w.keys.due, 5, producer(3), w.nowMs + HOUR, producer(7));
       const { epoch } = await w.register();
       w.answers = [NEW, NEW, NEW];

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { commitOperatorsWord } from '../../../lib/ip/operators-word.ts';
 import { NEW, OLD } from '../../unit/ip/votes.ts';
-import { DAY, HOUR, inWorld, MINUTE, producer } from './world.ts';
+import { HOUR, inWorld, MINUTE, producer } from './world.ts';
 
 inWorld(
   'on the embedded engine and over REST',
@@ -11,7 +10,7 @@ inWorld(
       const w = world();
       await w.settle(OLD, producer(1), producer(2), producer(3), 'no uuid');
       await w.test.command('HSET', w.keys.deliveries, producer(2), '{"lease":"token","leaseEnd":5}');
-      await w.test.command('HSET', w.keys.deliveries, producer(7), `{"missingSince":${w.nowMs - 2 * DAY}}`);
+      await w.test.command('HSET', w.keys.deliveries, producer(7), '{"missed":24}');
       await w.test.command('HSET', w.keys.deliveries, producer(8), '{"ackedEpoch":1764000003000}');
       await w.test.command('ZADD', w.keys.due, 5, producer(2), w.nowMs + HOUR, producer(7));
 
@@ -36,10 +35,8 @@ inWorld(
       assert.equal(register.candidate, undefined);
       assert.equal((await w.history()).at(-1)?.epoch, String(epoch));
 
-      const word = { ip: NEW, id: 'id', nowMs: w.nowMs, signal: new AbortController().signal };
-      const parts = { redis: w.redis(), keys: w.keys };
-      assert.equal((await commitOperatorsWord(parts, word)).kind, 'committed');
-      assert.equal((await commitOperatorsWord(parts, word)).kind, 'repeated');
+      assert.equal((await w.word(NEW, 'id')).kind, 'committed');
+      assert.equal((await w.word(NEW, 'id')).kind, 'repeated');
     });
 
     test('3,000 producers are made due by one commit', async () => {

@@ -1,15 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RedisReplyError } from '../../../lib/errors.ts';
-import { commitOperatorsWord } from '../../../lib/ip/operators-word.ts';
 import { ip, NEW, OLD } from '../../unit/ip/votes.ts';
 import { inWorld, MINUTE, producer, type World } from './world.ts';
 
-const say = (w: World, address = NEW, id = 'request-1') =>
-  commitOperatorsWord(
-    { redis: w.redis(), keys: w.keys },
-    { ip: address, id, nowMs: w.nowMs, signal: new AbortController().signal },
-  );
+const say = (w: World, address = NEW, id = 'request-1') => w.word(address, id);
 
 inWorld("the operator's word", (world) => {
   test('is committed as a change: everyone is due, the register has it, the history says who said so', async () => {

@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { quickReturn } from '../../../lib/ip/damping.ts';
 import type { Verdict } from '../../../lib/ip/decide.ts';
-import { commitOperatorsWord } from '../../../lib/ip/operators-word.ts';
-import { recordCheck } from '../../../lib/ip/record.ts';
-import { parseEpoch, parseRegister } from '../../../lib/ip/register.ts';
-import { takeTicket } from '../../../lib/ip/ticket.ts';
+import { parseEpoch, parseRegister, type Register } from '../../../lib/ip/register.ts';
 import type { Ip } from '../../../lib/peers/ip-space.ts';
-import { parseUuid } from '../../../lib/peers/uuid.ts';
-import { createRedisClock } from '../../../lib/redis/clock.ts';
+import type { RegisterStore } from '../../../lib/store/register.ts';
 import { NEW, OLD, OTHER } from '../../unit/ip/votes.ts';
-import { inWorld, LOCAL_UUID, MINUTE, producer, type World } from './world.ts';
+import { DAY, HOUR, inWorld, MINUTE, producer, type World } from './world.ts';
 
 /** A check between its two trips, as the rules see it. */
 interface Held {
@@ -28,28 +25,52 @@ class Rules {
   previous: Ip | undefined;
   candidate: { ip: Ip; checks: number; at: number } | undefined;
   unknown = 0;
-  changes = 0;
+  /** Entries of the history: a change each, and one a day about damping. */
+  entries = 0;
+  answering: number | undefined;
+  /** When each address was last ours. */
+  readonly until = new Map<Ip, number>();
+  /** When each quick return that was used is given back. */
+  debts: number[] = [];
+  warned: number | undefined;
+  damped: number | undefined;
 
   take(nowMs: number): Held {
     this.ticket = Math.max(this.ticket, this.recorded) + 1;
     return { ticket: this.ticket, epoch: this.epoch, beganMs: nowMs };
   }
 
-  record(held: Held, verdict: Verdict, nowMs: number): string {
+  record(held: Held, verdict: Verdict, answering: number | undefined, nowMs: number): string {
+    const ip = 'ip' in verdict ? verdict.ip : undefined;
+    const ownCommit =
+      ip !== undefined && ip === this.current && this.epoch === Math.max(held.epoch + 1, nowMs);
+    if (held.ticket === this.recorded && ownCommit) return 'repeated';
     if (held.ticket <= this.recorded || held.ticket > this.ticket || held.epoch !== this.epoch)
       return 'stale';
     this.recorded = held.ticket;
     const outcome = this.#judge(held, verdict, nowMs);
     this.unknown = outcome === 'unknown' ? this.unknown + 1 : 0;
+    this.answering = answering ?? this.answering;
     return outcome;
   }
 
+  /** Whether a warning that is called for at `nowMs` is given. */
+  warns(nowMs: number): boolean {
+    if (this.warned !== undefined && nowMs - this.warned < DAY) return false;
+    this.warned = nowMs;
+    return true;
+  }
+
   commit(ip: Ip, nowMs: number): void {
-    if (this.current !== undefined && this.current !== ip) this.previous = this.current;
+    if (this.current !== undefined && this.current !== ip) {
+      this.previous = this.current;
+      this.until.set(this.current, nowMs);
+    }
+    this.until.delete(ip);
     this.current = ip;
     this.epoch = Math.max(this.epoch + 1, nowMs);
     this.candidate = undefined;
-    this.changes += 1;
+    this.entries += 1;
   }
 
   #judge(held: Held, verdict: Verdict, nowMs: number): string {
@@ -62,11 +83,27 @@ class Rules {
         this.candidate = undefined;
         return 'confirmed';
       case 'change':
-        this.commit(verdict.ip, nowMs);
-        return 'changed';
+        return this.#change(verdict.ip, nowMs);
       case 'counts':
         return this.#count(held, verdict.ip, nowMs);
     }
+  }
+
+  #change(ip: Ip, nowMs: number): string {
+    const until = this.until.get(ip);
+    if (until !== undefined && nowMs - until <= DAY) {
+      this.debts = this.debts.filter((backAt) => backAt > nowMs);
+      if (this.debts.length >= 4) {
+        if (this.damped === undefined || nowMs - this.damped >= DAY) {
+          this.damped = nowMs;
+          this.entries += 1;
+        }
+        return 'damped';
+      }
+      this.debts.push(Math.max(nowMs, this.debts.at(-1) ?? 0) + HOUR);
+    }
+    this.commit(ip, nowMs);
+    return 'changed';
   }
 
   #count({ beganMs }: Held, ip: Ip, nowMs: number): string {
@@ -76,17 +113,25 @@ class Rules {
       return 'counted';
     }
     if (age < 20_000) return 'waiting';
-    this.candidate = { ip, checks: this.candidate.checks + 1, at: nowMs };
-    if (this.candidate.checks < 3) return 'counted';
-    this.commit(ip, nowMs);
-    return 'changed';
+    if (this.candidate.checks < 2) {
+      this.candidate = { ip, checks: this.candidate.checks + 1, at: nowMs };
+      return 'counted';
+    }
+    const outcome = this.#change(ip, nowMs);
+    if (outcome === 'damped') this.candidate = { ip, checks: 2, at: nowMs };
+    return outcome;
   }
 }
 
 type Step =
   | { readonly kind: 'wait'; readonly ms: number }
   | { readonly kind: 'take' | 'flush' }
-  | { readonly kind: 'record'; readonly which: number; readonly verdict: Verdict }
+  | {
+      readonly kind: 'record';
+      readonly which: number;
+      readonly verdict: Verdict;
+      readonly answering: number | undefined;
+    }
   | { readonly kind: 'word'; readonly ip: Ip };
 
 const anIp = fc.constantFrom(OLD, NEW, OTHER);
@@ -96,19 +141,24 @@ const aVerdict: fc.Arbitrary<Verdict> = fc.oneof(
     arbitrary: fc.constantFrom<Verdict>({ kind: 'voice' }, { kind: 'quorum' }, { kind: 'unknown' }),
   },
   { weight: 4, arbitrary: anIp.map((ip) => ({ kind: 'counts', ip }) as const) },
-  { weight: 1, arbitrary: anIp.map((ip) => ({ kind: 'change', ip }) as const) },
+  { weight: 3, arbitrary: anIp.map((ip) => ({ kind: 'change', ip }) as const) },
 );
 const aStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.constant<Step>({ kind: 'take' }) },
   {
     weight: 6,
-    arbitrary: fc.record({ kind: fc.constant('record' as const), which: fc.nat(3), verdict: aVerdict }),
+    arbitrary: fc.record({
+      kind: fc.constant('record' as const),
+      which: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.nat(3)),
+      verdict: aVerdict,
+      answering: fc.constantFrom(undefined, 0, 1, 2),
+    }),
   },
   {
     weight: 4,
     arbitrary: fc.record({
       kind: fc.constant('wait' as const),
-      ms: fc.constantFrom(1, 5_000, 19_999, 20_000, 20_001, MINUTE, 10 * MINUTE, 10 * MINUTE + 1),
+      ms: fc.constantFrom(1, 5_000, 19_999, 20_000, 20_001, MINUTE, 10 * MINUTE, 10 * MINUTE + 1, HOUR, DAY),
     }),
   },
   { weight: 1, arbitrary: anIp.map((ip) => ({ kind: 'word', ip }) as const) },
@@ -116,11 +166,7 @@ const aStep: fc.Arbitrary<Step> = fc.oneof(
 );
 
 async function play(w: World, steps: readonly Step[]): Promise<void> {
-  const localUuid = parseUuid(LOCAL_UUID);
-  assert.ok(localUuid);
-  const { redis, keys } = { redis: w.redis(), keys: w.keys };
-  const { signal } = new AbortController();
-  const held: { rules: Held; register: Awaited<ReturnType<typeof takeTicket>>['register'] }[] = [];
+  const held: { rules: Held; register: Register; store: RegisterStore }[] = [];
   let rules = new Rules();
   let words = 0;
   let highest = 0;
@@ -133,40 +179,39 @@ async function play(w: World, steps: readonly Step[]): Promise<void> {
         w.nowMs += step.ms;
         break;
       case 'take': {
-        const { register } = await takeTicket({
-          redis,
-          keys,
-          localUuid,
-          clock: createRedisClock(w.host()),
-          signal,
-        });
+        const store = w.store();
+        const { register } = await store.beginCheck();
         const taken = rules.take(w.nowMs);
         assert.equal(register.ticket, taken.ticket);
-        held.unshift({ rules: taken, register });
+        held.unshift({ rules: taken, register, store });
         break;
       }
       case 'record': {
         // Recorded again and again, in any order: an answer may be lost, and a request may arrive late.
         const check = held[step.which];
         if (check === undefined) break;
-        const { outcome, epoch, current, unknownChecks } = await recordCheck(
-          { redis, keys, periodMs: MINUTE, signal },
-          {
-            register: check.register,
-            verdict: step.verdict,
-            votes: [],
-            beganMs: check.rules.beganMs,
-            nowMs: w.nowMs,
-            dnsDisagrees: false,
-          },
-        );
-        assert.equal(outcome.kind, rules.record(check.rules, step.verdict, w.nowMs));
+        const { verdict, answering } = step;
+        const recorded = await check.store.recordCheck({
+          register: check.register,
+          verdict,
+          votes: [],
+          beganMs: check.rules.beganMs,
+          quickReturn: 'ip' in verdict ? quickReturn(check.register, verdict.ip, w.nowMs) : { kind: 'none' },
+          answering,
+          warnings: answering === 0 ? ['answeringWarnedAt'] : [],
+        });
+        const { outcome, epoch, current, unknownChecks, warnings } = recorded;
+        const expected = rules.record(check.rules, verdict, answering, w.nowMs);
+        assert.equal(outcome.kind, expected === 'repeated' ? 'changed' : expected);
         assert.equal(epoch, parseEpoch(rules.epoch));
         assert.equal(current, rules.current);
         assert.equal(unknownChecks, rules.unknown);
-        if (outcome.kind === 'changed') {
+        const warned =
+          expected !== 'repeated' && expected !== 'stale' && answering === 0 && rules.warns(w.nowMs);
+        assert.equal(warnings.includes('answeringWarnedAt'), warned);
+        if (expected === 'changed') {
           assert.deepEqual(Object.keys(await w.due()), [producer(1)]);
-          await w.test.command('DEL', keys.due);
+          await w.test.command('DEL', w.keys.due);
         } else {
           assert.deepEqual(await w.due(), {}, 'only a commit makes anybody due');
         }
@@ -174,13 +219,10 @@ async function play(w: World, steps: readonly Step[]): Promise<void> {
       }
       case 'word': {
         words += 1;
-        const word = await commitOperatorsWord(
-          { redis, keys },
-          { ip: step.ip, id: `id-${words}`, nowMs: w.nowMs, signal },
-        );
+        const word = await w.word(step.ip, `id-${words}`);
         rules.commit(step.ip, w.nowMs);
         assert.equal(word.epoch, rules.epoch);
-        await w.test.command('DEL', keys.due);
+        await w.test.command('DEL', w.keys.due);
         break;
       }
       case 'flush':
@@ -191,9 +233,20 @@ async function play(w: World, steps: readonly Step[]): Promise<void> {
     }
     const { register, poisoned } = parseRegister(Object.entries(await w.register()).flat());
     assert.deepEqual(poisoned, []);
-    const { ticket, recorded, epoch, current, previous, candidate, unknownChecks } = register;
+    const { ticket, recorded, epoch, current, previous, candidate, unknownChecks, answering, recent } =
+      register;
     assert.deepEqual(
-      { ticket, recorded, epoch: epoch ?? 0, current, previous, candidate, unknown: unknownChecks },
+      {
+        ticket,
+        recorded,
+        epoch: epoch ?? 0,
+        current,
+        previous,
+        candidate,
+        unknown: unknownChecks,
+        answering,
+        recent: new Map(recent.map(({ ip, until }) => [ip, until])),
+      },
       {
         ticket: rules.ticket,
         recorded: rules.recorded,
@@ -202,11 +255,17 @@ async function play(w: World, steps: readonly Step[]): Promise<void> {
         previous: rules.previous,
         candidate: rules.candidate,
         unknown: rules.unknown,
+        answering: rules.answering,
+        recent: rules.until,
       },
     );
     assert.ok((epoch ?? 0) >= highest, 'the epoch only grows');
     highest = epoch ?? 0;
-    assert.equal((await w.history()).length, rules.changes, 'one entry a change');
+    assert.equal(
+      (await w.history()).length,
+      rules.entries,
+      'one entry a change, and one a day about damping',
+    );
   }
 }
 

@@ -6,6 +6,7 @@ import type { Source } from '../../../lib/ip/vote.ts';
 import type { Ip } from '../../../lib/peers/ip-space.ts';
 import type { Command, Redis, Reply, ScriptCall } from '../../../lib/redis/redis.ts';
 import { createKeys, type Keys } from '../../../lib/store/keys.ts';
+import { type OperatorsWord, openRegisterStore, type RegisterStore } from '../../../lib/store/register.ts';
 import { startTestRedis, type TestRedis, type TestRedisOptions } from '../../support/redis.ts';
 
 export const LOCAL_UUID = '6f1c1a6e-0f52-4b53-9f60-3f2b8c0f9a01';
@@ -96,6 +97,23 @@ export class World {
       host: this.host(tampering),
       log: this.log,
     });
+  }
+
+  /** The register as one invocation opens it. */
+  store(tampering: Tampering = {}): RegisterStore {
+    const { signal = new AbortController().signal } = tampering;
+    const parts = {
+      redis: this.redis(tampering),
+      keys: this.keys,
+      host: this.host(),
+      config: this.#config(),
+    };
+    return openRegisterStore(parts, { signal });
+  }
+
+  /** The operator's word, now. */
+  word(ip: Ip, id: string): Promise<OperatorsWord> {
+    return this.store().commitOperatorsWord({ ip, id });
   }
 
   /** Moves the clock on, and then checks what the sources say now. */

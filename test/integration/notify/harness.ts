@@ -3,13 +3,15 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RedisReplyError } from '../../../lib/errors.ts';
 import type { Host } from '../../../lib/host.ts';
-import { commitOperatorsWord } from '../../../lib/ip/operators-word.ts';
 import { type ClaimReply, claimCall, readClaimReply } from '../../../lib/notify/claim.lua.ts';
 import { type Claimed, type Delivery, decodeDelivery, type Result } from '../../../lib/notify/delivery.ts';
 import { readSettleReply, type Settled, settleCall } from '../../../lib/notify/settle.lua.ts';
 import { parseIp } from '../../../lib/peers/ip-space.ts';
+import { parseUuid } from '../../../lib/peers/uuid.ts';
 import type { Redis, Reply, ScriptCall } from '../../../lib/redis/redis.ts';
 import { createKeys, type Keys } from '../../../lib/store/keys.ts';
+import { openRegisterStore } from '../../../lib/store/register.ts';
+import { clockAt } from '../../support/fixed-clock.ts';
 
 /** A moment by a virtual Redis clock; no script asks for the time. */
 export const T0 = 1_800_000_000_000;
@@ -102,8 +104,13 @@ export function createWorld(redis: Redis): World {
     },
     async commit(raw, nowMs) {
       const ip = parseIp(raw);
-      assert.ok(ip);
-      const word = await commitOperatorsWord({ redis, keys }, { ip, id: randomUUID(), nowMs });
+      const localUuid = parseUuid(P1);
+      assert.ok(ip && localUuid);
+      const store = openRegisterStore(
+        { redis, keys, host: createHost(), config: { localUuid, ip: { intervalMs: 60_000 } } },
+        { signal: new AbortController().signal, clock: clockAt(() => nowMs) },
+      );
+      const word = await store.commitOperatorsWord({ ip, id: randomUUID() });
       assert.equal(word.kind, 'committed');
       await world.checkLeases();
       return word.epoch ?? 0;

@@ -292,18 +292,6 @@ for (const engine of ['embedded', 'real'] as const) {
         assert.equal((await world.record(P1)).missingSince, undefined);
       });
 
-      test('a commit drops one that has been missing for over a day, and no earlier', async () => {
-        const world = start();
-        await world.produce(P1, A1);
-        await world.commit('203.0.113.1', T0);
-        await world.remove(P1);
-        for (let hour = 0; hour <= 24; hour++) await world.claim(T0 + 1 + hour * HOUR);
-        await world.commit('203.0.113.2', T0 + 1 + DAY);
-        assert.notEqual(await world.score(P1), undefined);
-        await world.commit('203.0.113.3', T0 + 2 + DAY);
-        assert.equal(await world.score(P1), undefined);
-      });
-
       test('many in front do not keep a claim from filling up', async () => {
         const world = start();
         for (let i = 0; i < 200; i++) await world.produce(uuidOf(i), A1);

@@ -152,10 +152,13 @@ test('a return that is contested too counts as one of three', () => {
   assert.deepEqual(verdictOf(look), { kind: 'counts', ip: BEFORE });
 });
 
-test('one voice may be asked only while there is an address and no candidate', () => {
-  assert.equal(mayAskOne({ current: OLD, candidate: undefined }), true);
-  assert.equal(mayAskOne({ current: OLD, candidate: { ip: NEW, checks: 1, at: NOW } }), false);
-  assert.equal(mayAskOne({ current: undefined, candidate: undefined }), false);
+test('one voice may be asked only while there is an address, no candidate, and a quorum answers', () => {
+  const settled = { current: OLD, candidate: undefined, answering: undefined };
+  assert.equal(mayAskOne(settled, 2), true);
+  assert.equal(mayAskOne({ ...settled, answering: 2 }, 2), true);
+  assert.equal(mayAskOne({ ...settled, answering: 1 }, 2), false);
+  assert.equal(mayAskOne({ ...settled, candidate: { ip: NEW, checks: 1, at: NOW } }, 2), false);
+  assert.equal(mayAskOne({ ...settled, current: undefined }, 2), false);
 });
 
 const fresh = { kind: 'new', ip: NEW, contested: false, returning: false } as const;

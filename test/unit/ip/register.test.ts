@@ -21,6 +21,11 @@ test('a whole register is read field by field', () => {
     unknownChecks: '3',
     manualIds: '["a"]',
     warnedAt: '1764000000002',
+    answering: '3',
+    recent: '203.0.113.6@1764000000000 2001:db8:0::1@1763900000000',
+    returns: '2',
+    returnsAt: '1764000000003',
+    dampedAt: '1764000000004',
   });
 
   assert.deepEqual(poisoned, []);
@@ -36,7 +41,20 @@ test('a whole register is read field by field', () => {
     verifiedAt: 1764000000001,
     unknownChecks: 3,
     warnedAt: 1764000000002,
+    answering: 3,
+    recent: [
+      { ip: '203.0.113.6', until: 1764000000000 },
+      { ip: '2001:db8::1', until: 1763900000000 },
+    ],
+    returns: 2,
+    returnsAt: 1764000000003,
+    dampedAt: 1764000000004,
   });
+});
+
+test('version 1 kept one former address, which was current until the present one was committed', () => {
+  const { register } = read({ previous: '203.0.113.6', since: '1764000000000' });
+  assert.deepEqual(register.recent, [{ ip: '203.0.113.6', until: 1764000000000 }]);
 });
 
 test('an absent register is one without address, epoch and tickets', () => {
@@ -52,6 +70,8 @@ test('an absent register is one without address, epoch and tickets', () => {
 
 const POISON: readonly [field: string, values: readonly string[]][] = [
   ['current', ['', 'x', '010.0.0.1', '203.0.113.7:80', '203.0.113.7 ']],
+  ['recent', ['x', '203.0.113.6', '203.0.113.6@', '203.0.113.6@-1', '203.0.113.6@5,203.0.113.7@6']],
+  ['returns', ['-1']],
   ['previous', ['1.2.3', '::ffff:zzzz']],
   ['epoch', ['0', '-1', '1e12', '1764000000000.5', '9007199254740993', '', 'NaN']],
   ['since', ['-5', 'yesterday', '12345678901234567']],

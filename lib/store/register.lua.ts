@@ -1,0 +1,200 @@
+import { defineScript, LUA_PRELUDE } from '../redis/script.ts';
+import { LUA_COMMIT } from './commit.lua.ts';
+import { LUA_STORE } from './lua.ts';
+
+const LUA = `${LUA_PRELUDE}${LUA_STORE}${LUA_COMMIT}`;
+
+/**
+ * Trip 1 of a check, behind TIME: whose Redis this is, a new ticket, the register.
+ *
+ * It is a script because nothing may be written into another consumer's Redis, and because a ticket that is no number,
+ * or that is behind `recorded`, would otherwise stop the checks for ever. Running it twice costs one ticket.
+ *
+ * KEYS: `uuid`, `ip`. ARGV: our uuid. Answers {uuid or '', {field, value, …}}; of another consumer's Redis only {uuid}.
+ */
+export const BEGIN_CHECK = defineScript(
+  'begin-check',
+  `${LUA}
+return checked(function()
+  local uuid = read('GET', KEYS[1])
+  local register = read_register(KEYS[2])
+  if uuid and string.lower(uuid) ~= ARGV[1] then return {uuid} end
+  register.ticket = whole(math.max(digits(register.ticket) or 0, digits(register.recorded) or 0) + 1)
+  redis.call('HSET', KEYS[2], 'ticket', register.ticket)
+  local flat = {}
+  for name, value in pairs(register) do
+    flat[#flat + 1] = name
+    flat[#flat + 1] = value
+  end
+  return {uuid or '', flat}
+end)
+`,
+);
+
+/**
+ * Trip 2 of a check: records what it found, and commits a new address if that is the result.
+ *
+ * Tickets order the checks, no clock does. Nothing changes if the ticket is not above `recorded` (a newer check was
+ * recorded), if it is above the ticket stored (Redis lost data since), or if the epoch is no longer the one that was
+ * read (the verdict is about an address that is no longer current). So the script may be repeated: a repetition that
+ * finds its own commit done answers `changed` again.
+ *
+ * Everything about the candidate depends on the one stored now: another check may have been recorded since this one
+ * read the register.
+ *
+ * - `voice` confirms the address unless a candidate is set, and never clears one; `quorum` confirms and clears it.
+ * - `unknown` neither counts nor clears.
+ * - `counts`: the third check that counts for the same address commits it. A check counts only if it began 20 s or more
+ *   after the last one that counted was recorded, so that no two rest on the same moment. If that is too long ago, or
+ *   the candidate is another one or cannot be used (a time in the future, a count that never occurs), it is the first.
+ * - `change` commits.
+ * - A commit that damping holds back (ARGV 11) is `damped`: the address stays, and what was counted stays counted.
+ *
+ * KEYS: `ip`, `ip:history`, `producers`, `deliveries`, `deliveries:due`, `lease:notify`.
+ * ARGV: 1 ticket, 2 epoch read (0: none), 3 when the check began, 4 now, 5 verdict, 6 address of `counts` and `change`,
+ * 7 votes as JSON, 8 the least time between checks that count, 9 how old the last one may be, 10 checks needed,
+ * 11 '1' if damping holds this address back, 12 and 13 `returns` and `returnsAt` to write with a commit, or '',
+ * 14 operators that answered, or '' if not all were asked, 15 the least time between warnings, 16 the farthest that a
+ * score may be ahead, 17 the longest that lease:notify may last, then for each warning that is called for the name of
+ * the field that keeps when it was last given. Times in ms.
+ *
+ * Answers {outcome, reason, current or '', epoch, deliveries due, '1' if lease:notify is held, checks counted,
+ * unknown checks in a row, fields of the warnings to give now with commas between, and of a commit: due, leased,
+ * skipped, dropped, removed, history written}, all but the last six as strings.
+ */
+export const RECORD_CHECK = defineScript(
+  'record-check',
+  `${LUA}
+return checked(function()
+  local keys = { ip = KEYS[1], history = KEYS[2], producers = KEYS[3], deliveries = KEYS[4], due = KEYS[5] }
+  local ticket, epoch_read, began, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+  local verdict, address, votes = ARGV[5], ARGV[6], ARGV[7]
+  local gap, expiry, needed = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+  local damped = ARGV[11] == '1'
+  local warn_gap, farthest, longest_lease = tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
+
+  local function count_due()
+    return read('ZCOUNT', keys.due, '-inf', ARGV[4]) + read('ZCOUNT', keys.due, '(' .. whole(now + farthest), '+inf')
+  end
+  local register = read_register(keys.ip)
+  local due = count_due()
+  local lasts = read('PTTL', KEYS[6])
+  local held = lasts > 0 and lasts <= longest_lease
+  local epoch, current = whole(epoch_of(register)), literal(register.current)
+  local counted, unknown, warnings, made = '0', digits(register.unknownChecks) or 0, {}, {}
+
+  local function answer(outcome, reason)
+    return {outcome, reason, current, epoch, whole(due), held and '1' or '0', counted, whole(unknown),
+      table.concat(warnings, ','), unpack(made)}
+  end
+
+  local recorded = digits(register.recorded) or 0
+  local epoch_made = whole(math.max(epoch_read + 1, now))
+  if ticket == recorded and address ~= '' and current == address and epoch == epoch_made then
+    return answer('changed', 'repeated')
+  end
+  if ticket == recorded then return answer('stale', 'repeated') end
+  if ticket < recorded then return answer('stale', 'overtaken') end
+  if ticket > (digits(register.ticket) or 0) then return answer('stale', 'data-loss') end
+  if epoch_of(register) ~= epoch_read then return answer('stale', 'epoch') end
+
+  local candidate = nil
+  local checks, at = digits(register.candidateChecks), digits(register.candidateAt)
+  if literal(register.candidate) ~= '' and checks and checks >= 1 and checks < needed and at then
+    candidate = register.candidate
+  end
+
+  local outcome, cleared = 'unknown', {}
+  if verdict == 'quorum' or (verdict == 'voice' and not candidate) then
+    outcome, cleared = 'confirmed', CANDIDATE
+  elseif verdict == 'change' then
+    outcome = damped and 'damped' or 'changed'
+  elseif verdict == 'counts' then
+    local fresh = candidate == address and at <= now + gap and began - at <= expiry
+    local total = fresh and checks + 1 or 1
+    if fresh and began - at < gap then
+      outcome, counted = 'waiting', whole(checks)
+    elseif total >= needed then
+      outcome, counted = damped and 'damped' or 'changed', whole(damped and needed - 1 or needed)
+    else
+      outcome, counted = 'counted', whole(total)
+    end
+  end
+  unknown = outcome == 'unknown' and unknown + 1 or 0
+
+  local fields = {'recorded', ARGV[1], 'checkedAt', ARGV[4], 'unknownChecks', whole(unknown)}
+  local function set(name, value)
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
+  end
+  if ARGV[14] ~= '' then set('answering', ARGV[14]) end
+  for i = 18, #ARGV do
+    local last = digits(register[ARGV[i]])
+    if (ARGV[i] ~= 'dampedAt' or outcome == 'damped') and (not last or math.abs(now - last) >= warn_gap) then
+      warnings[#warnings + 1] = ARGV[i]
+      set(ARGV[i], ARGV[4])
+      if ARGV[i] == 'dampedAt' then
+        add_history(keys.history, {'damped', address, 'current', current, 'at', ARGV[4], 'votes', votes})
+      end
+    end
+  end
+  if outcome == 'confirmed' or outcome == 'changed' then set('verifiedAt', ARGV[4]) end
+
+  if outcome == 'changed' then
+    if ARGV[12] ~= '' then
+      set('returns', ARGV[12])
+      set('returnsAt', ARGV[13])
+    end
+    epoch, made = commit(keys, register, { to = address, now = now, source = 'sources',
+      votes = votes, fields = fields, stale = {} })
+    current, due = address, count_due()
+    return answer(outcome, '')
+  end
+
+  if outcome == 'counted' or (outcome == 'damped' and verdict == 'counts') then
+    set('candidate', address)
+    set('candidateChecks', counted)
+    set('candidateAt', ARGV[4])
+  end
+  redis.call('HSET', keys.ip, unpack(fields))
+  clear(keys.ip, register, cleared)
+  return answer(outcome, '')
+end)
+`,
+);
+
+/**
+ * The operator's word: an address is committed as a new change, whatever the register holds, once per id. The last ids
+ * are kept and written with the register: an id is there exactly if its commit went through. So running this again after
+ * a lost reply, or after a run that died half-way, is safe.
+ *
+ * KEYS: `ip`, `ip:history`, `producers`, `deliveries`, `deliveries:due`. ARGV: 1 the address, 2 the id, 3 now in ms.
+ * Answers {'committed' or 'repeated', epoch, and of a commit: due, leased, skipped, dropped, removed, history written}.
+ */
+export const COMMIT_MANUAL = defineScript(
+  'commit-manual',
+  `${LUA}
+return checked(function()
+  local KEPT_IDS = 20
+  local keys = { ip = KEYS[1], history = KEYS[2], producers = KEYS[3], deliveries = KEYS[4], due = KEYS[5] }
+  local address, id, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
+
+  local register = read_register(keys.ip)
+  local ok, stored = pcall(cjson.decode, register.manualIds or '')
+  local ids = {}
+  if ok and type(stored) == 'table' then
+    for _, kept in ipairs(stored) do
+      if kept == id then return {'repeated', whole(epoch_of(register))} end
+      ids[#ids + 1] = kept
+    end
+  end
+  ids[#ids + 1] = id
+  local last = {unpack(ids, math.max(1, #ids - KEPT_IDS + 1), #ids)}
+
+  local verified_no_more = literal(register.current) ~= address and {'verifiedAt'} or {}
+  local epoch, made = commit(keys, register, { to = address, now = now, source = 'manual',
+    votes = cjson.encode({manual = address}), fields = {'manualIds', cjson.encode(last)}, stale = verified_no_more })
+  return {'committed', epoch, unpack(made)}
+end)
+`,
+);
