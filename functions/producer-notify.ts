@@ -4,8 +4,5 @@ import { runProducerNotify } from '../lib/notify/notify.ts';
 /** `ip-check`, or an operator with `{"ip": …}` → tells every producer that is due the current IP. */
 export const handler = createHandler({
   run: runProducerNotify,
-  metrics: ({ acknowledged, failed }) => ({
-    Delivered: acknowledged,
-    DeliveriesFailed: Object.values(failed).reduce((sum, count) => sum + count, 0),
-  }),
+  metrics: () => ({}),
 });

@@ -163,7 +163,15 @@ export const VARIABLES = {
     v.optional(v.string(), 'rate(1 minute)'),
     'how often `ip-check` runs; the same time as `IP_CHECK_INTERVAL_MS`',
   ),
-  ALARM_EMAIL: template(v.optional(v.string()), 'address that gets the alarms. Empty: no alarms'),
+  SCHEDULES: template(v.optional(v.string(), 'on'), '`off` pauses both schedules'),
+  ALARMS: template(v.optional(v.string(), 'on'), '`off` leaves out the alarms and the topic that they tell'),
+  ALARM_EMAIL: template(v.optional(v.string()), 'address that gets a mail for each alarm'),
+  DASHBOARD: template(
+    v.optional(v.string(), 'on'),
+    '`off` leaves out the dashboard and the saved log queries',
+  ),
+  KMS_KEY_ARN: template(v.optional(v.string()), "KMS key that protects the functions' environment"),
+  PERMISSIONS_BOUNDARY_ARN: template(v.optional(v.string()), "permissions boundary of the functions' roles"),
   SYNC_RESERVED_CONCURRENCY: template(
     v.optional(v.string()),
     'reserved concurrency of `sync`; a new AWS account has none to spare',

@@ -36,8 +36,16 @@ export async function startOffline(options: OfflineOptions): Promise<Child> {
   const failed = Promise.withResolvers<false>();
   const child = startChild({
     script: join(folder, 'node_modules', 'serverless', 'bin', 'serverless.js'),
-    args: ['offline', '--stage', 'local', '--host', '127.0.0.1', '--lambdaPort', String(port), '--noSponsor'],
-    env: { ...env, ESBUILD_FOLDER: buildFolder, SLS_DEPRECATION_DISABLE: '*', FORCE_COLOR: '0' },
+    args: ['offline', '--noSponsor'],
+    env: {
+      ...env,
+      LOCAL_LAMBDA_PORT: String(port),
+      // A file `.env` is part of `env` where it is to be read.
+      READ_DOTENV: 'no',
+      ESBUILD_FOLDER: buildFolder,
+      SLS_DEPRECATION_DISABLE: '*',
+      FORCE_COLOR: '0',
+    },
     cwd: folder,
     onLine: (line) => {
       if (line.trim() !== '' && !/^\s+at /.test(line)) lastWords.push(line);

@@ -2,16 +2,10 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { loadConfig } from '../../lib/config.ts';
+import { METRIC_UNITS } from '../../lib/lambda/metrics.ts';
 import { describeVariable, VARIABLE_NAMES } from '../../lib/variables.ts';
-import {
-  copyService,
-  type JsonObject,
-  type PackagedService,
-  packageService,
-  type Resource,
-  resolve,
-  runPackage,
-} from '../support/service.ts';
+import { type PackagedService, packageService } from '../support/service.ts';
+import type { JsonObject, Resource } from '../support/template.ts';
 
 const SERVICE = 'p2p-consumer-scheduler-prod';
 const FUNCTIONS = {
@@ -41,19 +35,35 @@ const FIXED = {
 };
 const OPTIONAL = VARIABLES.filter((name) => !SECRET.includes(name) && !(name in FIXED));
 
+const KMS_KEY_ARN = 'arn:aws:kms:eu-central-1:123456789012:key/1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b';
+const BOUNDARY_ARN = 'arn:aws:iam::123456789012:policy/boundary';
+
 // Not in a `before` hook: what a hook registers with `after` runs when the hook ends.
-const plain = await packageService({ after }, 'prod', PLANTED);
-const inVpc = await packageService({ after }, 'prod', {
-  ...PLANTED,
-  ...Object.fromEntries(OPTIONAL.map((name) => [name, `value of ${name}`])),
-  SIGNING_MODE: 'secret',
-  VPC_MODE: 'private',
-  VPC_SUBNET_IDS: 'subnet-1,subnet-2',
-  VPC_SECURITY_GROUP_IDS: 'sg-1',
-  SYNC_RESERVED_CONCURRENCY: '6',
-});
-/** A copy of the service that nothing is to be made of. */
-const unpackaged = await copyService({ after });
+const [plain, inVpc, silent] = await Promise.all([
+  packageService({ after }, 'prod', PLANTED),
+  packageService({ after }, 'prod', {
+    ...PLANTED,
+    ...Object.fromEntries(OPTIONAL.map((name) => [name, `value of ${name}`])),
+    SIGNING_MODE: 'secret',
+    VPC_MODE: 'private',
+    VPC_SUBNET_IDS: 'subnet-1,subnet-2',
+    VPC_SECURITY_GROUP_IDS: 'sg-1',
+    SYNC_RESERVED_CONCURRENCY: '6',
+    KMS_KEY_ARN,
+    PERMISSIONS_BOUNDARY_ARN: BOUNDARY_ARN,
+    ALARM_EMAIL: 'operator@example.org',
+    SCHEDULES: 'off',
+  }),
+  packageService({ after }, 'prod', {
+    ALARMS: 'off',
+    DASHBOARD: 'off',
+    ALARM_EMAIL: 'operator@example.org',
+    SYNC_SCHEDULE: 'rate(1 day)',
+    SYNC_INTERVAL_MS: '86400000',
+    IP_CHECK_SCHEDULE: 'rate(5 minutes)',
+    IP_CHECK_INTERVAL_MS: '300000',
+  }),
+]);
 
 function resource({ template }: PackagedService, logicalId: string, type: string): Resource {
   const found = template.Resources[logicalId];
@@ -90,7 +100,9 @@ const INTERFACE_ACTIONS = [
   'ec2:AssignPrivateIpAddresses',
   'ec2:UnassignPrivateIpAddresses',
 ];
-const JOIN_VPC = [
+/** What a function may do besides, in its VPC and with a key for its environment. */
+const IN_VPC = [
+  { Effect: 'Allow', Action: ['kms:Decrypt'], Resource: [KMS_KEY_ARN] },
   { Effect: 'Allow', Action: INTERFACE_ACTIONS, Resource: '*' },
   {
     Effect: 'Deny',
@@ -101,17 +113,14 @@ const JOIN_VPC = [
 ];
 
 describe('the schedules', () => {
-  const targetOf = (service: PackagedService, logicalId: string) => {
-    const { ScheduleExpression, State, Target, FlexibleTimeWindow } = resource(
-      service,
-      logicalId,
-      'AWS::Scheduler::Schedule',
-    ).Properties;
-    return { ScheduleExpression, State, Target, FlexibleTimeWindow };
+  const scheduleOf = (service: PackagedService, logicalId: string) => {
+    return resource(service, logicalId, 'AWS::Scheduler::Schedule').Properties;
   };
 
   test('sync runs every five minutes', () => {
-    assert.deepEqual(targetOf(plain, 'SyncSchedulerSchedule1'), {
+    assert.deepEqual(scheduleOf(plain, 'SyncSchedulerSchedule1'), {
+      Name: `${SERVICE}-sync`,
+      GroupName: { Ref: 'ScheduleGroup' },
       ScheduleExpression: 'rate(5 minutes)',
       State: 'ENABLED',
       FlexibleTimeWindow: { Mode: 'OFF' },
@@ -126,7 +135,9 @@ describe('the schedules', () => {
   });
 
   test('ip-check runs every minute', () => {
-    assert.deepEqual(targetOf(plain, 'IpDashcheckSchedulerSchedule1'), {
+    assert.deepEqual(scheduleOf(plain, 'IpDashcheckSchedulerSchedule1'), {
+      Name: `${SERVICE}-ip-check`,
+      GroupName: { Ref: 'ScheduleGroup' },
       ScheduleExpression: 'rate(1 minute)',
       State: 'ENABLED',
       FlexibleTimeWindow: { Mode: 'OFF' },
@@ -138,6 +149,23 @@ describe('the schedules', () => {
         DeadLetterConfig: { Arn: getAtt('FailureQueue') },
       },
     });
+  });
+
+  test('are in a group of their stage', () => {
+    const { Name } = resource(plain, 'ScheduleGroup', 'AWS::Scheduler::ScheduleGroup').Properties;
+    assert.equal(Name, SERVICE);
+  });
+
+  test('have a name: a schedule that had none is replaced by it, and so gets into the group', () => {
+    for (const [, { Properties }] of ofType(plain, 'AWS::Scheduler::Schedule')) {
+      assert.equal(typeof Properties.Name, 'string');
+    }
+  });
+
+  test('are paused by SCHEDULES=off', () => {
+    for (const [, { Properties }] of ofType(inVpc, 'AWS::Scheduler::Schedule')) {
+      assert.equal(Properties.State, 'DISABLED');
+    }
   });
 
   test('there are no others, and none of the legacy kind', () => {
@@ -152,22 +180,22 @@ describe('the schedules', () => {
     });
 
     assert.equal(
-      targetOf(plain, 'SyncSchedulerSchedule1').ScheduleExpression,
+      scheduleOf(plain, 'SyncSchedulerSchedule1').ScheduleExpression,
       `rate(${sync.intervalMs / 60_000} minutes)`,
     );
     assert.equal(
-      targetOf(plain, 'IpDashcheckSchedulerSchedule1').ScheduleExpression,
+      scheduleOf(plain, 'IpDashcheckSchedulerSchedule1').ScheduleExpression,
       `rate(${ip.intervalMs / 60_000} minute)`,
     );
   });
 });
 
 describe('the roles', () => {
-  const statementsOf = (service: PackagedService, role: string, withVpc: boolean) => {
+  const statementsOf = (service: PackagedService, role: string) => {
     const { Policies, ManagedPolicyArns } = resource(service, role, 'AWS::IAM::Role').Properties;
     assert.equal(ManagedPolicyArns, undefined);
     assert.ok(Array.isArray(Policies) && Policies.length === 1);
-    const { PolicyDocument } = resolve(Policies[0] as JsonObject, withVpc) as { PolicyDocument: JsonObject };
+    const { PolicyDocument } = Policies[0] as { PolicyDocument: JsonObject };
     assert.ok(Array.isArray(PolicyDocument.Statement));
     return PolicyDocument.Statement;
   };
@@ -192,74 +220,66 @@ describe('the roles', () => {
     for (const key of KEYS) assert.deepEqual(lambdaOf(plain, key).Role, getAtt(FUNCTIONS[key].role));
   });
 
-  for (const withVpc of [false, true]) {
-    const where = withVpc ? 'in a VPC' : 'outside a VPC';
-    const join = withVpc ? JOIN_VPC : [];
-
+  for (const [where, service, more] of [
+    ['outside a VPC', plain, []],
+    ['in a VPC', inVpc, IN_VPC],
+  ] as const) {
     test(`${where}, sync may write its log, report a failure, and invoke itself alone`, () => {
-      assert.deepEqual(statementsOf(plain, 'SyncRole', withVpc), [
+      assert.deepEqual(statementsOf(service, 'SyncRole'), [
         writeLogs('sync'),
         SEND_FAILURE,
         invoke('sync'),
-        ...join,
+        ...more,
       ]);
     });
 
     test(`${where}, ip-check may write its log, report a failure, and invoke producer-notify alone`, () => {
-      assert.deepEqual(statementsOf(plain, 'IpCheckRole', withVpc), [
+      assert.deepEqual(statementsOf(service, 'IpCheckRole'), [
         writeLogs('ip-check'),
         SEND_FAILURE,
         invoke('producer-notify'),
-        ...join,
+        ...more,
       ]);
     });
 
     test(`${where}, producer-notify may write its log and report a failure`, () => {
-      assert.deepEqual(statementsOf(plain, 'ProducerNotifyRole', withVpc), [
+      assert.deepEqual(statementsOf(service, 'ProducerNotifyRole'), [
         writeLogs('producer-notify'),
         SEND_FAILURE,
-        ...join,
+        ...more,
       ]);
     });
 
     test(`${where}, the schedules may invoke sync and ip-check and report a failure`, () => {
-      assert.deepEqual(statementsOf(plain, 'SchedulerRole', withVpc), [
-        invoke('sync', 'ip-check'),
-        SEND_FAILURE,
-      ]);
+      assert.deepEqual(statementsOf(service, 'SchedulerRole'), [invoke('sync', 'ip-check'), SEND_FAILURE]);
     });
-  }
 
-  for (const [where, service] of [
-    ['outside a VPC', () => plain],
-    ['in a VPC', () => inVpc],
-  ] as const) {
     test(`${where}, no action has a wildcard, and "*" is the resource of nothing but the interface actions`, () => {
-      for (const withVpc of [false, true]) {
-        const statements = ofType(service(), 'AWS::IAM::Role').flatMap(([role]) =>
-          statementsOf(service(), role, withVpc),
+      const statements = ofType(service, 'AWS::IAM::Role').flatMap(([role]) => statementsOf(service, role));
+      assert.ok(statements.length > 8);
+      for (const { Effect, Action, Resource, NotAction, NotResource } of statements as JsonObject[]) {
+        assert.deepEqual([NotAction, NotResource], [undefined, undefined]);
+        assert.ok(
+          Array.isArray(Action) && Action.every((name) => /^[a-z0-9]+:[A-Za-z]+$/.test(String(name))),
         );
-        assert.ok(statements.length > 8);
-        for (const { Effect, Action, Resource, NotAction, NotResource } of statements as JsonObject[]) {
-          assert.deepEqual([NotAction, NotResource], [undefined, undefined]);
-          assert.ok(
-            Array.isArray(Action) && Action.every((name) => /^[a-z0-9]+:[A-Za-z]+$/.test(String(name))),
-          );
-          const everything = Resource === '*' || JSON.stringify(Resource).includes('"*"');
-          assert.ok(!everything || isDeepStrictEqual(Action, INTERFACE_ACTIONS));
-          assert.ok(!everything || withVpc, 'outside a VPC there is none');
-          assert.ok(Effect === 'Allow' || everything, 'a Deny is for all of them');
-        }
+        const everything = Resource === '*' || JSON.stringify(Resource).includes('"*"');
+        assert.ok(!everything || isDeepStrictEqual(Action, INTERFACE_ACTIONS));
+        assert.ok(!everything || service === inVpc, 'outside a VPC there is none');
+        assert.ok(Effect === 'Allow' || everything, 'a Deny is for all of them');
       }
     });
   }
 
-  test('the condition InVpc holds when the service is packaged for a VPC, and only then', () => {
-    assert.deepEqual(inVpc.template.Conditions.InVpc, { 'Fn::Equals': ['true', 'true'] });
-    assert.deepEqual(plain.template.Conditions.InVpc, { 'Fn::Equals': ['false', 'true'] });
+  test('have a permissions boundary where one is given', () => {
+    for (const [, { Properties }] of ofType(plain, 'AWS::IAM::Role')) {
+      assert.equal(Properties.PermissionsBoundary, undefined);
+    }
+    for (const [, { Properties }] of ofType(inVpc, 'AWS::IAM::Role')) {
+      assert.equal(Properties.PermissionsBoundary, BOUNDARY_ARN);
+    }
   });
 
-  test("a function role is for Lambda, the schedules' for EventBridge Scheduler of this account", () => {
+  test("a function role is for Lambda, the schedules' for this stage's group of schedules", () => {
     for (const key of KEYS) {
       assert.deepEqual(
         resource(plain, FUNCTIONS[key].role, 'AWS::IAM::Role').Properties.AssumeRolePolicyDocument,
@@ -278,7 +298,12 @@ describe('the roles', () => {
           Effect: 'Allow',
           Principal: { Service: 'scheduler.amazonaws.com' },
           Action: ['sts:AssumeRole'],
-          Condition: { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } },
+          Condition: {
+            StringEquals: {
+              'aws:SourceAccount': { Ref: 'AWS::AccountId' },
+              'aws:SourceArn': getAtt('ScheduleGroup'),
+            },
+          },
         },
       ],
     });
@@ -358,14 +383,19 @@ describe('the functions', () => {
     assert.deepEqual(
       [...new Set(types)].sort(),
       [
+        'AWS::CloudWatch::Alarm',
+        'AWS::CloudWatch::Dashboard',
         'AWS::IAM::Role',
         'AWS::Lambda::EventInvokeConfig',
         'AWS::Lambda::Function',
         'AWS::Logs::LogGroup',
+        'AWS::Logs::QueryDefinition',
         'AWS::S3::Bucket',
         'AWS::S3::BucketPolicy',
+        'AWS::SNS::Topic',
         'AWS::SQS::Queue',
         'AWS::Scheduler::Schedule',
+        'AWS::Scheduler::ScheduleGroup',
       ],
       'no function URL, no API, no permission for anybody',
     );
@@ -411,6 +441,13 @@ describe('the functions', () => {
     }
   });
 
+  test('have their environment under a key of its owner where one is given', () => {
+    for (const key of KEYS) {
+      assert.equal(lambdaOf(plain, key).KmsKeyArn, undefined);
+      assert.equal(lambdaOf(inVpc, key).KmsKeyArn, KMS_KEY_ARN);
+    }
+  });
+
   test('carry the tags by which their cost is found', () => {
     for (const key of KEYS) {
       assert.deepEqual(lambdaOf(plain, key).Tags, [
@@ -432,7 +469,7 @@ describe('the environment', () => {
     REDIS_URL: secret('redisUrl'),
     REDIS_TOKEN: secret('redisToken'),
     ...FIXED,
-    POWERTOOLS_SERVICE_NAME: 'p2p-consumer-scheduler',
+    POWERTOOLS_SERVICE_NAME: SERVICE,
     POWERTOOLS_METRICS_NAMESPACE: 'P2PConsumerScheduler',
     POWERTOOLS_LOG_LEVEL: 'INFO',
   };
@@ -464,7 +501,7 @@ describe('the package', () => {
   });
 
   test('holds no secret of the environment in any file that packaging wrote', () => {
-    for (const service of [plain, inVpc]) {
+    for (const service of [plain, inVpc, silent]) {
       assert.ok(service.everything.size > 7, 'template, state, archive and its files');
       for (const [name, content] of service.everything) {
         assert.ok(!content.includes('planted'), `${name} holds a planted secret`);
@@ -485,35 +522,133 @@ describe('the package', () => {
   });
 });
 
-describe('packaging', () => {
-  const refused = async (env: Readonly<Record<string, string>>, args = ['--stage', 'prod']) => {
-    const { code, output } = await runPackage(unpackaged, args, env);
-    assert.notEqual(code, 0, output);
-    return output;
+describe('the alarms', () => {
+  const alarmsOf = (service: PackagedService) =>
+    Object.fromEntries(
+      ofType(service, 'AWS::CloudWatch::Alarm').map(([id, { Properties }]) => [id, Properties]),
+    );
+  const alarm = (service: PackagedService, id: string) =>
+    resource(service, id, 'AWS::CloudWatch::Alarm').Properties;
+  const SILENCE = ['IpCheckSilentAlarm', 'SyncSilentAlarm'];
+  const FAULTS = [
+    'DeliveriesDueAlarm',
+    'ErrorsAlarm',
+    'FailedAlarm',
+    'FailureQueueAlarm',
+    'InvocationsDroppedAlarm',
+    'IpUnknownAlarm',
+    'RedundancyLostAlarm',
+  ];
+
+  test('are those that there are', () => {
+    assert.deepEqual(Object.keys(alarmsOf(plain)).sort(), [...FAULTS, ...SILENCE].sort());
+  });
+
+  test('of silence treat missing data as the fault; to all others it means that nothing happened', () => {
+    for (const [id, { TreatMissingData }] of Object.entries(alarmsOf(plain))) {
+      assert.equal(TreatMissingData, SILENCE.includes(id) ? 'breaching' : 'notBreaching', id);
+    }
+  });
+
+  test('tell one topic, also when the trouble is over, and say what to do', () => {
+    for (const [id, { AlarmActions, OKActions, AlarmDescription }] of Object.entries(alarmsOf(plain))) {
+      assert.deepEqual([AlarmActions, OKActions], [[{ Ref: 'AlarmTopic' }], [{ Ref: 'AlarmTopic' }]], id);
+      assert.match(String(AlarmDescription), /Look |Run |Read |Replace |The failure queue has/, id);
+    }
+    assert.equal(ofType(plain, 'AWS::SNS::Topic').length, 1);
+  });
+
+  test('watch metrics that exist, of this stage', () => {
+    for (const [id, { Namespace, MetricName, Dimensions }] of Object.entries(alarmsOf(plain))) {
+      if (Namespace !== 'P2PConsumerScheduler') continue;
+      assert.ok(String(MetricName) in METRIC_UNITS, id);
+      assert.deepEqual(Dimensions, [{ Name: 'service', Value: SERVICE }], id);
+    }
+  });
+
+  test('ring after five minutes without a check, and after three periods without a round', () => {
+    const rule = (service: PackagedService, id: string) => {
+      const { MetricName, Statistic, Period, EvaluationPeriods, Threshold, ComparisonOperator } = alarm(
+        service,
+        id,
+      );
+      assert.deepEqual(
+        [MetricName, Statistic, Threshold, ComparisonOperator],
+        ['Invocations', 'Sum', 1, 'LessThanThreshold'],
+      );
+      return [Period, EvaluationPeriods];
+    };
+    assert.deepEqual(rule(plain, 'IpCheckSilentAlarm'), [300, 1]);
+    assert.deepEqual(rule(plain, 'SyncSilentAlarm'), [300, 3]);
+  });
+
+  test('count the errors of all three functions, where a function that did not run has none', () => {
+    const { Metrics } = alarm(plain, 'ErrorsAlarm') as { Metrics: readonly JsonObject[] };
+    assert.equal(Metrics[0]?.Expression, 'FILL(a,0)+FILL(b,0)+FILL(c,0)');
+    assert.deepEqual(
+      Metrics.slice(1).map(({ Id, ReturnData, MetricStat }) => ({ Id, ReturnData, MetricStat })),
+      KEYS.map((key, at) => ({
+        Id: 'abc'.charAt(at),
+        ReturnData: false,
+        MetricStat: {
+          Metric: {
+            Namespace: 'AWS/Lambda',
+            MetricName: 'Errors',
+            Dimensions: [{ Name: 'FunctionName', Value: `${SERVICE}-${key}` }],
+          },
+          Stat: 'Sum',
+          Period: 300,
+        },
+      })),
+    );
+  });
+
+  test('do not ring for paused schedules', () => {
+    assert.deepEqual(Object.keys(alarmsOf(inVpc)).sort(), FAULTS);
+  });
+
+  test('are told by e-mail where an address is given', () => {
+    assert.deepEqual(ofType(plain, 'AWS::SNS::Subscription'), []);
+    assert.deepEqual(resource(inVpc, 'AlarmEmail', 'AWS::SNS::Subscription').Properties, {
+      TopicArn: { Ref: 'AlarmTopic' },
+      Protocol: 'email',
+      Endpoint: 'operator@example.org',
+    });
+  });
+
+  test('are gone with everything that belongs to them by ALARMS=off', () => {
+    for (const type of ['AWS::CloudWatch::Alarm', 'AWS::SNS::Topic', 'AWS::SNS::Subscription']) {
+      assert.deepEqual(ofType(silent, type), []);
+    }
+    assert.deepEqual(Object.keys(silent.template.Outputs), [
+      'ServerlessDeploymentBucketName',
+      'FailureQueueUrl',
+    ]);
+  });
+});
+
+describe('the dashboard', () => {
+  const bodyOf = (service: PackagedService) => {
+    const { DashboardBody } = resource(service, 'Dashboard', 'AWS::CloudWatch::Dashboard').Properties;
+    return JSON.parse(String((DashboardBody as JsonObject)['Fn::Sub'])) as { widgets: readonly JsonObject[] };
   };
 
-  test('refuses the stage local, which would hold the secrets of this machine', async () => {
-    assert.match(await refused({}, ['--stage', 'local']), /stage "local" is for npm start/);
-    assert.match(await refused({}, ['-s', 'local']), /stage "local" is for npm start/);
+  test('shows every custom metric, and only those that exist', () => {
+    const shown = bodyOf(plain).widgets.flatMap(({ properties }) => {
+      const { metrics = [] } = properties as { metrics?: readonly (readonly string[])[] };
+      let namespace = '';
+      return metrics.flatMap(([first = '', name = '']) => {
+        if (first === '...') return [];
+        namespace = first === '.' ? namespace : first;
+        return namespace === 'P2PConsumerScheduler' ? [name] : [];
+      });
+    });
+    assert.deepEqual(shown.sort(), Object.keys(METRIC_UNITS).sort());
   });
 
-  test('refuses an unknown VPC_MODE: without its VPC every call would come from a wrong address', async () => {
-    assert.match(await refused({ VPC_MODE: 'privat' }), /InVpc/);
-  });
-
-  test('refuses an unknown SIGNING_MODE: without its key nothing would be signed', async () => {
-    assert.match(await refused({ SIGNING_MODE: 'on' }), /custom\.signed/);
-  });
-
-  test('refuses a VPC without subnets', async () => {
-    assert.match(await refused({ VPC_MODE: 'private' }), /VPC_SUBNET_IDS/);
-  });
-
-  test('refuses a schedule with another period than the interval', async () => {
-    assert.match(await refused({ SYNC_SCHEDULE: 'rate(10 minutes)' }), /needs SYNC_INTERVAL_MS=600000/);
-    assert.match(
-      await refused({ IP_CHECK_INTERVAL_MS: '30000', IP_CHECK_SCHEDULE: 'rate(1 minute)' }),
-      /needs IP_CHECK_INTERVAL_MS=60000/,
-    );
+  test('is gone with the saved queries by DASHBOARD=off', () => {
+    assert.equal(ofType(plain, 'AWS::Logs::QueryDefinition').length, 3);
+    assert.deepEqual(ofType(silent, 'AWS::Logs::QueryDefinition'), []);
+    assert.deepEqual(ofType(silent, 'AWS::CloudWatch::Dashboard'), []);
   });
 });

@@ -5,25 +5,17 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { applyConditions, type RawTemplate, type Template } from './template.ts';
 import { readZip } from './zip.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const SOURCES = ['functions', 'lib', 'local', 'serverless.yml', 'package.json', 'tsconfig.json'];
-
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
-export type JsonObject = { readonly [name: string]: Json };
-
-export interface Resource {
-  readonly Type: string;
-  readonly Properties: JsonObject;
-}
+const SOURCES = ['aws', 'functions', 'lib', 'local', 'serverless.yml', 'package.json', 'tsconfig.json'];
 
 export interface PackagedService {
-  readonly template: {
-    readonly Resources: Readonly<Record<string, Resource>>;
-    readonly Conditions: JsonObject;
-    readonly Outputs: JsonObject;
-  };
+  /** As CloudFormation sees it: every condition decided. */
+  readonly template: Template;
+  /** The template's text, as it is uploaded. */
+  readonly templateText: string;
   /** The files of the deployable archive. */
   readonly code: ReadonlyMap<string, Buffer>;
   /** Every file that packaging wrote, the archive's own files included. */
@@ -54,13 +46,13 @@ export function bareEnv(folder: string, env: Readonly<Record<string, string>> = 
   return { PATH: process.env.PATH, HOME: folder, ...env };
 }
 
-/** Runs `npm run package` as npm would, and answers how it ended. */
-export async function runPackage(
+/** Runs `npx serverless` with these arguments, and answers how it ended. */
+export async function runServerless(
   folder: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<{ code: number; output: string }> {
-  const child = spawn(process.execPath, ['local/aws.ts', 'package', ...args], {
+  const child = spawn(process.execPath, ['node_modules/serverless/bin/serverless.js', ...args], {
     cwd: folder,
     env: bareEnv(folder, env),
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -73,7 +65,7 @@ export async function runPackage(
   return { code, output: out + err };
 }
 
-/** Packages the service as `npm run package -- --stage <stage>` does, with `env` as the only configuration. */
+/** Packages the service as `npx serverless package --stage <stage>` does, with `env` as the only configuration. */
 export async function packageService(
   t: Owner,
   stage: string,
@@ -82,7 +74,10 @@ export async function packageService(
   const service = await copyService(t);
   const temp = path.join(service, 'tmp');
   await mkdir(temp);
-  const { code: exit, output } = await runPackage(service, ['--stage', stage], { ...env, TMPDIR: temp });
+  const { code: exit, output } = await runServerless(service, ['package', '--stage', stage], {
+    ...env,
+    TMPDIR: temp,
+  });
   if (exit !== 0) throw new Error(`Packaging failed with exit code ${exit}:\n${output}`);
 
   const written = path.join(service, '.serverless');
@@ -97,39 +92,14 @@ export async function packageService(
     await mkdir(path.dirname(path.join(folder, name)), { recursive: true });
     await writeFile(path.join(folder, name), content);
   }
-  const template = JSON.parse(String(fileOf(everything, 'cloudformation-template-update-stack.json')));
+  const templateText = String(fileOf(everything, 'cloudformation-template-update-stack.json'));
+  const raw: RawTemplate = JSON.parse(templateText);
   const leftovers = [...(await readdir(temp)), ...(await readdir(path.join(service, '.esbuild')))];
-  return { template, code, everything, folder, leftovers };
+  return { template: applyConditions(raw), templateText, code, everything, folder, leftovers };
 }
 
 function fileOf(files: ReadonlyMap<string, Buffer>, name: string): Buffer {
   const file = files.get(name);
   if (file === undefined) throw new Error(`Packaging wrote no ${name}, only ${[...files.keys()].join(', ')}`);
   return file;
-}
-
-/**
- * What CloudFormation would make of a value where the condition `InVpc` is as given: `Fn::If` decided, what is
- * `AWS::NoValue` gone. References stay as they are.
- */
-export function resolve(value: Json, inVpc: boolean): Json {
-  if (Array.isArray(value)) {
-    return value.map((entry: Json) => resolve(entry, inVpc)).filter((entry) => !isNoValue(entry));
-  }
-  if (typeof value !== 'object' || value === null) return value;
-  const choice = 'Fn::If' in value ? value['Fn::If'] : undefined;
-  if (Array.isArray(choice)) {
-    const [condition, yes, no] = choice;
-    if (condition !== 'InVpc') throw new Error(`An unknown condition: ${JSON.stringify(condition)}`);
-    return resolve(inVpc ? yes : no, inVpc);
-  }
-  return Object.fromEntries(
-    Object.entries(value)
-      .map(([name, entry]): [string, Json] => [name, resolve(entry, inVpc)])
-      .filter(([, entry]) => !isNoValue(entry)),
-  );
-}
-
-function isNoValue(value: Json): boolean {
-  return typeof value === 'object' && value !== null && 'Ref' in value && value.Ref === 'AWS::NoValue';
 }

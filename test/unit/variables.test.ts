@@ -74,10 +74,17 @@ describe("the README's tables", () => {
 });
 
 describe('serverless.yml', () => {
-  const template = read('serverless.yml');
+  const template = ['serverless.yml', 'aws/alarms.yml', 'aws/dashboard.yml'].map(read).join('\n');
   const used = new Set([...template.matchAll(/\benv:([A-Z_]+)/g)].map(([, name = '']) => name));
-  /** Set by local/aws.ts, by AWS's tools, or by Upstash. */
-  const FOREIGN = ['AWS_REGION', 'ESBUILD_FOLDER', 'UPSTASH_REDIS_REST_TOKEN', 'UPSTASH_REDIS_REST_URL'];
+  /** Set by the local stack, by AWS's tools, or by Upstash. */
+  const FOREIGN = [
+    'AWS_DEFAULT_REGION',
+    'AWS_REGION',
+    'ESBUILD_FOLDER',
+    'READ_DOTENV',
+    'UPSTASH_REDIS_REST_TOKEN',
+    'UPSTASH_REDIS_REST_URL',
+  ];
 
   test('reads no variable that the table does not have', () => {
     const names: readonly string[] = [...VARIABLE_NAMES, ...FOREIGN];

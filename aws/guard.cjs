@@ -1,0 +1,96 @@
+// What Serverless would do without a word and must not, whichever way it was started (`npm run deploy` or
+// `npx serverless deploy`); and what it would leave behind. Plain CommonJS: it runs on whatever Node Serverless runs on.
+'use strict';
+
+const { mkdtempSync, rmSync } = require('node:fs');
+const { tmpdir } = require('node:os');
+const path = require('node:path');
+
+/** Never in a package as they are. Deployed stages hold references that CloudFormation resolves. */
+const SECRETS = ['LOCAL_UUID', 'REDIS_URL', 'REDIS_TOKEN', 'SIGNING_KEY'];
+const REFERENCE = /^\{\{resolve:[a-z-]+:[^{}]+\}\}$/;
+
+const UNIT_MS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };
+const INTERVALS = [
+  { schedule: 'SYNC_SCHEDULE', interval: 'SYNC_INTERVAL_MS', defaultMs: 300_000 },
+  { schedule: 'IP_CHECK_SCHEDULE', interval: 'IP_CHECK_INTERVAL_MS', defaultMs: 60_000 },
+];
+
+module.exports = class Guard {
+  constructor(serverless, options) {
+    const [command = ''] = serverless.processedInput.commands;
+    // Asked for now: Serverless puts its own default into the options later.
+    const region = options.region || options.r || process.env.AWS_REGION || process.env.AWS_DEFAULT_REGION;
+    const check = (faultOf) => () => {
+      const stage = serverless.getProvider('aws').getStage();
+      const fault = faultOf({ stage, command, region, service: serverless.service });
+      if (fault !== undefined) throw new serverless.classes.Error(fault, 'P2P_REFUSED');
+    };
+    this.hooks = {
+      'before:package:cleanup': () => {
+        check(packageFault)();
+        useOwnTemporaryFolder();
+        rmSync(path.join(serverless.serviceDir, serverless.service.custom.esbuild.outputWorkFolder), {
+          recursive: true,
+          force: true,
+        });
+      },
+      // A package that was made before, by `--package`, comes here only.
+      'before:deploy:deploy': check(packageFault),
+      'before:remove:remove': check(stackFault),
+      'before:rollback:initialize': check(stackFault),
+      'before:deploy:function:initialize': check(functionFault),
+    };
+  }
+};
+
+/** @returns why this service must not be packaged or deployed as it is configured, or undefined. */
+function packageFault({ stage, command, region, service: { provider, functions } }) {
+  const fault = command === 'package' ? stageFault(stage) : stackFault({ stage, region });
+  if (fault !== undefined) return fault;
+  const environments = [provider, ...Object.values(functions)].map(({ environment }) => environment ?? {});
+  const exposed = SECRETS.filter((name) =>
+    environments.some((environment) => environment[name] != null && !REFERENCE.test(environment[name])),
+  );
+  if (exposed.length > 0) {
+    return `${exposed.join(', ')} would be in the package as it is. Put it into the secret p2p/${stage} of AWS Secrets Manager (docs/DEPLOYING.md), and give no --param for it.`;
+  }
+  const { VPC_MODE, VPC_SUBNET_IDS, VPC_SECURITY_GROUP_IDS } = process.env;
+  if (VPC_MODE === 'private' && !(VPC_SUBNET_IDS && VPC_SECURITY_GROUP_IDS)) {
+    return 'VPC_MODE=private needs VPC_SUBNET_IDS and VPC_SECURITY_GROUP_IDS, each a comma list of ids.';
+  }
+  return INTERVALS.map(intervalFault).find((each) => each !== undefined);
+}
+
+/** @returns why no stack of this stage may be touched, or undefined. */
+function stackFault({ stage, region }) {
+  const fault = stageFault(stage);
+  if (fault !== undefined) return fault;
+  if (region) return undefined;
+  return 'Which region? Serverless does not read it from an AWS profile and would take us-east-1. Give --region, or export AWS_REGION.';
+}
+
+function stageFault(stage) {
+  if (stage !== 'local') return undefined;
+  return 'The stage "local" is for this machine: packaged, it would hold the secrets of its environment. Give another --stage, for example --stage prod.';
+}
+
+function functionFault() {
+  return '"deploy function" writes the environment past CloudFormation, so that the references to the secret stay unresolved and the function stops. Use "deploy": it takes an unchanged stack as it is.';
+}
+
+/** Due times and backoff are computed from the interval, so a schedule with another period makes them wrong. */
+function intervalFault({ schedule, interval, defaultMs }) {
+  const rate = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(process.env[schedule] ?? '');
+  if (rate === null) return undefined;
+  const periodMs = Number(rate[1]) * UNIT_MS[rate[2]];
+  if (periodMs === Number(process.env[interval] || defaultMs)) return undefined;
+  return `${schedule}=${process.env[schedule]} needs ${interval}=${periodMs}.`;
+}
+
+/** Packaging leaves a folder in the temporary directory. This process gets one of its own, which goes when it ends. */
+function useOwnTemporaryFolder() {
+  const folder = mkdtempSync(path.join(tmpdir(), 'p2p-serverless-'));
+  process.env.TMPDIR = folder;
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+}

@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { afterEach, describe, test } from 'node:test';
+
+const require = createRequire(import.meta.url);
+const Guard: new (
+  serverless: object,
+  options: object,
+) => { hooks: Record<string, () => void> } = require('../../../aws/guard.cjs');
+
+const REFERENCES = {
+  LOCAL_UUID: '{{resolve:secretsmanager:p2p/prod:SecretString:localUuid}}',
+  REDIS_URL: '{{resolve:secretsmanager:p2p/prod:SecretString:redisUrl}}',
+  REDIS_TOKEN: '{{resolve:secretsmanager:p2p/prod:SecretString:redisToken}}',
+  SIGNING_KEY: null,
+};
+
+const before = { ...process.env };
+afterEach(() => {
+  process.env = { ...before };
+});
+
+interface Situation {
+  /** The command, as far as the guard sees it. */
+  readonly command: 'package' | 'deploy' | 'remove' | 'rollback';
+  readonly stage?: string;
+  readonly region?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly environment?: Readonly<Record<string, string | null>>;
+  readonly functionEnvironment?: Readonly<Record<string, string>>;
+}
+
+/** What Serverless would be told when it reaches this hook: the refusal, or undefined. */
+function refusalAt(
+  hook: string,
+  {
+    command,
+    stage = 'prod',
+    region,
+    env = {},
+    environment = REFERENCES,
+    functionEnvironment = {},
+  }: Situation,
+): string | undefined {
+  process.env = { PATH: before.PATH, ...env };
+  const serverless = {
+    processedInput: { commands: [command] },
+    serviceDir: '/nowhere',
+    classes: { Error },
+    getProvider: () => ({ getStage: () => stage }),
+    service: {
+      provider: { environment },
+      functions: { sync: { environment: functionEnvironment } },
+      custom: { esbuild: { outputWorkFolder: '.esbuild/prod' } },
+    },
+  };
+  const { hooks } = new Guard(serverless, region === undefined ? {} : { region });
+  try {
+    hooks[hook]?.();
+    return undefined;
+  } catch (error) {
+    assert.ok(error instanceof Error);
+    return error.message;
+  }
+}
+
+const PACKAGE = 'before:package:cleanup';
+const DEPLOY = 'before:deploy:deploy';
+const REMOVE = 'before:remove:remove';
+const ROLLBACK = 'before:rollback:initialize';
+const DEPLOY_FUNCTION = 'before:deploy:function:initialize';
+
+describe('the stage local', () => {
+  for (const [hook, command] of [
+    [PACKAGE, 'package'],
+    [DEPLOY, 'deploy'],
+    [REMOVE, 'remove'],
+    [ROLLBACK, 'rollback'],
+  ] as const) {
+    test(`is refused by ${command}`, () => {
+      const refusal = refusalAt(hook, { command, stage: 'local', region: 'eu-central-1' });
+
+      assert.match(refusal ?? '', /stage "local" is for this machine/);
+    });
+  }
+});
+
+describe('a region', () => {
+  test('is asked for by whatever touches a stack', () => {
+    assert.match(refusalAt(DEPLOY, { command: 'deploy' }) ?? '', /Which region\?/);
+    assert.match(refusalAt(REMOVE, { command: 'remove' }) ?? '', /Which region\?/);
+    assert.match(refusalAt(ROLLBACK, { command: 'rollback' }) ?? '', /Which region\?/);
+    assert.match(
+      refusalAt(PACKAGE, { command: 'deploy' }) ?? '',
+      /Which region\?/,
+      'before anything is built',
+    );
+  });
+
+  test('is taken from --region, AWS_REGION or AWS_DEFAULT_REGION', () => {
+    assert.equal(refusalAt(DEPLOY, { command: 'deploy', region: 'eu-central-1' }), undefined);
+    for (const name of ['AWS_REGION', 'AWS_DEFAULT_REGION']) {
+      assert.equal(refusalAt(REMOVE, { command: 'remove', env: { [name]: 'eu-central-1' } }), undefined);
+    }
+  });
+
+  test('is not needed for a package', () => {
+    assert.equal(refusalAt(PACKAGE, { command: 'package' }), undefined);
+  });
+});
+
+describe('a secret', () => {
+  test('is refused as it is, whatever brought it into the environment', () => {
+    const plain = { ...REFERENCES, REDIS_TOKEN: 'planted' };
+    const mixed = { ...REFERENCES, REDIS_URL: 'x{{resolve:secretsmanager:a}}' };
+
+    assert.match(refusalAt(PACKAGE, { command: 'package', environment: plain }) ?? '', /^REDIS_TOKEN would/);
+    assert.match(refusalAt(PACKAGE, { command: 'package', environment: mixed }) ?? '', /^REDIS_URL would/);
+    assert.match(
+      refusalAt(PACKAGE, { command: 'package', functionEnvironment: { SIGNING_KEY: 'planted' } }) ?? '',
+      /^SIGNING_KEY would/,
+    );
+  });
+
+  test('is not repeated by the refusal', () => {
+    const environment = { ...REFERENCES, REDIS_TOKEN: 'planted' };
+
+    assert.doesNotMatch(refusalAt(PACKAGE, { command: 'package', environment }) ?? '', /planted/);
+  });
+});
+
+describe('a configuration that Serverless would deploy without a word', () => {
+  test('is refused for a VPC without subnets', () => {
+    const env = { VPC_MODE: 'private', VPC_SUBNET_IDS: 'subnet-1' };
+
+    assert.match(refusalAt(PACKAGE, { command: 'package', env }) ?? '', /VPC_SECURITY_GROUP_IDS/);
+  });
+
+  test('is refused for a schedule with another period than the interval', () => {
+    const faults: [Record<string, string>, RegExp][] = [
+      [{ SYNC_SCHEDULE: 'rate(10 minutes)' }, /needs SYNC_INTERVAL_MS=600000/],
+      [
+        { IP_CHECK_INTERVAL_MS: '30000', IP_CHECK_SCHEDULE: 'rate(1 minute)' },
+        /needs IP_CHECK_INTERVAL_MS=60000/,
+      ],
+    ];
+    for (const [env, expected] of faults) {
+      assert.match(refusalAt(PACKAGE, { command: 'package', env }) ?? '', expected);
+    }
+  });
+
+  test('is accepted where schedule and interval agree', () => {
+    const env = { SYNC_SCHEDULE: 'rate(1 hour)', SYNC_INTERVAL_MS: '3600000' };
+
+    assert.equal(refusalAt(PACKAGE, { command: 'package', env }), undefined);
+  });
+});
+
+test('"deploy function" is refused: it would leave the references to the secret unresolved', () => {
+  assert.match(
+    refusalAt(DEPLOY_FUNCTION, { command: 'deploy', region: 'eu-central-1' }) ?? '',
+    /Use "deploy"/,
+  );
+});
