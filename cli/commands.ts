@@ -99,9 +99,9 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'verify',
     usage: [
-      'consumer address [--redis url [--prefix text]] [--port n] [--allow networks]',
-      'producer address [--allow networks]',
-      '… --as uuid, with SIGNING_KEY',
+      'consumer address [--redis url] [--prefix text] [--port n]',
+      'producer address',
+      '… [--allow networks] [--as uuid, with SIGNING_KEY]',
     ],
     summary: "does a peer of anybody's making keep the contract?",
     details: [
