@@ -79,6 +79,8 @@ async function openWorld(lab: Lab, file: string): Promise<(name: string, hurry: 
         IP_SOURCES: sources.map(({ url }) => url).join(','),
         IP_CHECK_INTERVAL_MS: String(60_000 / hurry),
         SYNC_INTERVAL_MS: String(300_000 / hurry),
+        // The gateway of the machine that measures is left alone.
+        IP_HINTS: 'interface',
       },
       stdio: 'ignore',
     });

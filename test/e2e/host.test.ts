@@ -60,6 +60,8 @@ function startHost(
       IP_SOURCES: sources,
       IP_CHECK_INTERVAL_MS: '1000',
       SYNC_INTERVAL_MS: '1000',
+      // The gateway of the machine on which the tests run is left alone.
+      IP_HINTS: 'interface',
       ...env,
     },
   });

@@ -17,7 +17,7 @@ const SOURCES = {
 };
 const PRODUCERS = ['198.51.100.21', '198.51.100.22', '198.51.100.23', '198.51.100.24', '198.51.100.25'];
 const CONSUMER = '198.51.100.31';
-const NEW_IP = '203.0.113.77';
+const NEW_IP = '11.22.33.77';
 
 interface Call {
   readonly to: string;
@@ -76,7 +76,7 @@ test('when the router gets another address, every producer is told, and sees tha
 
   // The first address is a change from nothing.
   await home.call('invoke', 'ip-check');
-  const first = await callsTo('/ip', /203\.0\.113\.10"/, PRODUCERS.length);
+  const first = await callsTo('/ip', /11\.22\.33\.10"/, PRODUCERS.length);
   assert.deepEqual(first.map(({ to }) => to).sort(), PRODUCERS);
   assert.deepEqual(new Set(first.map(({ from }) => from)), new Set([network.firstIp]));
   await home.call('invoke', 'sync');
@@ -88,7 +88,7 @@ test('when the router gets another address, every producer is told, and sees tha
   const changedAt = performance.now();
   network.renumber(network.firstIp, NEW_IP);
   await home.call('invoke', 'ip-check');
-  const told = await callsTo('/ip', /203\.0\.113\.77"/, PRODUCERS.length);
+  const told = await callsTo('/ip', /11\.22\.33\.77"/, PRODUCERS.length);
   t.diagnostic(
     `${Math.round(performance.now() - changedAt)} ms from the change of the address to the last of ${PRODUCERS.length} ` +
       'producers told, 3,000 of them between the two looks',

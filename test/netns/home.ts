@@ -21,7 +21,6 @@ inhabit(
           env: {
             IP_SOURCES: process.env.IP_SOURCES,
             PEER_ALLOW_CIDRS: '198.51.100.0/24',
-            IP_ALLOW_CIDRS: '203.0.113.0/24',
           },
         },
       );

@@ -5,25 +5,36 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
  * A small internet on this machine, in network namespaces of its own, without a way out:
  *
  * ```
- * home 192.168.77.2 ── 192.168.77.1 nat 203.0.113.10 ── 203.0.113.1 outside, with 198.51.100.0/24
+ * router:    home 192.168.77.2 ── 192.168.77.1 nat 11.22.33.10 ── 11.22.33.1 outside, with 198.51.100.0/24
+ * no router: home 11.22.33.10 ─────────────────────────────────── 11.22.33.1 outside, with 198.51.100.0/24
  * ```
  *
  * `nat` masquerades: what `home` calls sees the address that `nat` has on its outer side, as behind any home router.
+ * 11.0.0.0/8 is public and nobody's on the real internet: miniupnpd tells no address of a documentation range.
  */
 export interface Network {
   readonly home: string;
+  /** The namespace of the router; that of `home` where there is none. */
+  readonly nat: string;
   readonly outside: string;
-  /** What `nat` has on its outer side at first. */
+  /** The address that the outside sees at first. */
   readonly firstIp: string;
-  /** Replaces the outer address of `nat`, as a provider does. */
+  /** Replaces the address that the outside sees, as a provider does. */
   renumber(from: string, to: string): void;
+  /** Cuts the cable of `home`, or plugs it in again. Without a router its address is gone with it. */
+  plug(state: 'in' | 'out', ip?: string): void;
+  /** Cuts the cable between `nat` and the outside, or plugs it in again. */
+  plugUplink(state: 'in' | 'out'): void;
   /** Gives the outside an address on which it can listen. */
   addOutside(ip: string): void;
   /** Removes everything. */
   remove(): void;
 }
 
-const FIRST_IP = '203.0.113.10';
+const FIRST_IP = '11.22.33.10';
+const UPSTREAM = '11.22.33.1';
+const GATEWAY = '192.168.77.1';
+const HOME_IP = '192.168.77.2';
 
 /** Why no network can be made here, or undefined. */
 export function missingForNetwork(): string | undefined {
@@ -54,41 +65,51 @@ export function needsNetwork(): { skip?: string } {
   return { skip: `NEEDS ${missing}` };
 }
 
+let networks = 0;
+
 /** Makes the network. `hosts` is what `home` resolves, name → address. */
-export function createNetwork(hosts: Readonly<Record<string, string>>): Network {
-  const name = (part: string) => `p2p-${process.pid}-${part}`;
-  const [home, nat, outside] = [name('home'), name('nat'), name('outside')];
+export function createNetwork(
+  hosts: Readonly<Record<string, string>>,
+  { router = true }: { router?: boolean } = {},
+): Network {
+  networks += 1;
+  const name = (part: string) => `p2p-${process.pid}-${networks}-${part}`;
+  const [home, outside] = [name('home'), name('outside')];
+  const nat = router ? name('nat') : home;
+  const spaces = router ? [home, nat, outside] : [home, outside];
   const etc = `/etc/netns/${home}`;
   const ip = (...args: string[]) => execFileSync('ip', args, { stdio: 'pipe' });
   const inside = (namespace: string, ...args: string[]) => ip('netns', 'exec', namespace, ...args);
+  const give = (namespace: string, link: string, address: string) => {
+    ip('-n', namespace, 'address', 'add', `${address}/24`, 'dev', link);
+    ip('-n', namespace, 'link', 'set', link, 'up');
+  };
+  const routeOut = () => ip('-n', nat, 'route', 'replace', 'default', 'via', UPSTREAM);
 
   const remove = () => {
-    for (const namespace of [home, nat, outside]) succeeds('ip', ['netns', 'del', namespace]);
+    for (const namespace of spaces) succeeds('ip', ['netns', 'del', namespace]);
     rmSync(etc, { recursive: true, force: true });
   };
 
   try {
-    for (const namespace of [home, nat, outside]) {
+    for (const namespace of spaces) {
       ip('netns', 'add', namespace);
       ip('-n', namespace, 'link', 'set', 'lo', 'up');
     }
-    ip('link', 'add', 'lan', 'netns', home, 'type', 'veth', 'peer', 'name', 'inner', 'netns', nat);
     ip('link', 'add', 'outer', 'netns', nat, 'type', 'veth', 'peer', 'name', 'uplink', 'netns', outside);
-    for (const [namespace, link, address] of [
-      [home, 'lan', '192.168.77.2/24'],
-      [nat, 'inner', '192.168.77.1/24'],
-      [nat, 'outer', `${FIRST_IP}/24`],
-      [outside, 'uplink', '203.0.113.1/24'],
-    ] as const) {
-      ip('-n', namespace, 'address', 'add', address, 'dev', link);
-      ip('-n', namespace, 'link', 'set', link, 'up');
+    give(nat, 'outer', FIRST_IP);
+    give(outside, 'uplink', UPSTREAM);
+    routeOut();
+    if (router) {
+      ip('link', 'add', 'lan', 'netns', home, 'type', 'veth', 'peer', 'name', 'inner', 'netns', nat);
+      give(home, 'lan', HOME_IP);
+      give(nat, 'inner', GATEWAY);
+      ip('-n', home, 'route', 'add', 'default', 'via', GATEWAY);
+      inside(nat, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward');
+      inside(nat, 'nft', 'add table ip nat');
+      inside(nat, 'nft', 'add chain ip nat out { type nat hook postrouting priority srcnat; }');
+      inside(nat, 'nft', 'add rule ip nat out oifname "outer" masquerade');
     }
-    ip('-n', home, 'route', 'add', 'default', 'via', '192.168.77.1');
-    ip('-n', nat, 'route', 'add', 'default', 'via', '203.0.113.1');
-    inside(nat, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward');
-    inside(nat, 'nft', 'add table ip nat');
-    inside(nat, 'nft', 'add chain ip nat out { type nat hook postrouting priority srcnat; }');
-    inside(nat, 'nft', 'add rule ip nat out oifname "outer" masquerade');
     mkdirSync(etc, { recursive: true });
     const lines = ['127.0.0.1 localhost', ...Object.entries(hosts).map(([host, to]) => `${to} ${host}`)];
     writeFileSync(`${etc}/hosts`, `${lines.join('\n')}\n`);
@@ -99,13 +120,28 @@ export function createNetwork(hosts: Readonly<Record<string, string>>): Network 
 
   return {
     home,
+    nat,
     outside,
     firstIp: FIRST_IP,
     renumber(from, to) {
       // In this order: the second address of a subnet would go with the first.
       ip('-n', nat, 'address', 'del', `${from}/24`, 'dev', 'outer');
       ip('-n', nat, 'address', 'add', `${to}/24`, 'dev', 'outer');
-      ip('-n', nat, 'route', 'replace', 'default', 'via', '203.0.113.1');
+      routeOut();
+    },
+    plug(state, address) {
+      const link = router ? 'lan' : 'outer';
+      if (state === 'out') {
+        ip('-n', home, 'link', 'set', link, 'down');
+        ip('-n', home, 'address', 'flush', 'dev', link);
+        return;
+      }
+      give(home, link, address ?? (router ? HOME_IP : FIRST_IP));
+      if (router) ip('-n', home, 'route', 'add', 'default', 'via', GATEWAY);
+      else routeOut();
+    },
+    plugUplink(state) {
+      ip('-n', outside, 'link', 'set', 'uplink', state === 'in' ? 'up' : 'down');
     },
     addOutside: (address) => ip('-n', outside, 'address', 'add', `${address}/32`, 'dev', 'lo'),
     remove,

@@ -18,6 +18,7 @@ async function listen(server: Server, port: number, ip: string): Promise<void> {
 }
 
 const sayWhoCalls: RequestListener = ({ socket }, response) => {
+  report({ to: socket.localAddress, from: socket.remoteAddress, path: 'source', body: '', at: Date.now() });
   response.end(`${socket.remoteAddress}\n`);
 };
 
@@ -26,14 +27,15 @@ inhabit(
     start: () => {},
     source: (ip: string, key: string, cert: string) =>
       listen(createHttpsServer({ key: readFileSync(key), cert: readFileSync(cert) }, sayWhoCalls), 443, ip),
-    peer: (ip: string) =>
+    peer: (ip: string, port = 80) =>
       listen(
         createServer(async (request, response) => {
           const body = await text(request);
-          report({ to: ip, from: request.socket.remoteAddress, path: request.url, body });
+          const to = port === 80 ? ip : `${ip}:${port}`;
+          report({ to, from: request.socket.remoteAddress, path: request.url, body, at: Date.now() });
           response.end();
         }),
-        80,
+        port,
         ip,
       ),
   },

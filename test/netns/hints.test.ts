@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { needsNetwork } from './network.ts';
+import { needsRouter } from './router-daemon.ts';
+import { type Call, openScene, type SceneHost } from './scene.ts';
+
+/** No check comes by the schedule while a test lasts: what is told was found out by a hint. */
+const BY_HINT_ALONE = { IP_CHECK_INTERVAL_MS: '3600000', SYNC_INTERVAL_MS: '3600000' };
+const limit = { timeout: 120_000 };
+
+const senders = (calls: readonly Call[]) => [...new Set(calls.map(({ from }) => from))];
+const checks = (host: SceneHost) => host.lines.filter((line) => /The address has changed/.test(line));
+
+describe('a host with hints', { concurrency: true }, () => {
+  test('tells every producer when its router (miniupnpd) gets another address, at once', {
+    ...limit,
+    ...needsRouter(),
+  }, async (t) => {
+    const { network, startHost } = await openScene(t, { producers: 20 });
+    const host = await startHost({ ...BY_HINT_ALONE, IP_HINTS: 'gateway' });
+    const deaf = await startHost({ ...BY_HINT_ALONE, IP_HINTS: 'none' });
+    await Promise.all([host.told(network.firstIp), deaf.told(network.firstIp)]);
+    await host.line(/The gateway speaks NAT-PMP/);
+
+    let current = network.firstIp;
+    for (const next of ['11.22.33.77', '11.22.33.78']) {
+      network.renumber(current, next);
+      assert.deepEqual(senders(await host.told(next)), [next], 'what they are told is what they see');
+      current = next;
+    }
+    assert.equal(checks(host).length, 3);
+    assert.equal(checks(deaf).length, 1, 'without hints nobody has looked');
+  });
+
+  test('tells the address with which its router’s line comes back', {
+    ...limit,
+    ...needsRouter(),
+  }, async (t) => {
+    const { network, startHost } = await openScene(t, { producers: 5 });
+    const host = await startHost(BY_HINT_ALONE);
+    await host.told(network.firstIp);
+    await host.line(/The gateway speaks NAT-PMP/);
+
+    network.plugUplink('out');
+    network.renumber(network.firstIp, '11.22.33.79');
+    // The gateway tells the new address while nothing can be reached by it.
+    await host.line(/The sources did not settle what the address is/);
+    network.plugUplink('in');
+    assert.deepEqual(senders(await host.told('11.22.33.79')), ['11.22.33.79']);
+  });
+
+  test('tells every producer when the address of its own interface changes', {
+    ...limit,
+    ...needsNetwork(),
+  }, async (t) => {
+    const { network, startHost } = await openScene(t, { producers: 5, router: 'none' });
+    const host = await startHost({ ...BY_HINT_ALONE, IP_HINTS: 'interface' });
+    await host.told(network.firstIp);
+    network.renumber(network.firstIp, '11.22.33.80');
+    assert.deepEqual(senders(await host.told('11.22.33.80')), ['11.22.33.80']);
+  });
+
+  test('tells the address with which its link comes back', { ...limit, ...needsNetwork() }, async (t) => {
+    const { network, startHost } = await openScene(t, { producers: 5, router: 'none' });
+    const host = await startHost(BY_HINT_ALONE);
+    await host.told(network.firstIp);
+    network.plug('out');
+    await host.line(/The sources did not settle what the address is/);
+    network.plug('in', '11.22.33.81');
+    assert.deepEqual(senders(await host.told('11.22.33.81')), ['11.22.33.81']);
+  });
+
+  test('is not moved by a gateway that lies and floods: few checks, no change, no memory', {
+    ...limit,
+    ...needsNetwork(),
+  }, async (t) => {
+    const { network, startHost, calls, until, inRouter } = await openScene(t, {
+      producers: 1,
+      router: 'silent',
+    });
+    const host = await startHost(BY_HINT_ALONE);
+    await host.told(network.firstIp);
+    const before = { kb: await host.residentKb(), asked: asked(calls).length, atMs: Date.now() };
+
+    const liar = await inRouter('liar.ts');
+    await until(() => asked(calls).length >= before.asked + 3);
+
+    const { announcements } = (await liar.call('counts')) as { announcements: number };
+    assert.ok(announcements > 1_000, `${announcements} announcements`);
+    // A quiet check asks one source, and checks begin 5 s apart: the third comes 10 s after the first. A second for delays.
+    const [first, , third] = asked(calls).slice(before.asked);
+    assert.ok((third?.at ?? 0) - (first?.at ?? 0) > 9_000, 'at most one check in 5 s');
+    assert.ok((await host.residentKb()) - before.kb < 30_000);
+    assert.equal(checks(host).length, 1, 'nothing but the first address was told');
+    assert.equal(calls.filter(({ path }) => path === '/ip').length, 1);
+  });
+});
+
+const asked = (calls: readonly Call[]) => calls.filter(({ path }) => path === 'source');
