@@ -1,6 +1,5 @@
-import { once } from 'node:events';
-import { connect } from 'node:net';
 import { RedisReplyError } from '../lib/errors.ts';
+import { type CommandCount, countCommands } from '../test/support/monitor.ts';
 import { startTestRedis } from '../test/support/redis.ts';
 import { ipOf, uuidOf } from './world.ts';
 
@@ -17,14 +16,9 @@ export interface BenchRedis {
   remove(key: string): Promise<void>;
   /** Writes peers 0 … `count` - 1 into the hash `key`: uuid → what `address` says, by default the peer's IP alone. */
   fillPeers(key: string, count: number, address?: (index: number) => string): Promise<void>;
-  /** Starts counting the commands that arrive, those inside scripts excluded. Undefined on the embedded engine. */
+  /** Starts counting the commands that are sent and run. Undefined on the embedded engine. */
   countCommands(): Promise<CommandCount | undefined>;
   end(): Promise<void>;
-}
-
-export interface CommandCount {
-  /** Stops counting and answers how many there were. */
-  take(): Promise<number>;
 }
 
 const PEERS_PER_COMMAND = 500;
@@ -57,39 +51,7 @@ export async function startBenchRedis(): Promise<BenchRedis> {
       }
     },
     countCommands: async () =>
-      kind === 'real' ? monitor(tcpUrl, async (word) => void (await send([['ECHO', word]]))) : undefined,
+      kind === 'real' ? countCommands(tcpUrl, (word) => send([['ECHO', word]])) : undefined,
     end: stop,
-  };
-}
-
-/** Counts by MONITOR, which shows every command as it arrives, and `lua]` before those of a script. */
-async function monitor(url: string, mark: (word: string) => Promise<void>): Promise<CommandCount> {
-  const { hostname, port } = new URL(url);
-  const socket = connect(Number(port), hostname);
-  const lastWord = 'the-count-ends-here';
-  let commands = 0;
-  let rest = '';
-  let marked: (() => void) | undefined;
-  const atMark = new Promise<void>((resolve) => {
-    marked = resolve;
-  });
-  await once(socket, 'connect');
-  socket.write('MONITOR\r\n');
-  await once(socket, 'data');
-  socket.on('data', (chunk: Buffer) => {
-    const lines = (rest + chunk.toString('latin1')).split('\r\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) {
-      if (line.includes(lastWord)) marked?.();
-      else if (/^\+[\d.]+ \[\d+ (?!lua\])/.test(line)) commands++;
-    }
-  });
-  return {
-    async take() {
-      await mark(lastWord);
-      await atMark;
-      socket.destroy();
-      return commands;
-    },
   };
 }

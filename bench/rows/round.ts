@@ -28,7 +28,7 @@ export const round: Row = {
 
     const count = await redis.countCommands();
     const { facts } = await ours.run();
-    const commands = (await count?.take()) ?? facts.commands ?? Number.NaN;
+    const commands = (await count?.take())?.sent ?? facts.commands ?? Number.NaN;
     const [roundMb, loopMb] = [valuesOf('peakMb', runs.round), valuesOf('peakMb', runs.loop)];
     return {
       kind: 'measured',

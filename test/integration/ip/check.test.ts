@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EventError, IdentityError, RedisReplyError, RedisUnavailableError } from '../../../lib/errors.ts';
+import { countCommands } from '../../support/monitor.ts';
+import { needsRealRedis } from '../../support/redis.ts';
 import { BEFORE, NEW, OLD, OTHER } from '../../unit/ip/votes.ts';
 import { DAY, HOUR, inWorld, LOCAL_UUID, MINUTE, producer, START } from './world.ts';
 
@@ -68,6 +70,18 @@ inWorld('an IP check', (world) => {
     // TIME and the ticket, then the record: the contract allows six.
     assert.deepEqual(w.trips, [2, 1]);
   });
+
+  test(
+    'of a quiet check Redis runs at most 12 commands, those inside scripts counted',
+    needsRealRedis(),
+    async () => {
+      const w = world();
+      await w.settle(OLD, producer(1));
+      const count = await countCommands(w.test.tcpUrl, (word) => w.test.command('ECHO', word));
+      assert.equal((await w.check()).outcome, 'confirmed');
+      assert.deepEqual(await count.take(), { sent: 3, run: 11 });
+    },
+  );
 
   test('a quiet check invokes nothing, makes nobody due and writes no history', async () => {
     const w = world();
