@@ -3,7 +3,7 @@ import { ConfigError } from './errors.ts';
 import type { SourceSpec } from './ip/source-spec.ts';
 import { parseOwnIp } from './peers/ip-space.ts';
 import { strayPart } from './variable-checks.ts';
-import { describeVariable, isVariable, VARIABLES } from './variables.ts';
+import { describeVariable, isVariable, LOG_LEVELS, VARIABLES } from './variables.ts';
 
 /** The validated configuration. Names follow the variables; times are milliseconds. */
 export type Config = ReturnType<typeof loadConfig>;
@@ -93,8 +93,13 @@ function withFallbacks(env: Environment): Record<string, string> {
   };
   fall('REDIS_URL', 'UPSTASH_REDIS_REST_URL');
   fall('REDIS_TOKEN', 'UPSTASH_REDIS_REST_TOKEN');
-  fall('LOG_LEVEL', 'POWERTOOLS_LOG_LEVEL');
+  // Powertools knows more levels than a host's log does (SILENT, CRITICAL): those are none of ours.
+  if (isLogLevel(given.POWERTOOLS_LOG_LEVEL)) fall('LOG_LEVEL', 'POWERTOOLS_LOG_LEVEL');
   return given;
+}
+
+function isLogLevel(text = ''): boolean {
+  return LOG_LEVELS.some((level) => level === text.toUpperCase());
 }
 
 const SCHEMA = v.pipe(

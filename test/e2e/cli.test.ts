@@ -78,7 +78,7 @@ describe('npm run p2p', () => {
     ];
     const { run } = await operatorAt(t, { ...envOf(redis, sources.list), PEER_PORT: String(api.port) });
 
-    assert.match((await run(['status'])).out, /^UNKNOWN {4}nothing has run on this Redis yet\n/);
+    assert.match((await run(['status'])).out, /^UNKNOWN {4}Nothing has run on this Redis yet\n/);
     assert.equal((await run(['consumers', 'add', PEER_UUID, peer.address])).code, 0);
     assert.equal((await run(['producers', 'add', PRODUCER_UUID, producer.address])).code, 0);
     assert.match((await run(['sync'])).out, /^The round is complete: 1 call /);

@@ -185,6 +185,7 @@ test('what only a host uses is read and checked as well', () => {
     gateway: false,
   });
   assert.equal(loadConfig({ ...MINIMAL, POWERTOOLS_LOG_LEVEL: 'ERROR' }).host.log.level, 'ERROR');
+  assert.equal(loadConfig({ ...MINIMAL, POWERTOOLS_LOG_LEVEL: 'SILENT' }).host.log.level, 'INFO');
 });
 
 test('the page stands on loopback, or behind a token', () => {
