@@ -1,4 +1,7 @@
-import { spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 
 /**
  * Options for a test that needs python3: skipped, with the reason, where there is none.
@@ -9,4 +12,32 @@ export function needsPython(): { skip?: string } {
   if (spawnSync('python3', ['--version'], { stdio: 'ignore' }).status === 0) return {};
   if (process.env.CI) throw new Error('CI needs python3 in PATH: tests must not be skipped there.');
   return { skip: 'NEEDS python3 in PATH (apt-get install python3)' };
+}
+
+interface Owner {
+  after(end: () => Promise<void>): void;
+}
+
+/** Starts a peer of `test/fixtures/python` on a port of its own. Answers the port. */
+export async function startPythonPeer(
+  t: Owner,
+  peer: 'consumer_api' | 'producer',
+  env: Readonly<Record<string, string>>,
+): Promise<number> {
+  const script = fileURLToPath(new URL(`../fixtures/python/${peer}.py`, import.meta.url));
+  const child: ChildProcess = spawn('python3', ['-B', script], {
+    env: { PATH: process.env.PATH, LISTEN: '0', ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  t.after(async () => {
+    child.kill('SIGKILL');
+    await exited;
+  });
+  if (child.stdout === null) throw new Error('python3 has no output');
+  const [line] = await Promise.race([
+    once(createInterface({ input: child.stdout }), 'line'),
+    exited.then(() => Promise.reject(new Error(`${peer}.py ended at its start`))),
+  ]);
+  return Number(/\d+$/.exec(String(line))?.[0]);
 }
