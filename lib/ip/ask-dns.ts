@@ -13,7 +13,7 @@ interface DnsQuestion {
 }
 
 /**
- * Asks the name servers for the one address that a name has in this family. Never throws. The resolver is new each time:
+ * Asks the name servers for the one address that a name has in this family; several records of it are one. Never throws. The resolver is new each time:
  * it reads the system's name servers afresh (they change with the network) and has no cache of its own.
  */
 export async function askDns(
@@ -28,7 +28,7 @@ export async function askDns(
   try {
     if (dnsServers !== undefined) resolver.setServers(dnsServers);
     const addresses = await (family === 4 ? resolver.resolve4(hostname) : resolver.resolve6(hostname));
-    const [said, ...others] = addresses;
+    const [said, ...others] = new Set(addresses);
     if (said === undefined) return { error: 'not-found' };
     return others.length > 0 ? { error: 'ambiguous' } : { said };
   } catch (error) {

@@ -1,10 +1,13 @@
 import { type Ip, parseIp } from '../peers/ip-space.ts';
 
-/** Where a source gets our IP from, as `IP_SOURCES` names it. Votes count by `operator`. */
+/**
+ * Where a source gets our IP from, as `IP_SOURCES` names it. Votes count by `operator`: the registrable domain of an
+ * `https://` service, and `dns` for all `dns:` names together, which somebody with the rights on our zone could all set.
+ */
 export type SourceSpec =
   | { readonly kind: 'http'; readonly id: string; readonly operator: string; readonly url: URL }
-  | { readonly kind: 'dns'; readonly id: string; readonly operator: string; readonly hostname: string }
-  | { readonly kind: 'static'; readonly id: string; readonly operator: string; readonly ip: Ip };
+  | { readonly kind: 'dns'; readonly id: string; readonly operator: 'dns'; readonly hostname: string }
+  | { readonly kind: 'static'; readonly id: string; readonly operator: 'static'; readonly ip: Ip };
 
 /**
  * Domains whose operator their name does not show. icanhazip.com has been run by Cloudflare since 2021, amazonaws.com and
@@ -31,7 +34,7 @@ export function parseSource(entry: string): SourceSpec | { fault: string } {
     const valid =
       hostname.length <= 253 && /^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z][a-z0-9-]*$/.test(hostname);
     return valid
-      ? { kind: 'dns', id: entry, operator: `dns:${hostname}`, hostname }
+      ? { kind: 'dns', id: entry, operator: 'dns', hostname }
       : { fault: `"${entry}" names no host` };
   }
   return parseHttpSource(entry);
@@ -51,12 +54,35 @@ function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
 
+/** Labels under which many country domains register names, as in example.co.uk. */
+const GENERIC: readonly string[] = ['ac', 'co', 'com', 'edu', 'gov', 'net', 'org'];
+/** More of these labels, by country. */
+const MORE_GENERIC: Readonly<Record<string, readonly string[]>> = {
+  at: ['gv', 'or'],
+  id: ['go', 'or', 'web'],
+  jp: ['ad', 'ed', 'go', 'gr', 'lg', 'ne', 'or'],
+  ke: ['go', 'ne', 'or'],
+  kr: ['go', 'ne', 'or', 're'],
+  mx: ['gob'],
+  nz: ['geek', 'gen', 'govt', 'iwi', 'kiwi'],
+  th: ['go', 'in', 'or'],
+  uk: ['ltd', 'me', 'plc', 'sch'],
+};
+
 /**
- * Who runs a source: its registered domain, taken as the last two labels (where a public suffix has two, that counts
- * strangers as one operator, which is the safe way round). An IP literal is its own operator, port included.
+ * Who runs a source: its registrable domain. An IP literal is its own operator, port included.
+ *
+ * The domain is the last two labels, or the last three where the second is one under which a country registers names. That
+ * is right for common names and not for all: the whole list of public suffixes would be a third of a function's bundle.
+ * Under a suffix that is not known here (city.kawasaki.jp, github.io) strangers count as one operator, which is the safe
+ * way round: fewer voices, not more.
  */
 function operatorOf({ hostname, host }: URL): string {
   if (parseIp(hostname.replace(/^\[|\]$/g, '')) !== undefined) return host;
-  const domain = hostname.replace(/\.$/, '').split('.').slice(-2).join('.');
+  const labels = hostname.replace(/\.$/, '').split('.');
+  const [country = '', second = ''] = labels.toReversed();
+  const generic = [...GENERIC, ...(MORE_GENERIC[country] ?? [])];
+  const depth = country.length === 2 && generic.includes(second) ? 3 : 2;
+  const domain = labels.slice(-depth).join('.');
   return OPERATORS[domain] ?? domain;
 }
