@@ -23,7 +23,7 @@ export const OPTIONS = {
   allow: { type: 'string', value: 'networks', help: 'networks that are not public and may be called' },
   redis: { type: 'string', value: 'url', help: 'the test database of the consumer API' },
   prefix: { type: 'string', value: 'text', help: 'with --redis: its REDIS_PREFIX, if not {p2p}:' },
-  port: { type: 'string', value: 'n', help: "the consumer API's PEER_PORT, where it calls back" },
+  port: { type: 'string', value: 'n', help: "of the page; with verify the consumer API's PEER_PORT" },
   as: { type: 'string', value: 'uuid', help: 'a uuid whose public key the peer knows' },
   reach: { type: 'string', value: 'ip[:port]', help: 'where consumers reach your consumer API' },
 } as const satisfies Record<string, OptionRule>;

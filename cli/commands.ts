@@ -8,6 +8,7 @@ import { history } from './history.ts';
 import { check } from './jobs/check.ts';
 import { notify } from './jobs/notify.ts';
 import { sync } from './jobs/sync.ts';
+import { page } from './page.ts';
 import { addPeer, removePeer } from './peers/change.ts';
 import { listConsumers } from './peers/consumers.ts';
 import { listProducers } from './peers/producers.ts';
@@ -54,6 +55,16 @@ export const COMMANDS: readonly Command[] = [
     ],
     options: ['all'],
     run: alone(status),
+  },
+  {
+    name: 'page',
+    usage: ['[--port n]'],
+    summary: 'show the same as a web page on this machine',
+    details: [
+      'Serves the status page, /status.json, /metrics and /healthz until Ctrl-C: where PAGE_PORT says, or on 127.0.0.1:8090. It reads Redis alone, so it also shows a scheduler that runs on AWS.',
+    ],
+    options: ['port'],
+    run: alone(page),
   },
   peers('consumers'),
   peers('producers'),

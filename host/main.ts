@@ -15,6 +15,7 @@ import { createLineWriter } from './line-writer.ts';
 import { runOnSchedule } from './schedule.ts';
 import { createSupervisor, isJournal } from './systemd.ts';
 import { createTrouble } from './trouble.ts';
+import { startWatching } from './watching.ts';
 
 /**
  * Exit codes of the host. `misconfigured` is EX_CONFIG of sysexits(3): to start it again does not help until somebody has
@@ -116,7 +117,8 @@ async function runUntilAsked(config: Config, env: Environment): Promise<number> 
     (signal) => watchForHints({ config, clock, host, log, onHint }, signal),
     (signal) => supervisor.keepAlive(() => jobs.leftBehind === 0, host, signal),
   ];
-  const working = services.map((run) => run(ending.signal));
+  const watching = startWatching({ config, log, host }, ending.signal);
+  const working = [...services.map((run) => run(ending.signal)), watching.ended];
   supervisor.notify({ ready: true, status: 'Running' });
 
   onEndRequest(end.resolve);

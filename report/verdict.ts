@@ -21,29 +21,29 @@ export interface Reason {
   readonly text: string;
 }
 
-/** Everything that a reason may be about. */
+/** Everything that a reason may be about, the most important first: so reasons are ordered. */
 export const REASON_CODES = [
   'redis-unavailable',
   'redis-foreign',
+  'nothing-has-run',
   'redis-types',
   'register-fields',
-  'nothing-has-run',
+  'producers-overdue',
+  'producers-not-told',
+  'own-network',
   'no-checks',
   'no-address',
   'unconfirmed',
   'few-sources',
-  'producers-overdue',
-  'producers-not-told',
+  'seen-elsewhere',
+  'not-reached',
   'no-rounds',
-  'own-network',
   'unfinished-rounds',
   'lost-shards',
   'no-consumers',
-  'consumers-unknown',
   'none-answers',
   'none-callable',
-  'seen-elsewhere',
-  'not-reached',
+  'consumers-unknown',
 ] as const;
 export type ReasonCode = (typeof REASON_CODES)[number];
 
@@ -52,20 +52,18 @@ const ON_THEIR_WAY_MS = 60_000;
 /** Fewer voices of peers say nothing: they may lie. */
 const LEAST_VOICES = 4;
 
-/** What keeps all from being well; empty if all is. The worst first. Pure. */
+/** What keeps all from being well; empty if all is. What is wrong comes before what is unknown. Pure. */
 export function reasonsOf(facts: Facts): Reason[] {
-  const reasons = [
+  const rank = ({ verdict, code }: Reason) =>
+    (verdict === 'attention' ? 0 : 100) + REASON_CODES.indexOf(code);
+  return [
     ...ofRedis(facts),
     ...ofAddress(facts),
     ...ofProducers(facts),
     ...ofMirror(facts),
     ...ofRounds(facts),
     ...ofConsumers(facts),
-  ];
-  return [
-    ...reasons.filter(({ verdict }) => verdict === 'attention'),
-    ...reasons.filter(({ verdict }) => verdict === 'unknown'),
-  ];
+  ].sort((a, b) => rank(a) - rank(b));
 }
 
 /** The verdict that the reasons come to. */

@@ -19,7 +19,12 @@ export function tellingWords(telling: Telling | undefined, at: number): string {
   if (of === 0) return 'no producers to tell';
   if (told === 0) return `none${of === undefined ? '' : ` of ${thousands(of)}`} told`;
   const who = of === undefined ? thousands(told) : `${thousands(told)} of ${thousands(of)}`;
-  return `${who} told${lastAck === undefined ? '' : ` within ${after(lastAck, at)}`}`;
+  return lastAck === undefined ? `${who} told` : `${who} told ${withinWords(telling, at)}`;
+}
+
+/** How long it took until the last of those who know it was told: `within 1.3 s`; empty while nobody was. */
+export function withinWords(telling: Telling | undefined, at: number): string {
+  return telling?.lastAck === undefined ? '' : `within ${after(telling.lastAck, at)}`;
 }
 
 /** When the first producer was told: `the first after 64 ms`; empty where that says nothing. */

@@ -1,0 +1,36 @@
+import type { Facts } from '../../report/facts.ts';
+import { isStale } from '../../report/read/stale.ts';
+import { mirrorWords } from '../../report/words.ts';
+import { type Html, html } from '../html.ts';
+import { bar } from './charts.ts';
+import { ago, section } from './parts.ts';
+
+/** What peers say about us: where our calls come from, and whether they reach our consumer API. */
+export function mirrorSection({ nowMs, mirror, register, syncEveryMs }: Facts): Html {
+  const age =
+    mirror === undefined ? 'nobody said anything yet' : html`as of the round ${ago(mirror.at, nowMs)}`;
+  return section({ id: 'mirror', title: 'What peers say', age }, said());
+
+  function said() {
+    if (mirror === undefined) {
+      return html`<p class="quiet">A peer may say where our call came from, and whether its own call reached us. None of them does, or no round has asked yet.</p>`;
+    }
+    if (isStale(mirror.at, syncEveryMs, nowMs))
+      return html`<p class="quiet">Unknown by now: it is too long ago.</p>`;
+    const { here, elsewhere, reached, unreached } = mirror;
+    const [seen, reach] = mirrorWords(mirror, register.current ?? 'the address of the register');
+    return html`${
+      here + elsewhere > 0 &&
+      html`<p class="meter">${bar([
+        { kind: 'told', count: here },
+        { kind: 'dead', count: elsewhere },
+      ])}${seen}</p>`
+    }${
+      reached + unreached > 0 &&
+      html`<p class="meter">${bar([
+        { kind: 'told', count: reached },
+        { kind: 'dead', count: unreached },
+      ])}${here + elsewhere > 0 ? reach : seen}</p>`
+    }<p class="quiet">One voice for each network. Peers may lie: it changes nothing by itself.</p>`;
+  }
+}
