@@ -1,5 +1,5 @@
 import type { AppParts } from '../lib/app.ts';
-import { decodeDelivery } from '../lib/notify/delivery.ts';
+import { decodeDelivery } from '../lib/store/delivery-record.ts';
 import { type Change, currentTelling, readChanges } from '../report/read/changes.ts';
 import { countOf, orThrow } from '../report/read/fields.ts';
 import { begin } from '../report/read/register.ts';

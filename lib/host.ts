@@ -31,3 +31,13 @@ export interface Host {
   random(): number;
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
+
+/**
+ * Starts a stopwatch. It answers the milliseconds since then by the clock that says more: in a container or a laptop that
+ * was frozen, one of the two clocks stands still.
+ */
+export function startStopwatch(host: Pick<Host, 'monotonicMs' | 'wallMs'>): () => number {
+  const monotonicMs = host.monotonicMs();
+  const wallMs = host.wallMs();
+  return () => Math.max(host.monotonicMs() - monotonicMs, host.wallMs() - wallMs);
+}

@@ -125,7 +125,7 @@ export function tellCheck(
   };
 }
 
-const ENDS = ['idle', 'taken', 'no-address', 'out-of-time', 'slow-redis'] as const;
+const ENDS = ['idle', 'taken', 'no-address', 'out-of-time', 'slow-redis', 'local'] as const;
 const NOTIFY = v.object({
   outcome: v.picklist(ENDS),
   word: v.fallback(v.optional(v.picklist(['committed', 'repeated'])), undefined),
@@ -161,6 +161,7 @@ export function tellNotify(summary: unknown, nowMs: number): Told | undefined {
     'out-of-time': `${plural(acknowledged, 'producer')} told before it ended; the next check goes on.`,
     'slow-redis':
       'Redis takes over 2 s to answer: nobody may be called under such leases. The next check tries again.',
+    local: 'This machine could not open a single connection. The next check tries again.',
   };
   return {
     exit: good ? EXIT.ok : EXIT.attention,

@@ -73,8 +73,6 @@ function sinceOf({ state, delivery }: Pick<ProducerRow, 'state' | 'delivery'>): 
     case 'telling':
     case 'retrying':
       return delivery.firstAt;
-    case 'missing':
-      return delivery.missingSince;
     default:
       return undefined;
   }

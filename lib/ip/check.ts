@@ -135,7 +135,7 @@ async function startNotify(
     return 'failed';
   }
   try {
-    await invoke(functionName, { ip, epoch });
+    await invoke(functionName, { changed: { ip, epoch } });
     return 'invoked';
   } catch (error) {
     log.error('producer-notify could not be invoked; the next check tries again', { due, ip, epoch, error });

@@ -1,165 +1,267 @@
 import type { Config } from '../config.ts';
-import type { Host, Invocation } from '../host.ts';
+import { type Host, type Invocation, startStopwatch } from '../host.ts';
 import type { Epoch } from '../ip/register.ts';
-import type { AddressPolicy } from '../peers/address.ts';
+import { type AddressPolicy, withoutSelf } from '../peers/address.ts';
+import type { Ip } from '../peers/ip-space.ts';
 import type { PostToPeer } from '../peers/post.ts';
-import type { RedisClock } from '../redis/clock.ts';
-import type { Redis } from '../redis/redis.ts';
-import type { Keys } from '../store/keys.ts';
-import { createBudget } from './budget.ts';
-import { createCalls, type Finished } from './calls.ts';
-import type { ClaimReply } from './claim.lua.ts';
-import { openLedger } from './ledger.ts';
-import { type Counts, createTally } from './tally.ts';
+import type { Claim, Claimed, DeliveryStore, Ended, Result, Turn } from '../store/deliveries.ts';
+import { type AttemptResult, tellProducer } from './attempt.ts';
+import { type Counts, countResult, countSettled, newCounts } from './counts.ts';
+import { createThrottle } from './throttle.ts';
 
 export interface DrainParts {
   readonly config: Pick<Config, 'localUuid' | 'notify' | 'peers'>;
-  readonly redis: Redis;
-  readonly keys: Keys;
+  readonly store: DeliveryStore;
   readonly policy: AddressPolicy;
   readonly post: PostToPeer;
   readonly host: Host;
-  /** Has been read at least once. */
-  readonly clock: RedisClock;
   readonly invocation: Invocation;
 }
 
-/** Why a drain ended. Except for `idle` and `taken`, the next run takes up what is left. */
+/** Why a drain ended. Except after `idle`, the next run takes up what is left. */
 export type DrainEnd =
   | 'idle' // nothing is due any more
-  | 'taken' // another drain is at it
-  | 'no-address' // the register has no current IP
-  | 'out-of-time' // the invocation's time is used up, or a lease's was before its request could start
+  | 'taken' // another drain is at work
+  | 'no-address' // the register has no current address
+  | 'out-of-time' // the invocation's time is used up, or a lease's time was before its request could start
   | 'slow-redis' // Redis took over 2 s to tell its time, twice: no lease could be trusted
-  | 'failed'; // Redis failed it
+  | 'local' // this machine could not make a single call
+  | 'failed'; // Redis failed
 
 export interface DrainReport {
   readonly end: DrainEnd;
-  /** The epoch of the last claim. */
+  /** Address and epoch of the last claim. */
+  readonly ip: Ip | undefined;
   readonly epoch: Epoch | undefined;
   readonly counts: Counts;
+  /** From the start of the drain to the last acknowledgement that it got, ms. 0 if it got none. */
+  readonly tookMs: number;
+  /** From the commit of the current address to the last acknowledgement of it, ms. */
+  readonly toldAfterMs: number | undefined;
   /** Why it `failed`. What could be settled has been. */
   readonly failure?: unknown;
 }
 
-/** The longest that a result waits for the next claim's pipeline. */
+/** A delivery under a lease of ours whose request has not started, or not succeeded in starting. */
+interface Waiting {
+  readonly delivery: Claimed;
+  readonly ip: Ip;
+  readonly leaseLeftMs: () => number;
+  /** This machine has failed to make the request before. */
+  readonly failedHere?: boolean;
+}
+
+/** A request must have this much more time than its own deadline, under its lease and in the invocation. */
+export const START_MARGIN_MS = 5_000;
+/** A claim must have this much more time than its requests: a round trip. */
+const CLAIM_MS = 2_000;
+/** The longest that a result waits for the next claim, to share its script. */
 const SETTLE_WITHIN_MS = 250;
-/** Of an invocation that was aborted, the time kept for settling what its requests came to. */
+/** Of an invocation that was aborted, the time that is kept for settling what was in flight. */
 const HAND_BACK_MS = 2_000;
+/** A delivery whose request this machine failed to make twice is looked at again after a minute. */
+const FAILED_HERE: Result = { kind: 'released', later: { status: 'local', retryInMs: 60_000 } };
 
 /**
- * Delivers what is due until nothing is, with at most `NOTIFY_CONCURRENCY` requests in flight. A claim is sent when a
- * quarter of the places is free or nothing is in flight, and the settle of what has ended goes with it.
+ * Delivers what is due until nothing is, with at most `NOTIFY_CONCURRENCY` requests in flight.
  *
- * A claim whose reply is lost ends the claiming: what it took is leased to nobody, and is taken up when the lease ends. So
- * does a delivery whose request may not start any more: it is handed back and not claimed again by this invocation. What
- * is in flight is always waited for and settled; it was started with 5 s more in hand than it may take.
+ * It holds up to twice `NOTIFY_CONCURRENCY` deliveries: one half in flight, one half waiting. It claims again when less
+ * than a quarter of `NOTIFY_CONCURRENCY` waits, and what has ended is settled with the claim. So a script moves at least
+ * three quarters of `NOTIFY_CONCURRENCY` at a time, and the next requests do not wait for Redis. More than twice would
+ * not be safe: with the longest timeout the last of them could not start before their lease is too short.
+ *
+ * A claim whose reply is lost ends the claiming, and so does a delivery whose request may not start any more: it is handed
+ * back, and not claimed again by this invocation. What is in flight is always waited for and settled.
  *
  * Never throws; `failure` holds what it would have thrown.
  */
 export async function drain(parts: DrainParts): Promise<DrainReport> {
-  const { host, invocation } = parts;
-  const { concurrency, timeoutMs: notifyTimeoutMs } = parts.config.notify;
-  const quarter = Math.ceil(concurrency / 4);
-  const budget = createBudget(invocation, host, notifyTimeoutMs);
-  const ledger = openLedger({ ...parts, budget, notifyTimeoutMs });
-  const tally = createTally();
+  const { store, host, invocation, policy, config } = parts;
+  const { concurrency, timeoutMs } = config.notify;
+  const leftMs = watchInvocation(invocation, host);
+  const throttle = createThrottle(concurrency, host);
+  const counts = newCounts();
+  const broken = new AbortController();
   const over = new AbortController();
+  const startedMs = host.monotonicMs();
 
-  let finished: Finished[] = [];
-  /** Places that became free since the last claim; `more` is what that claim left due. */
-  let freed = concurrency;
-  let more = false;
-  let end: DrainEnd | undefined;
-  let epoch: Epoch | undefined;
-  let failure: unknown;
+  const waiting: Waiting[] = [];
+  let ended: Ended[] = [];
+  let inFlight = 0;
+  /** Whether the last claim left something that is due. */
+  let more = true;
   let mayHoldLease = false;
+  let end: DrainEnd | undefined;
+  let failure: unknown;
+  let ip: Ip | undefined;
+  let epoch: Epoch | undefined;
+  let tookMs = 0;
+  let toldAfterMs: number | undefined;
+  let event = Promise.withResolvers<void>();
 
   const stop = (why: DrainEnd, error?: unknown) => {
     end ??= why;
     failure ??= error;
   };
-  const calls = createCalls(
-    {
-      ...parts,
-      localUuid: parts.config.localUuid,
-      ownPort: parts.config.peers.port,
-      timeoutMs: notifyTimeoutMs,
-    },
-    {
-      onEnd(call) {
-        freed += 1;
-        tally.result(call.result);
-        finished.push(call);
-      },
-      onCrash: (error) => stop('failed', error),
-    },
-  );
+  const settleLater = (delivery: Claimed, result: Result) => {
+    if (result.kind === 'acknowledged') tookMs = host.monotonicMs() - startedMs;
+    countResult(counts, result);
+    ended.push({ delivery, result, endedMonotonicMs: host.monotonicMs() });
+  };
+  const handBack = () => {
+    for (const { delivery } of waiting.splice(0)) settleLater(delivery, { kind: 'released' });
+  };
+  const mayStart = ({ leaseLeftMs }: Waiting) =>
+    Math.min(leaseLeftMs(), leftMs()) >= timeoutMs + START_MARGIN_MS;
 
-  const onClaim = (reply: ClaimReply, mayStart: () => boolean) => {
-    tally.claim(reply);
-    freed = 0;
-    more = reply.more;
-    epoch = reply.epoch ?? epoch;
-    mayHoldLease = reply.state === 'claimed';
-    if (reply.state !== 'claimed') stop(reply.state);
-    for (const delivery of reply.deliveries) {
-      if (reply.ip !== undefined && mayStart()) {
-        calls.start(delivery, reply.ip, reply.previous);
-      } else {
-        stop(reply.ip === undefined ? 'no-address' : 'out-of-time');
-        finished.push({ delivery, result: { kind: 'released' }, endedMonotonicMs: host.monotonicMs() });
+  const onResult = (one: Waiting, result: AttemptResult) => {
+    if (result.kind === 'local') {
+      if (!throttle.slowDown()) {
+        stop('local');
+        waiting.push(one);
+        handBack();
+      } else if (one.failedHere) settleLater(one.delivery, FAILED_HERE);
+      else waiting.push({ ...one, failedHere: true });
+      return;
+    }
+    if (result.kind === 'released') stop('out-of-time');
+    settleLater(one.delivery, result);
+  };
+
+  const start = (one: Waiting) => {
+    const { delivery, ip: toTell } = one;
+    inFlight += 1;
+    tellProducer(
+      delivery,
+      { ip: toTell, mayStart: () => mayStart(one) },
+      {
+        post: parts.post,
+        policy: withoutSelf(policy, { ips: [toTell], port: config.peers.port }),
+        localUuid: config.localUuid,
+        timeoutMs,
+        signal: broken.signal,
+        nowMs: store.nowMs,
+        random: host.random,
+      },
+    )
+      // An error of our own: the delivery stays under its lease.
+      .then(
+        (result) => onResult(one, result),
+        (error: unknown) => stop('failed', error),
+      )
+      .finally(() => {
+        inFlight -= 1;
+        startWaiting();
+        event.resolve();
+      });
+  };
+  const startWaiting = () => {
+    while (inFlight < throttle.limit && throttle.pauseMs() === 0) {
+      const one = waiting.shift();
+      if (one === undefined) return;
+      if (mayStart(one)) start(one);
+      else {
+        stop('out-of-time');
+        settleLater(one.delivery, { kind: 'released' });
       }
     }
   };
 
-  const book = async (places: number, ends: boolean) => {
-    const entry = { finished, places, inFlight: calls.inFlight > 0, ends };
-    finished = [];
-    mayHoldLease ||= places > 0;
-    const booked = await ledger.book(entry);
-    tally.settled(booked.settled, booked.backlog);
-    finished = [...booked.unsettled, ...finished];
-    if (booked.error !== undefined) stop('failed', booked.error);
-    else if (booked.claim !== undefined) onClaim(booked.claim, booked.mayStart);
-    else if (places > 0) stop('slow-redis');
+  const onClaim = (claim: Claim) => {
+    counts.claimed += claim.deliveries.length;
+    counts.missing += claim.missing;
+    counts.unusable += claim.unusable;
+    ip = claim.ip ?? ip;
+    epoch = claim.epoch ?? epoch;
+    mayHoldLease = claim.state === 'claimed';
+    if (claim.state !== 'claimed') stop(claim.state);
+    const { ip: toTell, leaseLeftMs } = claim;
+    if (toTell !== undefined) {
+      for (const delivery of claim.deliveries) waiting.push({ delivery, ip: toTell, leaseLeftMs });
+    } else if (claim.deliveries.length > 0) {
+      stop('no-address');
+      for (const delivery of claim.deliveries) settleLater(delivery, { kind: 'released' });
+    }
+    if (invocation.signal.aborted) handBack();
+    startWaiting();
+  };
+
+  const turn = async (next: Turn['next']) => {
+    const settling = ended;
+    ended = [];
+    mayHoldLease ||= typeof next === 'object';
+    try {
+      const reply = await store.settleAndClaim({ ended: settling, next });
+      for (const settled of reply.settled) countSettled(counts, settled);
+      Object.assign(counts, reply.backlog);
+      toldAfterMs = reply.toldAfterMs ?? toldAfterMs;
+      more = reply.more;
+      if (reply.claim !== undefined) onClaim(reply.claim);
+      else if (typeof next === 'object') stop('slow-redis');
+    } catch (error) {
+      ended = [...settling, ...ended];
+      stop('failed', error);
+    }
   };
 
   const onAbort = () => {
     stop('out-of-time');
-    calls.wake();
-    host.sleep(Math.max(0, budget.leftMs() - HAND_BACK_MS), over.signal).then(calls.breakOff);
+    handBack();
+    event.resolve();
+    host.sleep(Math.max(0, leftMs() - HAND_BACK_MS), over.signal).then(() => broken.abort());
   };
   if (invocation.signal.aborted) onAbort();
   invocation.signal.addEventListener('abort', onAbort, { once: true });
 
   for (;;) {
-    if (!budget.allowsClaim()) stop('out-of-time');
-    const { inFlight } = calls;
-    const free = concurrency - inFlight;
-    const places = end === undefined && (inFlight === 0 || free >= quarter) ? free : 0;
-    const claims = places > 0 && (inFlight === 0 || more || freed >= quarter);
-    const settleIn = failure === undefined ? waitOf(finished, host.monotonicMs()) : undefined;
-
-    if (claims || settleIn === 0) await book(places, false);
-    else if (inFlight > 0) await calls.nextEvent(settleIn);
-    else break;
+    if (leftMs() < timeoutMs + START_MARGIN_MS + CLAIM_MS) stop('out-of-time');
+    startWaiting();
+    const holding = inFlight + waiting.length;
+    const claims = end === undefined && (holding === 0 || (more && waiting.length < throttle.limit / 4));
+    const [oldest] = ended;
+    const settleInMs =
+      oldest === undefined || failure !== undefined
+        ? Number.POSITIVE_INFINITY
+        : oldest.endedMonotonicMs + SETTLE_WITHIN_MS - host.monotonicMs();
+    if (claims || settleInMs <= 0) {
+      await turn(
+        end === undefined ? { claim: Math.max(0, 2 * throttle.limit - holding), holding } : 'settle',
+      );
+    } else if (holding > 0) {
+      const pauseMs = waiting.length > 0 ? throttle.pauseMs() : 0;
+      await eventWithin(Math.min(settleInMs, pauseMs > 0 ? pauseMs : Number.POSITIVE_INFINITY));
+    } else break;
   }
-  if (finished.length > 0 || mayHoldLease) await book(0, true);
+  if (ended.length > 0 || mayHoldLease) await turn('end');
 
   over.abort();
   invocation.signal.removeEventListener('abort', onAbort);
   return {
     end: failure === undefined ? (end ?? 'idle') : 'failed',
+    ip,
     epoch,
-    counts: tally.counts(),
+    counts,
+    tookMs,
+    toldAfterMs,
     ...(failure !== undefined && { failure }),
   };
+
+  /** Resolves when a request has ended since the last time, or the invocation is over, or after so long. */
+  async function eventWithin(ms: number): Promise<void> {
+    const timer = new AbortController();
+    const timeout = Number.isFinite(ms) ? [host.sleep(Math.max(0, ms), timer.signal)] : [];
+    await Promise.race([event.promise, ...timeout]);
+    timer.abort();
+    event = Promise.withResolvers<void>();
+  }
 }
 
-/** How long the oldest result may still wait to be settled; undefined where there is none. */
-function waitOf([oldest]: readonly Finished[], monotonicMs: number): number | undefined {
-  return oldest === undefined
-    ? undefined
-    : Math.max(0, oldest.endedMonotonicMs + SETTLE_WITHIN_MS - monotonicMs);
+/** How much time the invocation has left, ms: by its own word, and by both clocks since now. */
+export function watchInvocation(
+  invocation: Invocation,
+  host: Pick<Host, 'monotonicMs' | 'wallMs'>,
+): () => number {
+  const givenMs = invocation.remainingMs();
+  const elapsedMs = startStopwatch(host);
+  return () => Math.min(invocation.remainingMs(), givenMs - elapsedMs());
 }

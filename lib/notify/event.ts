@@ -1,51 +1,63 @@
 import * as v from 'valibot';
 import { EventError } from '../errors.ts';
-import { type Cidr, type Ip, type IpFamily, parseOwnIp } from '../peers/ip-space.ts';
+import { parseEpoch } from '../ip/register.ts';
+import { type Cidr, type Ip, type IpFamily, parseIp, parseOwnIp } from '../peers/ip-space.ts';
 
-/** What an event asks for: deliver what is due, or first commit an operator's word as a change. */
+/** What an event asks for: deliver what is due, or first commit the operator's word as a change. */
 export type NotifyCommand =
-  | { readonly kind: 'drain' }
+  | {
+      readonly kind: 'deliver';
+      /** The change that `ip-check` says it has committed. Only for the log: the address that is sent is Redis's. */
+      readonly changed?: { readonly ip: string; readonly epoch: number };
+    }
   | {
       readonly kind: 'word';
       readonly ip: Ip;
-      /** The host's own id of the command, where it made one: the word counts once per id. */
+      /** The host's own id of the command, where it made one. The word counts once per id. */
       readonly id?: string;
     };
 
-const EVENT = v.strictObject({
-  ip: v.optional(v.pipe(v.string(), v.maxLength(100))),
-  epoch: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
+const CHANGED = v.strictObject({
+  changed: v.strictObject({
+    ip: v.pipe(
+      v.string(),
+      v.check((ip) => parseIp(ip) !== undefined, 'an IP address'),
+    ),
+    epoch: v.pipe(
+      v.number(),
+      v.check((epoch) => parseEpoch(epoch) !== undefined, 'an epoch'),
+    ),
+  }),
+});
+const WORD = v.strictObject({
+  ip: v.pipe(v.string(), v.maxLength(100)),
   id: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(200))),
 });
 
 /**
- * Reads an event of producer-notify.
+ * Reads an event of producer-notify. There are three, and none can be mistaken for another:
  *
- * - `{ip, epoch}` or `{epoch}`, as `ip-check` sends it, and everything that has neither field (`{}`, a scheduled event,
- *   nothing at all): deliver what is due. The address that is sent is the register's, never the event's.
- * - `{ip}` without epoch: an operator's word. It must be an address that may be ours.
+ * - `{}`, or nothing at all: deliver what is due.
+ * - `{"changed": {"ip", "epoch"}}` from `ip-check`: the same.
+ * - `{"ip", "id"?}`: the operator's word. It must be an address that may be ours.
  *
- * @throws EventError for anything else. An event with one of our fields may have no unknown one: `{"ip": …, "epcoh": …}`
- * would commit a change that nobody wanted.
+ * @throws EventError for anything else. It names a field that is unknown or wrong, and never repeats a value: somebody may
+ * have put a secret there by mistake.
  */
 export function parseNotifyEvent(
   event: unknown,
   rules: { readonly family: IpFamily; readonly allowCidrs: readonly Cidr[] },
 ): NotifyCommand {
-  if (event === undefined || event === null) return { kind: 'drain' };
+  if (event === undefined || event === null) return { kind: 'deliver' };
   if (typeof event !== 'object' || Array.isArray(event)) {
     throw new EventError(
       'The event of producer-notify must be a JSON object like {} or {"ip": "203.0.113.7"}.',
     );
   }
-  if (!('ip' in event) && !('epoch' in event)) return { kind: 'drain' };
+  if (Object.keys(event).length === 0) return { kind: 'deliver' };
+  if ('changed' in event) return { kind: 'deliver', ...parsed(CHANGED, event) };
 
-  const parsed = v.safeParse(EVENT, event);
-  if (!parsed.success)
-    throw new EventError(`The event of producer-notify is not usable: ${faults(parsed.issues)}.`);
-  const { ip: raw, epoch, id } = parsed.output;
-  if (raw === undefined || epoch !== undefined) return { kind: 'drain' };
-
+  const { ip: raw, id } = parsed(WORD, event);
   const own = parseOwnIp(raw, { family: rules.family, allow: rules.allowCidrs });
   if ('refused' in own) {
     throw new EventError(
@@ -55,18 +67,28 @@ export function parseNotifyEvent(
   return { kind: 'word', ip: own.ip, ...(id !== undefined && { id }) };
 }
 
-/** Names the fields only: a value that somebody put there by mistake may be a secret. */
-function faults(issues: readonly v.BaseIssue<unknown>[]): string {
-  const named = issues.map(
-    (issue) => `"${v.getDotPath(issue) ?? 'event'}" is ${issue.expected ?? 'out of bounds'}`,
+function parsed<Schema extends typeof CHANGED | typeof WORD>(
+  schema: Schema,
+  event: object,
+): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, event);
+  if (result.success) return result.output;
+  const faults = result.issues.map((issue) => {
+    const field = `"${v.getDotPath(issue) ?? 'event'}"`;
+    if (issue.expected === 'never') return `${field} is not known`;
+    if (issue.type === 'strict_object' && issue.received === 'undefined') return `${field} is missing`;
+    return `${field} must be ${issue.type === 'check' ? issue.message : (issue.expected ?? 'shorter')}`;
+  });
+  throw new EventError(
+    `The event of producer-notify cannot be used: ${[...new Set(faults)].join(', ')}. ` +
+      'It is {}, or {"ip": "<address>"} for the operator\'s word.',
   );
-  return [...new Set(named)].join(', ').replaceAll(' is never', ' is not known');
 }
 
 function refusal(refused: 'not-an-ip' | 'not-public' | 'wrong-family', family: IpFamily): string {
   switch (refused) {
     case 'not-an-ip':
-      return 'it is no IP address';
+      return 'it is not an IP address';
     case 'wrong-family':
       return `it is not of IP_FAMILY ${family}`;
     case 'not-public':

@@ -1,5 +1,5 @@
-import { AMBIGUITY_MS } from '../notify/delivery.ts';
 import { MAX_AHEAD_MS } from '../redis/clock.ts';
+import { AMBIGUITY_MS } from './delivery-record.ts';
 
 /** How many former addresses the register keeps, for the damping of quick returns. */
 export const KEPT_ADDRESSES = 8;

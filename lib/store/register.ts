@@ -8,6 +8,7 @@ import { type Ip, parseIp } from '../peers/ip-space.ts';
 import type { Uuid } from '../peers/uuid.ts';
 import { createRedisClock, type RedisClock } from '../redis/clock.ts';
 import type { Redis, Reply, ScriptCall, SendOptions } from '../redis/redis.ts';
+import { LONGEST_LEASE_MS, LONGEST_WAIT_MS } from './delivery-record.ts';
 import { identityCommand, verifyIdentity } from './identity.ts';
 import type { Keys } from './keys.ts';
 import { BEGIN_CHECK, COMMIT_MANUAL, RECORD_CHECK } from './register.lua.ts';
@@ -20,10 +21,6 @@ export const CANDIDATE_EXPIRY_MS = 600_000;
 export const WARN_PERIOD_MS = 86_400_000;
 /** A commit over 100,000 producers takes 1.5 s of Redis at worst. */
 export const COMMIT_TIMEOUT_MS = 10_000;
-/** A score farther ahead is damage by a clock that was set, and counts as due now. */
-export const FARTHEST_DUE_MS = 2 * 3_600_000;
-/** `lease:notify` lasts 2 x NOTIFY_TIMEOUT_MS (60 s at most) + 20 s. A longer or endless one is damage, and counts as free. */
-export const LONGEST_NOTIFY_LEASE_MS = 140_000;
 
 /**
  * Why nothing was recorded: this very check had been recorded already (its first reply was lost), a newer one had, Redis
@@ -209,8 +206,8 @@ export function openRegisterStore(
             ...taken,
             answering ?? '',
             WARN_PERIOD_MS,
-            FARTHEST_DUE_MS,
-            LONGEST_NOTIFY_LEASE_MS,
+            LONGEST_WAIT_MS,
+            LONGEST_LEASE_MS,
             ...warnings,
             ...(quickReturn.kind === 'waits' ? ['dampedAt'] : []),
           ],

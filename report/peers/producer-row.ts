@@ -1,7 +1,7 @@
 import type { Epoch } from '../../lib/ip/register.ts';
-import { type Delivery, decodeDelivery } from '../../lib/notify/delivery.ts';
 import type { AddressPolicy } from '../../lib/peers/address.ts';
 import { parsePeerRecord, type RecordRefusal } from '../../lib/peers/registry.ts';
+import { type Delivery, decodeDelivery } from '../../lib/store/delivery-record.ts';
 
 /**
  * `told`: knows the present address. `again`: knows it, and is told once more because an older address may still arrive.

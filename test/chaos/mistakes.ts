@@ -9,24 +9,24 @@ const COMMITS = ['record-check', 'commit-manual'];
 export const PLANTED: Readonly<Record<string, readonly Mistake[]>> = {
   'success-ends-ambiguous': [
     {
-      script: 'notify-settle',
-      from: 'if record.ambiguousAt and (record.ambiguousEpoch or 0) < epoch then',
+      script: 'settle-and-claim',
+      from: 'if record.ambiguousAt and (record.ambiguousEpoch or 0) < at_epoch then',
       to: 'if false then',
     },
   ],
   'older-success-ends': [
-    { script: 'notify-settle', from: "if epoch ~= current then return 'older', now end", to: '' },
+    { script: 'settle-and-claim', from: "if at_epoch ~= epoch then return 'older', at_once end", to: '' },
   ],
   'failure-ends': [
-    { script: 'notify-settle', from: "return 'retry', now + delay", to: "return 'retry', nil" },
+    { script: 'settle-and-claim', from: "return 'retry', now + delay", to: "return 'retry', nil" },
   ],
   'address-ignored': [
-    { script: 'notify-settle', from: "if holds ~= called then return 'moved', now end", to: '' },
+    { script: 'settle-and-claim', from: "if holds_now ~= called then return 'moved', at_once end", to: '' },
   ],
   'missing-dropped': [
     {
-      script: 'notify-claim',
-      from: 'record.missingSince = record.missingSince or now',
+      script: 'settle-and-claim',
+      from: 'record.missed = (record.missed or 0) + 1',
       to: `redis.call('ZREM', due, uuid)
           if true then return end`,
     },

@@ -1,20 +1,15 @@
-import { claimCall } from '../../lib/notify/claim.lua.ts';
-import { settleCall } from '../../lib/notify/settle.lua.ts';
 import type { Redis } from '../../lib/redis/redis.ts';
 import { defineScript, type Script } from '../../lib/redis/script.ts';
+import { SETTLE_AND_CLAIM } from '../../lib/store/deliveries.lua.ts';
 import { createKeys } from '../../lib/store/keys.ts';
 import { BEGIN_CHECK, COMMIT_MANUAL, RECORD_CHECK } from '../../lib/store/register.lua.ts';
 import { dyingAfter, type Mistake, withMistakes } from '../support/tampered-redis.ts';
 
 export const KEYS = createKeys('{p2p}:');
 
-const COMMON = { nowMs: 0, drainToken: '', notifyTimeoutMs: 0 };
-const CLAIM = claimCall(KEYS, { ...COMMON, claimToken: '', places: 1, inFlight: false }).script;
-const SETTLE = settleCall(KEYS, { ...COMMON, ends: false, ended: [], random: () => 0 }).script;
-
 /** The scripts of a check and of a delivery, by the hash under which they are asked for. */
 const SCRIPTS: ReadonlyMap<string, Script> = new Map(
-  [BEGIN_CHECK, RECORD_CHECK, COMMIT_MANUAL, CLAIM, SETTLE].map((script) => [script.sha1, script]),
+  [BEGIN_CHECK, RECORD_CHECK, COMMIT_MANUAL, SETTLE_AND_CLAIM].map((script) => [script.sha1, script]),
 );
 
 const BY_TEXT: ReadonlyMap<string, Script> = new Map(

@@ -140,7 +140,7 @@ describe('a packaged function', () => {
     assert.deepEqual(invoked.splice(0), [
       {
         url: '/2015-03-31/functions/p2p-test-producer-notify/invocations',
-        body: { ip: '203.0.113.7', epoch: answer?.epoch },
+        body: { changed: { ip: '203.0.113.7', epoch: answer?.epoch } },
       },
     ]);
     assert.ok(loaded.some((file) => file.includes('/@aws-sdk/client-lambda/')));

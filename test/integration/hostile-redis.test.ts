@@ -162,7 +162,10 @@ for (const transport of ['tcp', 'rest'] as const) {
     const before = await fingerprint(stage, KEYS.producers);
 
     const check = await stage.app.ipCheck({}, invocation());
-    const notify = await stage.app.producerNotify({ ip: check.ip, epoch: check.epoch }, invocation());
+    const notify = await stage.app.producerNotify(
+      { changed: { ip: check.ip, epoch: check.epoch } },
+      invocation(),
+    );
 
     assert.equal(check.outcome, 'changed');
     assert.equal(check.commit?.due, 1 + BAD_VALUES.length);

@@ -43,14 +43,14 @@ after(() => {
 test('starts a function asynchronously, at the endpoint that the environment names', async () => {
   reply = { status: 202 };
 
-  await createInvoke()('p2p-test-producer-notify', { ip: '203.0.113.7', epoch: 5 });
+  await createInvoke()('p2p-test-producer-notify', { changed: { ip: '203.0.113.7', epoch: 5 } });
 
   assert.deepEqual(received.splice(0), [
     {
       method: 'POST',
       url: '/2015-03-31/functions/p2p-test-producer-notify/invocations',
       type: 'Event',
-      body: '{"ip":"203.0.113.7","epoch":5}',
+      body: '{"changed":{"ip":"203.0.113.7","epoch":5}}',
     },
   ]);
 });

@@ -25,6 +25,7 @@ const ending = fc.constantFrom<Ending>(
   'timeout',
   'error-500',
   'error-504',
+  'local',
 );
 const producer = fc.nat(PRODUCERS - 1);
 const drain = fc.constantFrom(...DRAINS);
@@ -73,11 +74,21 @@ const WHOLE_STEPS: { weight: number; arbitrary: fc.Arbitrary<Command> }[] = [
   },
   {
     weight: 4,
-    arbitrary: fc.tuple(drain, ending).map(([d, e]) =>
-      step(`all calls of ${d} end: ${e}, and are settled`, async (w) => {
+    arbitrary: fc.tuple(drain, ending, fc.boolean()).map(([d, e, claims]) =>
+      step(`all calls of ${d} end: ${e}, and are settled${claims ? ' with a claim' : ''}`, async (w) => {
         const mine = () => open(w).findIndex((a) => a.drain === d);
         while (mine() >= 0) w.end(mine(), e);
-        await w.settle(d, PRODUCERS, 'arrives');
+        if (claims) await w.claim(d, PRODUCERS, 'arrives', PRODUCERS);
+        else await w.settle(d, PRODUCERS, 'arrives');
+      }),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(producer, drain, fc.integer({ min: 20, max: 26 })).map(([i, d, looks]) =>
+      step(`producer ${i} is away for ${looks} looks of ${d}`, async (w) => {
+        await w.unlist(i);
+        await w.keepLooking(d, looks);
       }),
     ),
   },
@@ -120,8 +131,10 @@ const ANY_STEP: { weight: number; arbitrary: fc.Arbitrary<Command> }[] = [
   {
     weight: 5,
     arbitrary: fc
-      .tuple(drain, fc.integer({ min: 1, max: PRODUCERS }), fate)
-      .map(([d, n, f]) => step(`${d} claims ${n}, ${show(f)}`, (w) => w.claim(d, n, f))),
+      .tuple(drain, fc.integer({ min: 1, max: PRODUCERS }), fate, fc.nat(PRODUCERS))
+      .map(([d, n, f, ended]) =>
+        step(`${d} settles ${ended} and claims ${n}, ${show(f)}`, (w) => w.claim(d, n, f, ended)),
+      ),
   },
   {
     weight: 6,

@@ -57,15 +57,19 @@ describe('the model finds a planted mistake', () => {
       'success removes an ambiguous delivery',
       { strict: false },
       {
-        script: 'notify-settle',
-        from: 'if record.ambiguousAt and (record.ambiguousEpoch or 0) < epoch then',
+        script: 'settle-and-claim',
+        from: 'if record.ambiguousAt and (record.ambiguousEpoch or 0) < at_epoch then',
         to: 'if false then',
       },
     ],
     [
       'a lease that ended unsettled is taken over without a trace',
       { strict: false },
-      { script: 'notify-claim', from: /note_ambiguous\(record, record.leaseEpoch or 0, ends\)/, to: '' },
+      {
+        script: 'settle-and-claim',
+        from: 'note_ambiguous(record, record.leaseEpoch or 0, lease_end)',
+        to: '',
+      },
     ],
     [
       'a commit steals a lease',
@@ -82,8 +86,8 @@ describe('the model finds a planted mistake', () => {
       'a missing producer is dropped',
       { strict: true },
       {
-        script: 'notify-claim',
-        from: 'if not record.missingSince or now - score > HOUR then record.missingSince = now end',
+        script: 'settle-and-claim',
+        from: 'record.missed = (record.missed or 0) + 1',
         to: `redis.call('ZREM', due, uuid)
           if true then return end`,
       },
@@ -91,7 +95,7 @@ describe('the model finds a planted mistake', () => {
     [
       'settle ignores the address',
       { strict: true },
-      { script: 'notify-settle', from: "if holds ~= called then return 'moved', at_once end", to: '' },
+      { script: 'settle-and-claim', from: "if holds_now ~= called then return 'moved', at_once end", to: '' },
     ],
     [
       'the register is written before the due set',
@@ -106,15 +110,15 @@ describe('the model finds a planted mistake', () => {
     [
       'success for an older epoch removes the delivery',
       { strict: true },
-      { script: 'notify-settle', from: "if epoch ~= current then return 'older', at_once end", to: '' },
+      { script: 'settle-and-claim', from: "if at_epoch ~= epoch then return 'older', at_once end", to: '' },
     ],
     [
       'a delivery leaves the due set while it is leased',
       { strict: true },
       {
-        script: 'notify-claim',
+        script: 'settle-and-claim',
         from: "variadic('ZADD', due, scores, 2)",
-        to: "if taken > 1 then redis.call('ZREM', due, scores[2]) end",
+        to: "if #claimed > 4 then redis.call('ZREM', due, scores[2]) end",
       },
     ],
   ];

@@ -3,12 +3,19 @@ import { RedisReplyError } from '../../lib/errors.ts';
 import type { Host } from '../../lib/host.ts';
 import type { Verdict } from '../../lib/ip/decide.ts';
 import type { Register } from '../../lib/ip/register.ts';
-import { claimCall, readClaimReply } from '../../lib/notify/claim.lua.ts';
-import { type Claimed, leaseMs, type Result, START_MARGIN_MS } from '../../lib/notify/delivery.ts';
-import { type Ended, readSettleReply, settleCall } from '../../lib/notify/settle.lua.ts';
+import { START_MARGIN_MS } from '../../lib/notify/drain.ts';
 import { type Ip, parseIp } from '../../lib/peers/ip-space.ts';
 import { parseUuid, type Uuid } from '../../lib/peers/uuid.ts';
 import type { Redis, Reply } from '../../lib/redis/redis.ts';
+import {
+  type Claimed,
+  type DeliveryStore,
+  type Ended,
+  openDeliveryStore,
+  type Result,
+  type Settled,
+} from '../../lib/store/deliveries.ts';
+import { decodeDelivery, leaseMs } from '../../lib/store/delivery-record.ts';
 import { createKeys } from '../../lib/store/keys.ts';
 import { openRegisterStore } from '../../lib/store/register.ts';
 import { clockAt } from '../support/fixed-clock.ts';
@@ -21,10 +28,9 @@ export const PRODUCERS = 2;
 export const DRAINS = ['drain-a', 'drain-b'] as const;
 export const IPS: readonly Ip[] = ['203.0.113.1', '203.0.113.2'].map((text) => known(parseIp(text)));
 
-const DAY_MS = 86_400_000;
 const LATE_MS = 60_000;
-/** A missing producer is looked for at least so often. One that is back for less may not be noticed. */
-const UNSEEN_MS = 2 * 3_600_000;
+/** So many looks in a row have to miss a producer before a commit drops its delivery. */
+const LOOKS_TO_DROP = 24;
 const START_MS = 1_800_000_000_000;
 const LOCAL_UUID = uuid(0xfff);
 
@@ -32,7 +38,7 @@ const LOCAL_UUID = uuid(0xfff);
 export type Fate = 'arrives' | 'request-lost' | 'reply-lost' | 'twice' | { readonly diesAfter: number };
 
 /** What an attempt comes to, as its drain sees it. */
-export type Ending = 'answered' | 'answer-lost' | 'refused' | 'timeout' | 'error-500' | 'error-504';
+export type Ending = 'answered' | 'answer-lost' | 'refused' | 'timeout' | 'error-500' | 'error-504' | 'local';
 
 interface Attempt {
   readonly delivery: Claimed;
@@ -54,9 +60,8 @@ interface Producer {
   home: string;
   moves: number;
   listed: boolean;
-  /** Since when nobody who looks once in two hours, and no commit, has found it. */
-  missingSince: number | undefined;
-  listedAt: number;
+  /** How many looks in a row have missed it; a look or a commit that finds it sets that to 0. */
+  misses: number;
   /** It has been promised the newest address. */
   owed: boolean;
   /** It may be called. */
@@ -81,11 +86,14 @@ export interface World {
   beginCheck(): Promise<void>;
   recordCheck(pick: number, fate: Fate): Promise<void>;
   word(ip: Ip, id: string, fate: Fate): Promise<void>;
-  claim(drain: string, places: number, fate: Fate): Promise<void>;
+  /** Claims, and settles up to `count` of what has ended in the same script. */
+  claim(drain: string, places: number, fate: Fate, count?: number): Promise<void>;
   start(pick: number): void;
   arrive(pick: number): void;
   end(pick: number, ending: Ending): void;
   settle(drain: string, count: number, fate: Fate): Promise<void>;
+  /** So many claims, each when the next delivery is to be looked at. What they take is never called. */
+  keepLooking(drain: string, looks: number): Promise<void>;
   crash(drain: string): void;
   flushScripts(): Promise<void>;
   /** Lets everything that is late happen, heals all, drains until nothing is due, and checks the promise. */
@@ -102,14 +110,12 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
   let now = START_MS;
   let truth = known(IPS[0]);
   let drainLeaseEnd = 0;
-  let tokens = 0;
   const producers: Producer[] = Array.from({ length: PRODUCERS }, (_, i) => ({
     uuid: uuid(i + 1),
     home: `203.0.113.${10 * (i + 1)}`,
     moves: 0,
     listed: false,
-    missingSince: undefined,
-    listedAt: START_MS,
+    misses: 0,
     owed: false,
     pending: false,
     received: [],
@@ -156,20 +162,19 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
     // A commit that died half-way may have made some due already.
     const mayBeDue = committed || typeof fate === 'object';
     for (const producer of producers) {
-      const { uuid, listed, missingSince } = producer;
+      const { uuid, listed, misses } = producer;
       if (mayBeDue && listed && due.has(uuid)) producer.pending = true;
       if (before.due.has(uuid) && !due.has(uuid)) {
-        const dayGone = missingSince !== undefined && now - missingSince > DAY_MS;
         assert.ok(
-          !listed && dayGone,
-          'only a delivery of a producer that has been missing for a day is dropped',
+          !listed && misses >= LOOKS_TO_DROP,
+          `only a producer that ${LOOKS_TO_DROP} looks in a row have missed loses its delivery`,
         );
         producer.pending = false;
       }
       if (!committed) continue;
       if (listed) {
         assert.ok(due.has(uuid), 'a producer that was known at a change has a delivery');
-        producer.missingSince = undefined;
+        producer.misses = 0;
       }
       producer.owed = due.has(uuid);
     }
@@ -180,8 +185,6 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
   const beforeCommit = async () => ({ epoch: await storedEpoch(), due: await dueMembers() });
 
   const unlist = async (producer: Producer) => {
-    if (producer.listed && now - producer.listedAt > UNSEEN_MS) producer.missingSince = undefined;
-    producer.missingSince ??= now;
     producer.listed = false;
     await command('HDEL', keys.producers, producer.uuid);
   };
@@ -202,6 +205,50 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
   };
   const noteDrainLease = async (drain: string) => {
     if ((await holder()) === drain) drainLeaseEnd = now + leaseMs(TIMEOUT_MS);
+  };
+
+  /** The store of a drain, over a network that does as told from now on. */
+  const stores = new Map<string, { store: DeliveryStore; fate: Fate }>();
+  const storeOf = async (drain: string, fate: Fate): Promise<DeliveryStore> => {
+    const known = stores.get(drain);
+    if (known !== undefined) {
+      known.fate = fate;
+      return known.store;
+    }
+    const opened = { fate: 'arrives' as Fate };
+    const store = await openDeliveryStore({
+      redis: {
+        send: (requests, options) => network(opened.fate).send(requests, options),
+        close: async () => {},
+      },
+      keys,
+      host,
+      localUuid: LOCAL_UUID,
+      notifyTimeoutMs: TIMEOUT_MS,
+      drainToken: drain,
+      signal: never,
+    });
+    stores.set(drain, Object.assign(opened, { store }));
+    opened.fate = fate;
+    return store;
+  };
+  /** A delivery is over only if its producer has acknowledged the address that is current now. */
+  const noteSettled = (ended: readonly (Ended & { drain: string })[], settled: readonly Settled[]) => {
+    for (const one of ended) remove(world.ended, one);
+    for (const [i, { delivery }] of ended.entries()) {
+      const producer = producers.find(({ uuid }) => uuid === delivery.uuid);
+      if (settled[i] === 'told' && producer !== undefined) producer.pending = false;
+    }
+  };
+
+  /** A claim counts at most one miss of a producer, and only if the producer is not there. */
+  const noteMisses = async () => {
+    for (const producer of producers) {
+      const { missed = 0 } = decodeDelivery(await command('HGET', keys.deliveries, producer.uuid));
+      if (missed <= producer.misses) continue;
+      assert.ok(!producer.listed && missed === producer.misses + 1, 'one miss a look');
+      producer.misses = missed;
+    }
   };
 
   const checkLeases = async () => {
@@ -227,9 +274,14 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
   };
 
   const retire = (attempt: Attempt, ending: Ending) => {
-    const endedAt = now;
+    const endedMonotonicMs = now;
     attempt.livesUntil = strict || isAnswer(ending) || ending === 'refused' ? now : now + LATE_MS;
-    world.ended.push({ delivery: attempt.delivery, result: resultOf(ending), endedAt, drain: attempt.drain });
+    world.ended.push({
+      delivery: attempt.delivery,
+      result: resultOf(ending),
+      endedMonotonicMs,
+      drain: attempt.drain,
+    });
     if (attempt.livesUntil <= now || attempt.arrived) remove(world.attempts, attempt);
     else attempt.orphaned = true;
   };
@@ -266,13 +318,11 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
 
     async list(index) {
       const producer = at(producers, index);
-      if (!producer.listed) producer.listedAt = now;
       producer.listed = true;
       await command('HSET', keys.producers, producer.uuid, producer.home);
     },
     async unlist(index) {
-      const producer = at(producers, index);
-      await unlist(producer);
+      await unlist(at(producers, index));
     },
     async move(index) {
       const producer = at(producers, index);
@@ -327,35 +377,26 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
       await noteCommits(before, fate);
     },
 
-    async claim(drain, places, fate) {
-      const request = {
-        nowMs: now,
-        drainToken: drain,
-        claimToken: `claim-${++tokens}`,
-        places,
-        notifyTimeoutMs: TIMEOUT_MS,
-        inFlight: world.attempts.some((attempt) => attempt.drain === drain && !attempt.orphaned),
-      };
+    async claim(drain, places, fate, count = 0) {
+      const ended = world.ended.filter((one) => one.drain === drain).slice(0, count);
+      const holding = world.attempts.filter((one) => one.drain === drain && !one.orphaned).length;
       // A claim is sent once: a duplicate would be a bug of the client, which its own tests exclude.
-      const [reply] =
-        (await orLost(
-          network(fate === 'twice' ? 'arrives' : fate).send([claimCall(keys, request)], {
-            repeatable: false,
-          }),
-        )) ?? [];
+      const store = await storeOf(drain, fate === 'twice' ? 'arrives' : fate);
+      const reply = await orLost(store.settleAndClaim({ ended, next: { claim: places, holding } }));
       await noteDrainLease(drain);
       await checkLeases();
-      if (reply === undefined) return;
-      assert.ok(!(reply instanceof Error), `the claim failed: ${reply}`);
-      const claimed = readClaimReply(reply, request);
-      for (const delivery of claimed.deliveries) {
+      await noteMisses();
+      if (reply?.claim === undefined) return;
+      noteSettled(ended, reply.settled);
+      for (const delivery of reply.claim.deliveries) {
         const producer = producers.find((one) => one.uuid === delivery.uuid);
         assert.ok(producer?.pending, 'a producer without a delivery is never called');
+        producer.misses = 0;
         const leaseEnd = now + leaseMs(TIMEOUT_MS);
         world.attempts.push({
           delivery,
           drain,
-          ip: known(claimed.ip),
+          ip: known(reply.claim.ip),
           leaseEnd,
           arrived: false,
           livesUntil: leaseEnd,
@@ -371,7 +412,7 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
       );
       if (now + TIMEOUT_MS + START_MARGIN_MS > attempt.leaseEnd) {
         remove(world.attempts, attempt);
-        world.ended.push({ ...attempt, result: { kind: 'released' }, endedAt: now });
+        world.ended.push({ ...attempt, result: { kind: 'released' }, endedMonotonicMs: now });
         return;
       }
       attempt.startedAt = now;
@@ -396,26 +437,20 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
 
     async settle(drain, count, fate) {
       const ended = world.ended.filter((one) => one.drain === drain).slice(0, count);
-      const call = settleCall(keys, {
-        nowMs: now,
-        drainToken: drain,
-        notifyTimeoutMs: TIMEOUT_MS,
-        ends: false,
-        ended,
-        random: () => 0.5,
-      });
-      const replies = await orLost(network(fate).send([call], { repeatable: true }));
+      const store = await storeOf(drain, fate);
+      const reply = await orLost(store.settleAndClaim({ ended, next: 'settle' }));
       await noteDrainLease(drain);
       await checkLeases();
       // Without a reply it is sent again, later or never.
-      if (replies === undefined) return;
-      for (const one of ended) remove(world.ended, one);
-      const [reply] = replies;
-      assert.ok(reply !== undefined && !(reply instanceof Error), `the settle failed: ${reply}`);
-      const { settled } = readSettleReply(reply);
-      for (const [i, { delivery }] of ended.entries()) {
-        const producer = producers.find(({ uuid }) => uuid === delivery.uuid);
-        if (settled[i] === 'told' && producer !== undefined) producer.pending = false;
+      if (reply !== undefined) noteSettled(ended, reply.settled);
+    },
+
+    async keepLooking(drain, looks) {
+      for (let look = 0; look < looks; look++) {
+        const [, score] = await list('ZRANGE', keys.due, 0, 0, 'WITHSCORES');
+        if (score === undefined) return;
+        await world.advance(Math.max(1, Number(score) - now));
+        await world.claim(drain, PRODUCERS, 'arrives');
       }
     },
 
@@ -496,18 +531,26 @@ function isAnswer(ending: Ending): boolean {
 }
 
 function resultOf(ending: Ending): Result {
+  const failed = (status: string, ambiguous: boolean): Result => ({
+    kind: 'failed',
+    status,
+    ambiguous,
+    retryInMs: 40_000,
+  });
   switch (ending) {
     case 'answered':
       return { kind: 'acknowledged', status: 200 };
     case 'refused':
-      return { kind: 'failed', error: 'refused', ambiguous: false };
+      return failed('refused', false);
     case 'error-500':
-      return { kind: 'failed', error: 'status', status: 500, ambiguous: false };
+      return failed('500', false);
     case 'error-504':
-      return { kind: 'failed', error: 'status', status: 504, ambiguous: true };
+      return failed('504', true);
     case 'timeout':
     case 'answer-lost':
-      return { kind: 'failed', error: 'timeout', ambiguous: true };
+      return failed('timeout', true);
+    case 'local':
+      return { kind: 'released', later: { status: 'local', retryInMs: 60_000 } };
   }
 }
 

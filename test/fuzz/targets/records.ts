@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { parseRegister } from '../../../lib/ip/register.ts';
-import { decodeDelivery } from '../../../lib/notify/delivery.ts';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { parseIp } from '../../../lib/peers/ip-space.ts';
 import { parseUuid } from '../../../lib/peers/uuid.ts';
 import type { Reply } from '../../../lib/redis/redis.ts';
+import { decodeDelivery } from '../../../lib/store/delivery-record.ts';
 import {
   chooseCandidates,
   decodeCandidate,
@@ -135,7 +135,7 @@ const NUMBERS = [
   'leaseEnd',
   'ambiguousEpoch',
   'ambiguousAt',
-  'missingSince',
+  'missed',
 ];
 const TEXTS = ['address', 'lastStatus', 'lease'];
 const DELIVERY = target(

@@ -45,7 +45,7 @@ inWorld('an IP check', (world) => {
         votes: `{"s0":"${OLD}","s1":"${OLD}","s2":"timeout"}`,
       },
     ]);
-    assert.deepEqual(w.invoked, [{ functionName: 'notify', payload: { ip: OLD, epoch: at } }]);
+    assert.deepEqual(w.invoked, [{ functionName: 'notify', payload: { changed: { ip: OLD, epoch: at } } }]);
     assert.equal(await w.test.command('GET', w.keys.uuid), LOCAL_UUID);
   });
 
@@ -542,7 +542,9 @@ inWorld('an IP check', (world) => {
     const next = await w.later(MINUTE, OLD, OLD, OLD);
     assert.equal(next.outcome, 'confirmed');
     assert.equal(next.notify, 'invoked');
-    assert.deepEqual(w.invoked, [{ functionName: 'notify', payload: { ip: OLD, epoch: next.epoch } }]);
+    assert.deepEqual(w.invoked, [
+      { functionName: 'notify', payload: { changed: { ip: OLD, epoch: next.epoch } } },
+    ]);
   });
 
   test('nobody is invoked for what is due while lease:notify is held, nor for what is due later', async () => {
@@ -609,7 +611,9 @@ inWorld('an IP check', (world) => {
     assert.equal(summary.ip, NEW);
     assert.equal(summary.notify, 'invoked');
     assert.equal((await w.history()).length, 2, 'the first address and one change');
-    assert.deepEqual(w.invoked, [{ functionName: 'notify', payload: { ip: NEW, epoch: summary.epoch } }]);
+    assert.deepEqual(w.invoked, [
+      { functionName: 'notify', payload: { changed: { ip: NEW, epoch: summary.epoch } } },
+    ]);
   });
 
   test('a reply that never comes is an error, and the next check delivers what was committed', async () => {
@@ -630,7 +634,9 @@ inWorld('an IP check', (world) => {
 
     const next = await w.later(MINUTE, NEW, NEW, NEW);
     assert.equal(next.outcome, 'confirmed');
-    assert.deepEqual(w.invoked, [{ functionName: 'notify', payload: { ip: NEW, epoch: next.epoch } }]);
+    assert.deepEqual(w.invoked, [
+      { functionName: 'notify', payload: { changed: { ip: NEW, epoch: next.epoch } } },
+    ]);
   });
 
   test('a reply of the first trip that is lost costs a ticket and nothing else', async () => {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EventError, IdentityError, RedisReplyError, RedisUnavailableError } from '../../../lib/errors.ts';
+import { countCommands } from '../../support/monitor.ts';
 import { type Peer, startPeer } from '../../support/peer-server.ts';
 import { needsRealRedis } from '../../support/redis.ts';
-import { IP_1, IP_2, LOCAL_UUID, setStage, uuidOf } from './drain-harness.ts';
-import { LEASE_MS, MINUTE } from './harness.ts';
+import { LEASE_MS, MINUTE } from '../store/delivery-world.ts';
+import { IP_1, IP_2, LOCAL_UUID, setStage, uuidOf } from './harness.ts';
 
 const QUICK = { NOTIFY_TIMEOUT_MS: '300' };
 
@@ -20,7 +21,7 @@ test('500 producers are told the address, each once, by exactly the request that
   const epoch = await world.commit(IP_1, await stage.now());
   stage.wire.sent.length = 0;
 
-  const summary = await stage.run({ ip: IP_1, epoch });
+  const summary = await stage.run({ changed: { ip: IP_1, epoch } });
 
   assert.equal(summary.outcome, 'idle');
   assert.equal(summary.claimed, 500);
@@ -42,13 +43,10 @@ test('500 producers are told the address, each once, by exactly the request that
   assert.equal(record.ackedEpoch, epoch);
   assert.equal(record.lease, undefined);
   assert.equal(await world.command('EXISTS', world.keys.lease('notify')), 0);
-  const summaries = (await world.history()).filter((entry) => entry.told !== undefined);
-  assert.deepEqual(
-    summaries.map((entry) => [entry.epoch, entry.told]),
-    [[String(epoch), '500']],
-  );
-  // A quarter of 64 places at a time: two scripts for each 16 deliveries at most, and what the ends cost.
-  assert.ok(stage.wire.sent.length <= (500 / 16) * 2 + 12, `${stage.wire.sent.length} commands`);
+  const { told: counted, firstAck, lastAck, since } = await world.register();
+  assert.equal(counted, '500');
+  assert.ok(Number(since) <= Number(firstAck) && Number(firstAck) <= Number(lastAck));
+  assert.equal(summary.toldAfterMs, Number(lastAck) - Number(since));
 });
 
 test('no more than NOTIFY_CONCURRENCY requests are in flight', async (t) => {
@@ -80,14 +78,7 @@ test('{} never creates a delivery, and a producer without one is never called', 
   await stage.run();
   await stage.world.produce(uuidOf(2), added.address);
 
-  for (const event of [
-    {},
-    undefined,
-    null,
-    { epoch: 7 },
-    { ip: IP_2, epoch: 7 },
-    { source: 'aws.scheduler', id: 'x' },
-  ]) {
+  for (const event of [{}, undefined, null, { changed: { ip: IP_2, epoch: 7 } }]) {
     const summary = await stage.run(event);
     assert.equal(summary.outcome, 'idle');
     assert.equal(summary.claimed, 0);
@@ -126,7 +117,7 @@ test('each way of failing leaves its own record, and the others are told', { tim
 
   const ambiguousAt = (await world.record(uuidOf(names.indexOf('hangs')))).ambiguousAt ?? 0;
   assert.ok(ambiguousAt >= begun && ambiguousAt <= (await stage.now()), 'its end is when it gave up');
-  const claims = stage.wire.sent.filter((name) => name === 'notify-claim');
+  const claims = stage.wire.sent.filter((name) => name === 'claim');
   assert.ok(claims.length <= 20, `waiting for answers cost ${claims.length} claims`);
   const look = async (name: string) => {
     const uuid = uuidOf(names.indexOf(name));
@@ -191,7 +182,7 @@ test('what ends alone is settled while another request is still in flight', {
   const stage = await setStage(t);
   const quick = await startPeer(t);
   const settled = Promise.withResolvers<void>();
-  stage.wire.onReplyOf = { 'notify-settle': settled.resolve };
+  stage.wire.onReplyOf = { settle: settled.resolve };
   const slow = await startPeer(t, async () => {
     await settled.promise;
     return {};
@@ -214,14 +205,14 @@ test('an invocation that runs out of time stops claiming, settles, lets go of th
 
   const first = await stage.run({}, { remainingMs: () => remaining });
   assert.equal(first.outcome, 'out-of-time');
-  assert.equal(first.claimed, 4);
-  assert.equal(first.acknowledged, 4);
-  assert.equal(first.remaining, 16);
+  assert.ok(first.claimed <= 8, 'no more than twice as many as are called at a time');
+  assert.equal(first.acknowledged, first.claimed);
+  assert.equal(first.remaining, 20 - first.claimed);
   assert.equal(await stage.world.command('EXISTS', stage.world.keys.lease('notify')), 0);
 
   const second = await stage.run();
   assert.equal(second.outcome, 'idle');
-  assert.equal(second.acknowledged, 16);
+  assert.equal(second.acknowledged, 20 - first.claimed);
   assert.equal(peer.requests.length, 20);
 });
 
@@ -247,7 +238,7 @@ for (const [what, freeze] of [
     for (let i = 0; i < 3; i++) await stage.world.produce(uuidOf(i), peer.address);
     await stage.world.commit(IP_1, await stage.now());
     stage.wire.onReplyOf = {
-      'notify-claim': () => {
+      claim: () => {
         stage.host.wallAheadMs += freeze.wallAheadMs;
         stage.wire.onReplyOf = {};
       },
@@ -273,7 +264,7 @@ test('what a run handed back is taken up by one that starts at once, whose clock
   await stage.world.produce(uuidOf(0), peer.address);
   await stage.world.commit(IP_1, await stage.now());
   stage.wire.onReplyOf = {
-    'notify-claim': () => {
+    claim: () => {
       stage.host.wallAheadMs -= 3_000;
       stage.wire.aheadMs = 2_000;
       stage.wire.onReplyOf = {};
@@ -285,19 +276,17 @@ test('what a run handed back is taken up by one that starts at once, whose clock
   assert.equal((await stage.run()).acknowledged, 1);
 });
 
-test('a producer at our own address, the current or the previous one, is not called', async (t) => {
+test('a producer at our own address is not called, and one at our former address is: a stranger has it now', async (t) => {
   const peer = await startPeer(t);
   const { world, run } = await setStage(t, {
     env: { PEER_PORT: String(peer.port), IP_ALLOW_CIDRS: '127.0.0.0/8' },
   });
   await world.produce(uuidOf(1), '127.0.0.1');
-  for (const ip of ['127.0.0.1', '127.0.0.9']) {
-    const { failed, acknowledged } = await run({ ip });
-    assert.deepEqual([failed, acknowledged], [{ 'bad-address': 1 }, 0], ip);
-  }
+  const { failed, acknowledged } = await run({ ip: '127.0.0.1' });
+  assert.deepEqual([failed, acknowledged], [{ 'bad-address': 1 }, 0]);
   assert.equal(peer.requests.length, 0);
 
-  assert.equal((await run({ ip: '127.0.0.10' })).acknowledged, 1, 'it has not been ours for two changes');
+  assert.equal((await run({ ip: '127.0.0.9' })).acknowledged, 1);
   assert.equal(peer.requests.length, 1);
 });
 
@@ -397,7 +386,7 @@ test('when the reply of a claim is lost, what it took waits for the lease to end
   const peer = await startPeer(t);
   await stage.world.produce(uuidOf(0), peer.address);
   const epoch = await stage.world.commit(IP_1, await stage.now());
-  stage.wire.loseReplyOf = 'notify-claim';
+  stage.wire.loseReplyOf = 'claim';
   await assert.rejects(stage.run(), RedisUnavailableError);
   assert.equal(peer.requests.length, 0);
   assert.equal(await stage.world.command('EXISTS', stage.world.keys.lease('notify')), 0);
@@ -415,7 +404,7 @@ test('when the reply of a settle is lost, it is settled again without harm', asy
   const peer = await startPeer(t);
   await stage.world.produce(uuidOf(0), peer.address);
   const epoch = await stage.world.commit(IP_1, await stage.now());
-  stage.wire.loseReplyOf = 'notify-settle';
+  stage.wire.loseReplyOf = 'settle';
   await assert.rejects(stage.run(), RedisUnavailableError);
   assert.equal((await stage.world.record(uuidOf(0))).ackedEpoch, epoch);
   assert.equal(await stage.world.score(uuidOf(0)), undefined);
@@ -456,7 +445,7 @@ test('a settle that did not reach Redis is sent again', async (t) => {
   const peer = await startPeer(t);
   await stage.world.produce(uuidOf(0), peer.address);
   const epoch = await stage.world.commit(IP_1, await stage.now());
-  stage.wire.loseRequestOf = 'notify-settle';
+  stage.wire.loseRequestOf = 'settle';
   await assert.rejects(stage.run(), RedisUnavailableError);
   assert.equal((await stage.world.record(uuidOf(0))).ackedEpoch, epoch);
   assert.equal(await stage.world.score(uuidOf(0)), undefined);
@@ -605,3 +594,143 @@ test('a drain whose lease is lost takes it again, if nobody else has', async (t)
   await stage.world.commit(IP_1, await stage.now());
   assert.equal((await stage.run()).acknowledged, 3);
 });
+
+test('a run that told everyone says so, and how long it took', async (t) => {
+  const stage = await setStage(t);
+  const peer = await startPeer(t);
+  for (let i = 0; i < 5; i++) await stage.world.produce(uuidOf(i), peer.address);
+  await stage.world.commit('203.0.113.9', await stage.now());
+  await stage.run();
+  await stage.run();
+  assert.match(stage.lines[0]?.message ?? '', /^Told 5 producers 203\.0\.113\.9 in \d+ ms$/);
+  assert.deepEqual(
+    stage.lines.slice(1).map(({ message }) => message),
+    ['Nothing was due'],
+  );
+});
+
+test('a request does not leave when the machine slept while it connected, and is made by the next run', async (t) => {
+  const stage = await setStage(t);
+  const peer = await startPeer(t);
+  await stage.world.produce(uuidOf(0), peer.address);
+  await stage.world.commit(IP_1, await stage.now());
+  const { post } = stage;
+  stage.post = (request) => {
+    // Asked once before it connects; then the machine sleeps.
+    let asked = 0;
+    const mayStart = () => {
+      if (++asked === 2) stage.host.wallAheadMs += 3_600_000;
+      return request.mayStart?.() ?? true;
+    };
+    return post({ ...request, mayStart });
+  };
+  const first = await stage.run();
+  assert.deepEqual([first.outcome, first.released, first.acknowledged], ['out-of-time', 1, 0]);
+  assert.equal(peer.requests.length, 0);
+  assert.equal((await stage.world.record(uuidOf(0))).ambiguousEpoch, undefined);
+
+  stage.post = post;
+  await stage.world.commit(IP_2, await stage.now());
+  assert.equal((await stage.run()).acknowledged, 1);
+  assert.deepEqual(told(peer), [IP_2]);
+});
+
+/** What a call comes to that this machine could not make. */
+const LOCAL = { kind: 'failed', error: 'local', mayHaveArrived: false, rttMs: 0 } as const;
+
+test('where descriptors run out, fewer are called at a time, and all are told in the same run', {
+  timeout: 30_000,
+}, async (t) => {
+  const stage = await setStage(t, { env: { NOTIFY_CONCURRENCY: '40' } });
+  const peer = await startPeer(t);
+  const { post } = stage;
+  let open = 0;
+  stage.post = async (request) => {
+    if (open >= 25) return LOCAL;
+    open += 1;
+    try {
+      return await post(request);
+    } finally {
+      open -= 1;
+    }
+  };
+  for (let i = 0; i < 100; i++) await stage.world.produce(uuidOf(i), peer.address);
+  const epoch = await stage.world.commit(IP_1, await stage.now());
+  const summary = await stage.run();
+  assert.deepEqual([summary.outcome, summary.acknowledged, summary.failed], ['idle', 100, {}]);
+  for (let i = 0; i < 100; i++) {
+    const { ackedEpoch, attempts, ambiguousEpoch } = await stage.world.record(uuidOf(i));
+    assert.deepEqual([ackedEpoch, attempts, ambiguousEpoch], [epoch, 0, undefined]);
+  }
+});
+
+test('where no call can be made at all, the run hands everything back, and no producer is blamed', {
+  timeout: 30_000,
+}, async (t) => {
+  const stage = await setStage(t, { env: { NOTIFY_CONCURRENCY: '2' } });
+  const peer = await startPeer(t);
+  const { post } = stage;
+  stage.post = async () => LOCAL;
+  for (let i = 0; i < 9; i++) await stage.world.produce(uuidOf(i), peer.address);
+  await stage.world.commit(IP_1, await stage.now());
+  const first = await stage.run();
+  assert.deepEqual([first.outcome, first.failed, first.ambiguous, first.remaining], ['local', {}, 0, 9]);
+  assert.ok(stage.lines.some(({ level }) => level === 'warn'));
+  assert.equal(await stage.world.holder(), null);
+
+  stage.post = post;
+  stage.wire.aheadMs = 61_000;
+  assert.equal((await stage.run()).acknowledged, 9);
+  assert.equal((await stage.world.record(uuidOf(0))).lastStatus, '200');
+});
+
+test('the living are called before those who have not acknowledged the address before', async (t) => {
+  const stage = await setStage(t, { env: { NOTIFY_CONCURRENCY: '16' } });
+  const { world } = stage;
+  const peer = await startPeer(t);
+  const living = Array.from({ length: 300 }, (_, i) => uuidOf(2 * i));
+  const hanging = Array.from({ length: 300 }, (_, i) => uuidOf(2 * i + 1));
+  await world.command('HSET', world.keys.producers, ...living.flatMap((uuid) => [uuid, peer.address]));
+  await world.commit(IP_1, await stage.now());
+  assert.equal((await stage.run()).acknowledged, 300);
+  const hangs = '127.0.0.2:9';
+  await world.command('HSET', world.keys.producers, ...hanging.flatMap((uuid) => [uuid, hangs]));
+  await world.commit(IP_2, await stage.now());
+
+  const called: string[] = [];
+  const { post } = stage;
+  stage.post = async (request) => {
+    called.push(request.address.key);
+    if (request.address.key !== hangs) return post(request);
+    return { kind: 'failed', error: 'timeout', mayHaveArrived: true, rttMs: 5_000 };
+  };
+  const summary = await stage.run();
+  assert.deepEqual([summary.acknowledged, summary.failed], [300, { timeout: 300 }]);
+  assert.equal(
+    called.lastIndexOf(peer.address),
+    299,
+    'nobody who hangs is called before the last living one',
+  );
+});
+
+test(
+  'a thousand producers cost at most 3 commands for each 100, and 400 with those inside scripts',
+  needsRealRedis(),
+  async (t) => {
+    const stage = await setStage(t);
+    const peer = await startPeer(t);
+    const uuids = Array.from({ length: 1_000 }, (_, i) => uuidOf(i));
+    await stage.world.command(
+      'HSET',
+      stage.world.keys.producers,
+      ...uuids.flatMap((uuid) => [uuid, peer.address]),
+    );
+    await stage.world.commit(IP_1, await stage.now());
+    const count = await countCommands(stage.server.tcpUrl, (word) => stage.server.command('ECHO', word));
+    assert.equal((await stage.run()).acknowledged, 1_000);
+    const { sent, run } = await count.take();
+    t.diagnostic(`${sent} sent, ${run} run`);
+    assert.ok(sent <= 30, `${sent} commands were sent`);
+    assert.ok(run <= 400, `${run} commands ran`);
+  },
+);

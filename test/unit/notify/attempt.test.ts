@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Failure, Outcome } from '../../../lib/http/outcome.ts';
 import { parseEpoch } from '../../../lib/ip/register.ts';
-import { attempt, resultOf } from '../../../lib/notify/attempt.ts';
+import { resultOf, tellProducer } from '../../../lib/notify/attempt.ts';
+import { HOUR_MS } from '../../../lib/notify/backoff.ts';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { parseIp } from '../../../lib/peers/ip-space.ts';
 import type { PeerRequest } from '../../../lib/peers/post.ts';
@@ -21,21 +22,24 @@ const failed = (error: Failure, mayHaveArrived: boolean, status?: number): Outco
   rttMs: 1,
   ...(status !== undefined && { status }),
 });
+const DELIVERY = { attempts: 0, firstAt: 0 };
+const read = (outcome: Outcome) => resultOf(outcome, DELIVERY, { nowMs: 0, random: 0 });
+const failure = (status: string, { ambiguous = false, retryInMs = 30_000 } = {}) => ({
+  kind: 'failed',
+  status,
+  ambiguous,
+  retryInMs,
+});
 const isAmbiguous = (outcome: Outcome) => {
-  const result = resultOf(outcome);
+  const result = read(outcome);
   return result.kind === 'failed' && result.ambiguous;
 };
 
 test('2xx is an acknowledgement, any other complete reply a failure', () => {
   for (const status of [200, 204, 299])
-    assert.deepEqual(resultOf(replied(status)), { kind: 'acknowledged', status });
+    assert.deepEqual(read(replied(status)), { kind: 'acknowledged', status });
   for (const status of [400, 404, 429, 500, 503]) {
-    assert.deepEqual(resultOf(replied(status)), {
-      kind: 'failed',
-      error: 'status',
-      status,
-      ambiguous: false,
-    });
+    assert.deepEqual(read(replied(status)), failure(String(status)));
   }
 });
 
@@ -45,7 +49,7 @@ test("502 and 504 are ambiguous: a gateway's word that it did not hear from the 
 });
 
 test('what may have arrived and brought no complete reply is ambiguous', () => {
-  for (const error of ['timeout', 'reset', 'oversized', 'malformed', 'aborted'] as const) {
+  for (const error of ['timeout', 'reset', 'oversized', 'malformed', 'aborted', 'local'] as const) {
     assert.ok(isAmbiguous(failed(error, true)), error);
   }
 });
@@ -57,29 +61,33 @@ test('what cannot have arrived is not ambiguous', () => {
 });
 
 test('a redirect is a failure and not ambiguous: it is an answer', () => {
-  assert.deepEqual(resultOf(failed('redirect', true, 307)), {
-    kind: 'failed',
-    error: 'redirect',
-    status: 307,
-    ambiguous: false,
-  });
+  assert.deepEqual(read(failed('redirect', true, 307)), failure('redirect'));
 });
 
 test('a call that was aborted before a byte left did not start', () => {
-  assert.deepEqual(resultOf(failed('aborted', false)), { kind: 'released' });
+  assert.deepEqual(read(failed('aborted', false)), { kind: 'released' });
 });
 
-test('an address that the policy refuses at dialling is a bad address', () => {
-  assert.deepEqual(resultOf(failed('forbidden', false)), {
-    kind: 'failed',
-    error: 'bad-address',
-    ambiguous: false,
-  });
+test('a call that this machine could not make was no attempt', () => {
+  assert.deepEqual(read(failed('local', false)), { kind: 'local' });
 });
 
-test('a Retry-After is handed on', () => {
-  const result = resultOf({ kind: 'replied', status: 503, body: Buffer.alloc(0), rttMs: 1, retryAfterMs: 7 });
-  assert.equal(result.kind === 'failed' && result.retryAfterMs, 7);
+test('an address that the policy refuses at dialling is a bad address, and tried hourly', () => {
+  assert.deepEqual(read(failed('forbidden', false)), failure('bad-address', { retryInMs: HOUR_MS }));
+});
+
+test('the next attempt comes by the backoff, or when a Retry-After says', () => {
+  const again = { attempts: 2, firstAt: 0 };
+  const result = resultOf(failed('refused', false), again, { nowMs: 60_000, random: 0 });
+  assert.deepEqual(result, failure('refused', { retryInMs: 120_000 }));
+  const busy: Outcome = {
+    kind: 'replied',
+    status: 503,
+    body: Buffer.alloc(0),
+    rttMs: 1,
+    retryAfterMs: 45_000,
+  };
+  assert.deepEqual(read(busy), failure('503', { retryInMs: 45_000 }));
 });
 
 async function attemptAt(rawAddress: string) {
@@ -92,16 +100,22 @@ async function attemptAt(rawAddress: string) {
   assert.ok(ip && localUuid && epoch);
   const claimed = { uuid: 'u', rawAddress, token: 't', epoch, claimedAt: 1, attempts: 0, firstAt: 1 };
   const { signal } = new AbortController();
-  const result = await attempt(claimed, ip, {
-    policy: createAddressPolicy({ defaultPort: 80, allow: [] }),
-    localUuid,
-    timeoutMs: 5_000,
-    signal,
-    post: async (request) => {
-      requests.push(request);
-      return replied(200);
+  const result = await tellProducer(
+    claimed,
+    { ip, mayStart: () => true },
+    {
+      policy: createAddressPolicy({ defaultPort: 80, allow: [] }),
+      localUuid,
+      timeoutMs: 5_000,
+      signal,
+      nowMs: () => 1,
+      random: () => 0,
+      post: async (request) => {
+        requests.push(request);
+        return replied(200);
+      },
     },
-  });
+  );
   return { result, requests };
 }
 
@@ -120,7 +134,7 @@ test('one attempt is one POST /ip with uuid, ip and epoch', async () => {
 test('a bad or forbidden address fails without a request', async () => {
   for (const raw of ['', 'example.org', '127.0.0.1', '169.254.169.254', '8.8.8.8:0']) {
     const { result, requests } = await attemptAt(raw);
-    assert.deepEqual(result, { kind: 'failed', error: 'bad-address', ambiguous: false });
+    assert.deepEqual(result, failure('bad-address', { retryInMs: HOUR_MS }));
     assert.equal(requests.length, 0);
   }
 });

@@ -8,23 +8,18 @@ import { cidr } from '../../../lib/peers/ip-space.ts';
 const RULES = { family: 4, allowCidrs: [cidr('203.0.113.0/24')] } as const;
 const parse = (event: unknown) => parseNotifyEvent(event, RULES);
 
-for (const event of [
-  {},
-  undefined,
-  null,
-  { epoch: 5 },
-  { ip: '203.0.113.7', epoch: 5 },
-  { ip: 'anything', epoch: 5 },
-  { source: 'schedule' },
-  { version: '0', id: '53dc4d37', 'detail-type': 'Scheduled Event', source: 'aws.scheduler', detail: '{}' },
-  { id: 7 },
-]) {
-  test(`${JSON.stringify(event)} only drains`, () => {
-    assert.deepEqual(parse(event), { kind: 'drain' });
+for (const event of [{}, undefined, null]) {
+  test(`${JSON.stringify(event)} delivers what is due`, () => {
+    assert.deepEqual(parse(event), { kind: 'deliver' });
   });
 }
 
-test("an ip without an epoch is an operator's word", () => {
+test('what ip-check sends delivers what is due, and says of which change', () => {
+  const changed = { ip: '203.0.113.7', epoch: 5 };
+  assert.deepEqual(parse({ changed }), { kind: 'deliver', changed });
+});
+
+test("an ip is an operator's word", () => {
   assert.deepEqual(parse({ ip: '203.0.113.7' }), { kind: 'word', ip: '203.0.113.7' });
   assert.deepEqual(parse({ ip: '8.8.8.8', id: 'c-1' }), { kind: 'word', ip: '8.8.8.8', id: 'c-1' });
 });
@@ -38,17 +33,24 @@ for (const [event, reason] of [
   [{ ip: '10.0.0.1' }, /not public.*IP_ALLOW_CIDRS/],
   [{ ip: '169.254.169.254' }, /not public/],
   [{ ip: '2606:4700::1111' }, /IP_FAMILY 4/],
-  [{ ip: 'example.org' }, /no IP address/],
-  [{ ip: '' }, /no IP address/],
-  [{ ip: '203.0.113.7:80' }, /no IP address/],
+  [{ ip: 'example.org' }, /not an IP address/],
+  [{ ip: '' }, /not an IP address/],
+  [{ ip: '203.0.113.7:80' }, /not an IP address/],
   [{ ip: 'x'.repeat(1_000_000) }, /"ip"/],
   [{ ip: 7 }, /"ip"/],
   [{ ip: null }, /"ip"/],
   [{ ip: ['203.0.113.7'] }, /"ip"/],
-  [{ epoch: '5' }, /"epoch"/],
-  [{ epoch: 1.5 }, /"epoch"/],
-  [{ epoch: -1 }, /"epoch"/],
-  [{ ip: '203.0.113.7', epoch: null }, /"epoch"/],
+  [{ ip: '203.0.113.7', epoch: 5 }, /"epoch" is not known/],
+  [{ epoch: 5 }, /"ip" is missing.*"epoch" is not known/],
+  [{ changed: { ip: '203.0.113.7', epoch: 5 }, ip: '203.0.113.7' }, /"ip" is not known/],
+  [{ changed: { ip: '203.0.113.7' } }, /"changed\.epoch" is missing/],
+  [{ changed: { ip: '203.0.113.7', epoch: '5' } }, /"changed\.epoch"/],
+  [{ changed: { ip: '203.0.113.7', epoch: 0 } }, /"changed\.epoch" must be an epoch/],
+  [{ changed: { ip: 'example.org', epoch: 5 } }, /"changed\.ip" must be an IP address/],
+  [{ changed: { ip: '203.0.113.7', epoch: 5, id: 'x' } }, /"changed\.id" is not known/],
+  [{ changed: null }, /"changed"/],
+  [{ id: 'c-1' }, /"ip" is missing/],
+  [{ version: '0', 'detail-type': 'Scheduled Event', source: 'aws.scheduler' }, /"version" is not known/],
   [{ ip: '203.0.113.7', id: 7 }, /"id"/],
   [{ ip: '203.0.113.7', id: '' }, /"id"/],
   [{ ip: '203.0.113.7', id: 'x'.repeat(201) }, /"id"/],
@@ -79,13 +81,17 @@ test('a refusal does not repeat the value', () => {
 
 test('any event is a command or an EventError', () => {
   const ours = fc.record(
-    { ip: fc.oneof(fc.string(), fc.ipV4(), fc.anything()), epoch: fc.anything(), id: fc.anything() },
+    {
+      ip: fc.oneof(fc.string(), fc.ipV4(), fc.anything()),
+      changed: fc.anything(),
+      id: fc.anything(),
+    },
     { requiredKeys: [] },
   );
   fc.assert(
     fc.property(fc.oneof(fc.anything(), ours), (event) => {
       try {
-        assert.ok(['drain', 'word'].includes(parse(event).kind));
+        assert.ok(['deliver', 'word'].includes(parse(event).kind));
       } catch (error) {
         assert.ok(error instanceof EventError, String(error));
       }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { decodeDelivery, leaseMs } from '../../../lib/notify/delivery.ts';
+import { decodeDelivery, leaseMs } from '../../../lib/store/delivery-record.ts';
 
 test('a record is read field by field, and what cannot be used counts as absent', () => {
   const json =
