@@ -143,7 +143,7 @@ describe('the scheduler on its own host', { concurrency: true }, () => {
     );
 
     // What is killed between a call and its settling waits for the end of the lease, half a minute.
-    await host.line(/Nothing is due any more .*acknowledged=3/);
+    await host.line(/Told 3 producers .*acknowledged=3/);
     await redis.kill();
     sources.tell('203.0.113.2');
     await host.line(/Redis is away/, 2);
@@ -239,7 +239,7 @@ describe('the scheduler on its own host', { concurrency: true }, () => {
     const hosts = [startHost(t, 'source', start), startHost(t, 'bundle', start)];
     await Promise.all(hosts.map(({ line }) => line(/The scheduler runs on this host/)));
     await Promise.all(producers.map(({ received }) => received(1)));
-    await Promise.race(hosts.map(({ line }) => line(/Nothing is due any more .*acknowledged=2/)));
+    await Promise.race(hosts.map(({ line }) => line(/Told 2 producers .*acknowledged=2/)));
     sources.tell('203.0.113.2');
     await Promise.all(producers.map(({ received }) => received(2)));
 

@@ -373,7 +373,7 @@ inWorld('a commit', (world) => {
       assert.equal(register.recorded, register.ticket);
       assert.deepEqual(await told(), [1, 2, 3].map(producer), `dead before write ${write}`);
       assert.deepEqual(Object.keys(await w.records()).sort(), [2, 3].map(producer));
-      assert.deepEqual(w.invoked.at(-1)?.payload, { ip: NEW, epoch: Number(register.epoch) });
+      assert.deepEqual(w.invoked.at(-1)?.payload, { changed: { ip: NEW, epoch: Number(register.epoch) } });
       // Readers keep the last of equal changes in a row.
       assert.equal((await w.history()).at(-1)?.epoch, register.epoch);
     }
