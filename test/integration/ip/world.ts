@@ -233,8 +233,9 @@ export function inWorld(
   name: string,
   tests: (world: () => World) => void,
   options: TestRedisOptions = {},
+  suite: { skip?: string } = {},
 ): void {
-  describe(name, () => {
+  describe(name, suite, () => {
     let world: World | undefined;
     const ends: (() => Promise<void>)[] = [];
     before(async () => {

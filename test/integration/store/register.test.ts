@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { IdentityError, RedisReplyError } from '../../../lib/errors.ts';
+import type { Verdict } from '../../../lib/ip/decide.ts';
+import type { Finding, Recorded } from '../../../lib/store/register.ts';
+import { REDIS_STACKS } from '../../support/redis-stacks.ts';
+import { NEW, OLD, OTHER } from '../../unit/ip/votes.ts';
+import { DAY, HOUR, inWorld, LOCAL_UUID, MINUTE, producer, type World } from '../ip/world.ts';
+
+/** A whole check through the store: both trips, with what the sources came to given. */
+async function check(w: World, verdict: Verdict, more: Partial<Finding> = {}): Promise<Recorded> {
+  const store = w.store();
+  const { register } = await store.beginCheck();
+  return store.recordCheck({
+    register,
+    verdict,
+    votes: [],
+    beganMs: store.nowMs(),
+    quickReturn: { kind: 'none' },
+    answering: undefined,
+    warnings: [],
+    ...more,
+  });
+}
+
+/** What any implementation of the register has to do, on any Redis, over any transport. */
+for (const { title, redis, suite } of REDIS_STACKS) {
+  inWorld(
+    `the register store, ${title}`,
+    (world) => {
+      test('a register that is absent is begun with ticket 1, and its first address is committed', async () => {
+        const w = world();
+        await w.addProducers(producer(1), producer(2), 'no uuid');
+        const store = w.store();
+        const { register, poisoned } = await store.beginCheck();
+        assert.deepEqual([register.ticket, register.current, poisoned], [1, undefined, []]);
+        assert.equal(await w.test.command('GET', w.keys.uuid), LOCAL_UUID);
+        const { outcome, current, epoch, due } = await check(w, { kind: 'change', ip: OLD });
+        assert.deepEqual(outcome, {
+          kind: 'changed',
+          counts: { due: 2, leased: 0, skipped: 1, dropped: 0, removed: 0 },
+          historyWritten: true,
+        });
+        assert.deepEqual([current, epoch, due], [OLD, w.nowMs, 2]);
+      });
+
+      test('an address is found, contested, changed and announced', async () => {
+        const w = world();
+        await w.settle(OLD, producer(1), producer(2), producer(3), 'no uuid');
+        const { epoch: before } = await w.register();
+        await w.test.command(
+          'HSET',
+          w.keys.deliveries,
+          ...[producer(1), `{"ackedEpoch":${before},"missed":3}`],
+          ...[producer(2), '{"lease":"token","leaseEnd":5}'],
+          ...[producer(7), '{"missed":24}'],
+          ...[producer(8), '{"ackedEpoch":1764000003000}'],
+        );
+        await w.test.command('ZADD', w.keys.due, 5, producer(2), w.nowMs + HOUR, producer(7));
+
+        assert.equal((await w.later(0, OLD, OLD, OLD)).outcome, 'confirmed');
+        assert.equal((await w.later(MINUTE, NEW, OLD, NEW)).checks, 1);
+        assert.equal((await w.later(1_000, NEW, OLD, NEW)).outcome, 'waiting');
+        assert.equal((await w.later(MINUTE, '?', '?', OLD)).outcome, 'unknown');
+        assert.equal((await w.later(MINUTE, NEW, OLD, NEW)).checks, 2);
+        const { outcome, commit, epoch } = await w.later(MINUTE, NEW, OLD, NEW);
+
+        assert.equal(outcome, 'changed');
+        assert.deepEqual(commit, { due: 2, leased: 1, skipped: 1, dropped: 1, removed: 2 });
+        assert.deepEqual(await w.due(), {
+          [producer(2)]: '5',
+          [producer(1)]: String(w.nowMs - 4_000),
+          [producer(3)]: String(w.nowMs - 3_000),
+        });
+        assert.deepEqual(await w.records(), {
+          [producer(1)]: `{"ackedEpoch":${before}}`,
+          [producer(2)]: '{"lease":"token","leaseEnd":5}',
+        });
+        const register = await w.register();
+        assert.equal(register.current, NEW);
+        assert.equal(register.previous, OLD);
+        assert.equal(register.candidate, undefined);
+        assert.equal((await w.history()).at(-1)?.epoch, String(epoch));
+      });
+
+      test('a check that comes late, twice, or for an address that has gone changes nothing', async () => {
+        const w = world();
+        await w.settle(OLD, producer(1));
+        const [early, late] = [w.store(), w.store()];
+        const finding = {
+          votes: [],
+          quickReturn: { kind: 'none' },
+          answering: undefined,
+          warnings: [],
+        } as const;
+        const first = (await early.beginCheck()).register;
+        const second = (await late.beginCheck()).register;
+        const rest = { ...finding, beganMs: w.nowMs };
+        const confirmed = await late.recordCheck({ ...rest, register: second, verdict: { kind: 'voice' } });
+        assert.equal(confirmed.outcome.kind, 'confirmed');
+        const overtaken = { ...rest, register: first, verdict: { kind: 'change', ip: NEW } } as const;
+        assert.deepEqual((await early.recordCheck(overtaken)).outcome, {
+          kind: 'stale',
+          reason: 'overtaken',
+        });
+        const again = await late.recordCheck({ ...rest, register: second, verdict: { kind: 'voice' } });
+        assert.deepEqual(again.outcome, { kind: 'stale', reason: 'repeated' });
+        const third = (await early.beginCheck()).register;
+        await w.word(OTHER, 'id');
+        const passed = { ...rest, register: third, verdict: { kind: 'quorum' } } as const;
+        assert.deepEqual((await early.recordCheck(passed)).outcome, { kind: 'stale', reason: 'epoch' });
+        await w.test.command('DEL', w.keys.ip);
+        assert.deepEqual((await early.recordCheck(passed)).outcome, { kind: 'stale', reason: 'data-loss' });
+        assert.deepEqual(await w.register(), {});
+      });
+
+      test('a commit that is sent again answers that the address has changed, and commits once', async () => {
+        const w = world();
+        await w.settle(OLD, producer(1));
+        w.answers = [NEW, NEW, NEW];
+        const { outcome, ip, epoch, notify } = await w.check({ repeated: 2 });
+        assert.deepEqual([outcome, ip, epoch, notify], ['changed', NEW, w.nowMs, 'invoked']);
+        assert.equal((await w.history()).length, 2);
+      });
+
+      test('a return that waits is reported once a day, and stays counted', async () => {
+        const w = world();
+        await w.settle(OLD, producer(1));
+        const quickReturn = { kind: 'waits', untilMs: w.nowMs + HOUR } as const;
+        for (const warnings of [['dampedAt'], []]) {
+          w.nowMs += MINUTE;
+          const recorded = await check(w, { kind: 'change', ip: NEW }, { quickReturn });
+          assert.deepEqual([recorded.outcome.kind, recorded.warnings, recorded.due], ['damped', warnings, 0]);
+        }
+        const later = { quickReturn: { kind: 'taken', returns: 4, returnsAt: w.nowMs } } as const;
+        w.nowMs += DAY;
+        assert.equal((await check(w, { kind: 'change', ip: NEW }, later)).outcome.kind, 'changed');
+        const { returns, returnsAt } = await w.register();
+        assert.deepEqual([returns, returnsAt], ['4', String(w.nowMs - DAY)]);
+      });
+
+      test('warnings are given once a day each, and how many operators answer is kept', async () => {
+        const w = world();
+        await w.settle(OLD);
+        const asked = { answering: 1, warnings: ['warnedAt', 'answeringWarnedAt'] } as const;
+        assert.deepEqual((await check(w, { kind: 'voice' }, asked)).warnings, asked.warnings);
+        assert.deepEqual((await check(w, { kind: 'voice' }, asked)).warnings, []);
+        assert.equal((await w.register()).answering, '1');
+        w.nowMs += DAY;
+        assert.deepEqual((await check(w, { kind: 'voice' }, asked)).warnings, asked.warnings);
+      });
+
+      test("the operator's word counts once per id", async () => {
+        const w = world();
+        await w.settle(OLD, producer(1));
+        const word = await w.word(NEW, 'id');
+        assert.deepEqual(word, {
+          kind: 'committed',
+          epoch: w.nowMs,
+          counts: { due: 1, leased: 0, skipped: 0, dropped: 0, removed: 0 },
+        });
+        w.nowMs += MINUTE;
+        assert.deepEqual(await w.word(OTHER, 'id'), { kind: 'repeated', epoch: w.nowMs - MINUTE });
+        assert.equal((await w.register()).current, NEW);
+      });
+
+      test("another consumer's Redis is refused by a check and by the operator's word, and nothing is written", async () => {
+        const w = world();
+        await w.test.command('SET', w.keys.uuid, '11111111-2222-4333-8444-555555555555');
+        await assert.rejects(w.store().beginCheck(), IdentityError);
+        await assert.rejects(w.word(NEW, 'id'), IdentityError);
+        assert.equal(await w.test.command('DBSIZE'), 1);
+      });
+
+      test('a key of the wrong type is named by the error, and nothing is written', async () => {
+        const w = world();
+        for (const name of ['ip', 'producers', 'deliveries', 'due'] as const) {
+          await w.reset();
+          await w.settle(OLD, producer(1));
+          await w.test.command('DEL', w.keys[name]);
+          await w.test.command('SET', w.keys[name], 'wrong');
+          const isNamed = (error: unknown) =>
+            error instanceof RedisReplyError &&
+            error.code === 'WRONGTYPE' &&
+            error.message.includes(w.keys[name]);
+          await assert.rejects(check(w, { kind: 'change', ip: NEW }), isNamed);
+          await assert.rejects(w.word(NEW, 'id'), isNamed);
+          if (name !== 'ip') assert.equal((await w.register()).current, OLD);
+          if (name !== 'due') assert.deepEqual(await w.due(), {});
+        }
+      });
+
+      test('3,000 producers are made due by one commit', async () => {
+        const w = world();
+        await w.settle(OLD, ...Array.from({ length: 3_000 }, (_, i) => producer(i)));
+        const { commit } = await w.later(0, NEW, NEW, NEW);
+        assert.equal(commit?.due, 3_000);
+        assert.equal(await w.test.command('ZCARD', w.keys.due), 3_000);
+      });
+    },
+    redis,
+    suite,
+  );
+}
