@@ -35,6 +35,7 @@ export const REASON_CODES = [
   'no-address',
   'unconfirmed',
   'few-sources',
+  'flapping',
   'seen-elsewhere',
   'not-reached',
   'no-rounds',
@@ -49,6 +50,8 @@ export type ReasonCode = (typeof REASON_CODES)[number];
 
 /** Deliveries of a change are on their way for so long before they are worth a word. */
 const ON_THEIR_WAY_MS = 60_000;
+/** That a return waits is said once a day, so it is over where it was not said for longer. */
+const FLAPPING_MS = 86_400_000;
 /** Fewer voices of peers say nothing: they may lie. */
 const LEAST_VOICES = 4;
 
@@ -136,26 +139,40 @@ function ofAddress(facts: Facts): Reason[] {
         ),
       ]
     : [];
+  const troubles = [...redundancy, ...ofFlapping(facts)];
   if (current === undefined) {
     return [
-      ...redundancy,
+      ...troubles,
       unknown('no-address', 'No address has been found yet', 'No address has been found yet.'),
     ];
   }
-  if (!isStale(verifiedAt, checkEveryMs, nowMs)) return redundancy;
+  if (!isStale(verifiedAt, checkEveryMs, nowMs)) return troubles;
   if (verifiedAt === undefined && unknownChecks === 0) {
     return [
-      ...redundancy,
+      ...troubles,
       unknown('unconfirmed', 'The address is not confirmed yet', `No check has confirmed ${current} yet.`),
     ];
   }
   const when = verifiedAt === undefined ? '' : ` for ${duration(nowMs - verifiedAt)}`;
   return [
-    ...redundancy,
+    ...troubles,
     unknown(
       'unconfirmed',
       'The address is not confirmed',
       `No check has confirmed ${current}${when}: ${plural(unknownChecks, 'check')} in a row found nothing out.`,
+    ),
+  ];
+}
+
+function ofFlapping({ nowMs, register }: Facts): Reason[] {
+  const { current, recent, dampedAt } = register;
+  const [former] = recent;
+  if (dampedAt === undefined || Math.abs(nowMs - dampedAt) > FLAPPING_MS || former === undefined) return [];
+  return [
+    attention(
+      'flapping',
+      'The address goes to and fro',
+      `The address goes to and fro between ${current} and ${former.ip}, and its returns wait up to an hour: are there two uplinks, or two hosts that use this Redis?`,
     ),
   ];
 }

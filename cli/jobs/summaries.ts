@@ -78,7 +78,16 @@ export function tellSync(summary: unknown): Told | undefined {
   };
 }
 
-const OUTCOMES = ['confirmed', 'changed', 'counted', 'waiting', 'unknown', 'stale', 'aborted'] as const;
+const OUTCOMES = [
+  'confirmed',
+  'changed',
+  'counted',
+  'waiting',
+  'damped',
+  'unknown',
+  'stale',
+  'aborted',
+] as const;
 const CHECK = v.object({
   outcome: v.picklist(OUTCOMES),
   ip,
@@ -102,6 +111,7 @@ export function tellCheck(
     changed: `The address has changed: it is ${address} now.`,
     counted: `A new address is seen, and contested, or it was ours until just now: check ${checks} of the 3 that this takes. It stays ${address}.`,
     waiting: `A new address is seen and contested. This check came less than 20 s after the last, so it does not count (${checks} of 3). It stays ${address}.`,
+    damped: `The sources report a former address, and the address goes to and fro. Its return waits, an hour at most. It stays ${address}.`,
     unknown: `The sources do not settle what the address is. It stays ${address}; ${plural(unknownChecks ?? 0, 'check')} in a row found nothing out.`,
     stale: `Another check or the operator was faster: nothing was recorded. The address is ${address}.`,
     aborted: 'The check ended before it could be recorded.',

@@ -87,7 +87,7 @@ export async function runIpCheck(
     log,
   );
   const notify = await startNotify(recorded, parts);
-  return summarize(recorded, { ticket, asked: observation.asked, answering, notify });
+  return summarize(recorded, { ticket, asked: observation.asked, answering, quorum, notify });
 }
 
 /**

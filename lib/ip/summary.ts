@@ -32,6 +32,8 @@ export type IpCheckSummary = {
   readonly asked: number;
   /** How many operators answered, where all were asked. */
   readonly answering?: number;
+  /** Where all were asked: whether fewer operators answered than must agree on a change. */
+  readonly redundancyLost?: boolean;
   /** Checks that have counted for the contested address. */
   readonly checks?: number;
   /** Checks in a row that found nothing out. */
@@ -146,9 +148,11 @@ export function summarize(
   { outcome, current, epoch, due, unknownChecks }: Recorded,
   {
     answering,
+    quorum,
     ...rest
   }: Pick<IpCheckSummary, 'ticket' | 'asked' | 'notify'> & {
     answering: number | undefined;
+    quorum: number;
   },
 ): IpCheckSummary {
   return {
@@ -158,7 +162,7 @@ export function summarize(
     ...(epoch === undefined ? {} : { epoch }),
     ...('checks' in outcome ? { checks: outcome.checks } : {}),
     ...(outcome.kind === 'changed' && outcome.counts !== undefined ? { commit: outcome.counts } : {}),
-    ...(answering === undefined ? {} : { answering }),
+    ...(answering === undefined ? {} : { answering, redundancyLost: answering < quorum }),
     unknownChecks,
     due,
     ...rest,

@@ -215,6 +215,15 @@ describe('the verdict', () => {
     assert.equal(judged({ extras: { answering: 2 } }), 'ok');
   });
 
+  test('is attention where returns of the address waited within the last day', () => {
+    const flapping = { recent: `203.0.113.9@${NOW - MINUTE}`, dampedAt: NOW - 23 * 60 * MINUTE };
+    assert.match(
+      judged({ register: register(flapping) }),
+      /^attention \| the address goes to and fro between [\d.]+ and 203\.0\.113\.9, .*two uplinks, or two hosts/i,
+    );
+    assert.equal(judged({ register: register({ ...flapping, dampedAt: NOW - 25 * 60 * MINUTE }) }), 'ok');
+  });
+
   test('is attention where more than half of at least four peers contradict the register', () => {
     const mirror = { here: 1, elsewhere: 3, reached: 1, unreached: 1, at: NOW - MINUTE };
     assert.match(judged({ mirror }), /^attention \| 3 of 4 peers see our calls come from another address/i);
