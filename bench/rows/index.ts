@@ -9,6 +9,7 @@ import { round } from './round.ts';
 import { roundBroken } from './round-broken.ts';
 import { roundCost } from './round-cost.ts';
 import { roundSpeed } from './round-speed.ts';
+import { timeToTold } from './time-to-told.ts';
 
 /** Every row, in the order in which they run. */
 export const ROWS: readonly Row[] = [
@@ -23,4 +24,5 @@ export const ROWS: readonly Row[] = [
   notifyMemory,
   roundCost,
   cpu,
+  timeToTold,
 ];
