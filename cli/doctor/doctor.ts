@@ -8,8 +8,9 @@ import { type Context, environmentOf, withParts } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { checkConfiguration, configurationFaults } from './configuration.ts';
 import { type Finding, failure, ok } from './finding.ts';
+import { judgeNetwork, lookAtNetwork } from './gateway.ts';
 import { checkPeers } from './peers.ts';
-import { judgeReach, readReach, tryOwnApi } from './reach.ts';
+import { judgeReach, readReach, seenBy, tryOwnApi } from './reach.ts';
 import { checkRedis } from './redis.ts';
 import { checkRuns } from './runs.ts';
 import { checkSchedules } from './schedule.ts';
@@ -43,11 +44,13 @@ async function examine(context: Context): Promise<Finding[]> {
       findings.push(...checkConfiguration(parts.config, given));
       // The sources take seconds where the network is bad; Redis need not wait for them.
       const asking = askSources(parts);
+      const looking = lookAtNetwork(parts.config);
       const state = await ofRedis(context, parts, findings);
       const answers = await asking;
       findings.push(...judgeSources(answers, parts.config.ip));
       findings.push(...judgeReach(answers, { reach, register: state?.register ?? { current: undefined } }));
       findings.push(...(await tryOwnApi(answers, { reach, parts })));
+      findings.push(...judgeNetwork(await looking, { seen: seenBy(answers), config: parts.config }));
       findings.push(...checkSchedules(parts.config, given.env, state?.rounds ?? []));
       if (state !== undefined) {
         findings.push(...checkRuns(parts.config, state));

@@ -23,9 +23,7 @@ export function judgeReach(
   answers: readonly TimedVote[],
   { reach, register }: { reach: Address | undefined; register: Pick<Register, 'current'> },
 ): Finding[] {
-  const ask = (kind: TimedVote['kind']) =>
-    answers.filter((answer) => answer.kind === kind).map(({ vote }) => vote);
-  const seen = strictMajority(tally(ask('http')));
+  const seen = seenBy(answers);
   if (seen === undefined) {
     return [
       warning(
@@ -35,7 +33,9 @@ export function judgeReach(
       ),
     ];
   }
-  const named = ask('dns').flatMap((vote) => (vote.kind === 'ip' ? [[vote.source, vote.ip] as const] : []));
+  const named = answers.flatMap(({ kind, vote }) =>
+    kind === 'dns' && vote.kind === 'ip' ? [[vote.source, vote.ip] as const] : [],
+  );
   const expected: (readonly [string, Ip])[] = [
     ...(reach === undefined ? [] : [['--reach', reach.ip] as const]),
     ...named,
@@ -67,6 +67,11 @@ export function judgeReach(
       `calls leave from ${seen}${current === undefined ? '' : ', as the register has it'}; is your consumer API there?`,
     ),
   ];
+}
+
+/** The address that most echo services see calls come from. */
+export function seenBy(answers: readonly TimedVote[]): Ip | undefined {
+  return strictMajority(tally(answers.filter(({ kind }) => kind === 'http').map(({ vote }) => vote)));
 }
 
 /** `--reach`, by the rules for every address that is called. @throws UsageError */

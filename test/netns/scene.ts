@@ -36,6 +36,8 @@ export interface SceneHost {
   line(pattern: RegExp, count?: number): Promise<string>;
   /** Resolves, with the calls, when each producer has been told this address. */
   told(ip: string): Promise<readonly Call[]>;
+  /** Runs an operator's command with this host's environment; what it writes to stdout. */
+  p2p(...args: string[]): Promise<string>;
   /** Resident memory. */
   residentKb(): Promise<number>;
   stop(): Promise<void>;
@@ -123,7 +125,8 @@ export async function openScene(t: Owner, { producers, router = 'miniupnpd' }: S
       const entries = ports.flatMap((port) => [randomUUID(), `${PRODUCERS_IP}:${port}`]);
       await home.call('command', uuid, 'HSET', 'producers', ...entries);
       const sources = Object.keys(SOURCES).map((host) => `https://${host}`);
-      await home.call('host', uuid, { LOCAL_UUID: uuid, IP_SOURCES: sources.join(','), ...env });
+      const all = { LOCAL_UUID: uuid, IP_SOURCES: sources.join(','), ...env };
+      await home.call('host', uuid, all);
       const callsOf = (ip: string) => {
         const body = JSON.stringify({ uuid, ip });
         return calls.filter((call) => call.path === '/ip' && call.body === body);
@@ -140,6 +143,7 @@ export async function openScene(t: Owner, { producers, router = 'miniupnpd' }: S
           await until(() => new Set(callsOf(ip).map(({ to }) => to)).size === producers);
           return callsOf(ip);
         },
+        p2p: async (...args) => String(await home.call('p2p', uuid, all, ...args)),
         residentKb: async () => Number(await home.call('residentKb', uuid)),
         stop: async () => {
           await home.call('stopHost', uuid);

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { isIP, isIPv4 } from 'node:net';
 import fc from 'fast-check';
+import { findService, readLocation } from '../../../cli/doctor/upnp.ts';
 import { parseGatewayMessage } from '../../../host/hints/gateway-messages.ts';
 import { parseRouteGet, parseRoutes4, parseRoutes6 } from '../../../host/hints/routes.ts';
+import { parseIp } from '../../../lib/peers/ip-space.ts';
 import { target } from '../target.ts';
 
 const byte = fc.integer({ min: 0, max: 255 });
@@ -59,6 +61,33 @@ const answerOfRoute = fc
   .tuple(name, fc.oneof(fc.ipV4(), fc.ipV6(), fc.string()))
   .map(([where, gateway]) => `  gateway: ${gateway}\n  interface: ${where}\n`);
 
+const GATEWAY = parseIp('192.168.1.1') ?? assert.fail();
+const urlText = fc.oneof(
+  fc.constantFrom('http://192.168.1.1:5000/root.xml', 'http://192.168.1.2/', '/ctl', '//other/x'),
+  fc.webUrl(),
+  fc.string({ maxLength: 30 }),
+);
+const element = (tag: string, content: fc.Arbitrary<string>) =>
+  content.map((text) => `<${tag}>${text}</${tag}>`);
+const serviceType = fc.oneof(
+  fc.constantFrom(
+    'urn:schemas-upnp-org:service:WANIPConnection:1',
+    'urn:schemas-upnp-org:service:WANPPPConnection:1',
+  ),
+  fc.string({ maxLength: 30 }),
+);
+const description = fc
+  .array(
+    element(
+      'service',
+      fc
+        .tuple(element('serviceType', serviceType), element('controlURL', urlText))
+        .map((parts) => parts.join('')),
+    ),
+    { maxLength: 3 },
+  )
+  .map((services) => services.join('\n'));
+
 export const NETWORK = [
   target('gateway', datagram, (bytes) => {
     const message = Uint8Array.from(bytes);
@@ -79,5 +108,14 @@ export const NETWORK = [
       assert.ok(Number.isSafeInteger(route.metric) && route.metric >= 0);
     }
     return routes.length > 0;
+  }),
+
+  target('upnp', fc.tuple(urlText, fc.oneof(description, fc.string())), ([location, text]) => {
+    const place = readLocation(`HTTP/1.1 200 OK\r\nLocation: ${location}\r\n\r\n`, GATEWAY);
+    assert.ok(place === undefined || (place.host === GATEWAY && place.port >= 1 && place.port <= 65_535));
+    assert.ok(place === undefined || place.path.startsWith('/'));
+    const service = findService(text);
+    assert.ok(service === undefined || /^\/[!-~]*$/.test(service.controlPath), 'a path of a request');
+    return place !== undefined || service !== undefined;
   }),
 ];

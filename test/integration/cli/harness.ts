@@ -79,6 +79,8 @@ export function envOf(
     PEER_ALLOW_CIDRS: '127.0.0.1/32',
     IP_ALLOW_CIDRS: '203.0.113.0/24',
     IP_SOURCES: 'https://a.example,https://b.example,https://c.example',
+    // The gateway of the machine on which the tests run is left alone.
+    IP_HINTS: 'interface',
     ...env,
   };
 }
