@@ -1,6 +1,6 @@
 import type { LocalPorts } from './env.ts';
 import { DEMO_TOKEN, type Stack } from './env.ts';
-import { CONSUMERS, FIRST_PUBLIC_IP, PRODUCERS, SOURCES } from './world/cast.ts';
+import { FIRST_PUBLIC_IP, OTHERS, PRODUCERS, SOURCES, YOU } from './world/cast.ts';
 
 /** What is about to run, before anything happens. Pure; no row is over 80 columns. */
 export function opening(stack: Stack): string {
@@ -66,8 +66,8 @@ function world(): string[] {
   const cast = (members: readonly { name: string; description: string }[]) =>
     members.map(({ name, description }) => `${name.padEnd(8)} ${description}`);
   return [
-    ...block('World', ['simulated on 127.0.0.1; nothing leaves this machine']),
-    ...block('  consumers', cast(CONSUMERS)),
+    ...block('World', ['on 127.0.0.1 to 127.0.0.16; nothing leaves this machine']),
+    ...block('  consumers', cast([YOU, ...OTHERS])),
     ...block('  producers', cast(PRODUCERS)),
     ...block('  IP sources', [`${SOURCES.length}, all tell the public IP ${FIRST_PUBLIC_IP}`]),
   ];

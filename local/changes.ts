@@ -1,6 +1,6 @@
+import { jsonObject } from '../kit/http.ts';
 import type { ConsumerState, RedisEvent } from './events.ts';
 import type { Snapshot } from './snapshot.ts';
-import { jsonFields } from './world/server.ts';
 
 type Members = NonNullable<Snapshot['members']>;
 
@@ -27,7 +27,7 @@ function rounds({ rounds: entries, members }: Snapshot): RedisEvent[] {
 
 function consumerStates({ consumers, health }: Members): ConsumerState[] {
   return [...consumers].map(([uuid, address]) => {
-    const record = jsonFields(health.get(uuid) ?? '');
+    const record = jsonObject(health.get(uuid) ?? '') ?? {};
     return {
       uuid,
       address,
@@ -40,19 +40,20 @@ function consumerStates({ consumers, health }: Members): ConsumerState[] {
 function newcomers(before: Members | undefined, after: Members | undefined): RedisEvent[] {
   if (before === undefined || after === undefined) return [];
   const joined = [...after.consumers].filter(([uuid]) => !before.consumers.has(uuid));
-  const heardOf = [...after.candidates].filter(([uuid]) => !before.candidates.has(uuid));
+  const seen = new Set(candidates(before).map(({ uuid, address }) => `${uuid} ${address}`));
   return [
-    ...heardOf.map(([uuid, text]): RedisEvent => {
-      const { address, from } = jsonFields(text);
-      return {
-        kind: 'candidate',
-        uuid,
-        address: String(address),
-        ...(typeof from === 'string' && { from }),
-      };
-    }),
+    ...candidates(after).filter(({ uuid, address }) => !seen.has(`${uuid} ${address}`)),
     ...joined.map(([uuid, address]): RedisEvent => ({ kind: 'joined', uuid, address })),
   ];
+}
+
+/** Candidates lie in slots; the hash has a field or two that are none. */
+function candidates({ candidates: slots }: Members): Extract<RedisEvent, { kind: 'candidate' }>[] {
+  return [...slots.values()].flatMap((text) => {
+    const { uuid, address, from } = jsonObject(text) ?? {};
+    if (typeof uuid !== 'string' || typeof address !== 'string') return [];
+    return [{ kind: 'candidate', uuid, address, ...(typeof from === 'string' && { from }) }];
+  });
 }
 
 function ipChanges(before: Snapshot | undefined, { history, ip }: Snapshot): RedisEvent[] {
@@ -79,8 +80,8 @@ function deliveries(before: Members | undefined, { members, ip, history }: Snaps
   });
   if (before === undefined || members === undefined) return allTold;
   const single = [...members.deliveries].flatMap(([uuid, text]): RedisEvent[] => {
-    const record = jsonFields(text);
-    const old = jsonFields(before.deliveries.get(uuid) ?? '');
+    const record = jsonObject(text) ?? {};
+    const old = jsonObject(before.deliveries.get(uuid) ?? '') ?? {};
     if (record.ackedAt !== undefined && record.ackedAt !== old.ackedAt) {
       return [{ kind: 'told', uuid, ip: ip.get('current') ?? '' }];
     }

@@ -1,7 +1,7 @@
 // npm run demo:ip [-- <address>]: changes the public IP of the world that a running `npm start` simulates.
+import { jsonObject } from '../kit/http.ts';
 import { describeVariable } from '../lib/variables.ts';
 import { SIMULATED_NETWORK } from './world/cast.ts';
-import { jsonFields } from './world/server.ts';
 
 const port = process.env.LOCAL_WORLD_PORT || describeVariable('LOCAL_WORLD_PORT').fallback;
 const [ip] = process.argv.slice(2);
@@ -15,7 +15,7 @@ async function changeIp(ip: string | undefined): Promise<number> {
     );
     return 1;
   }
-  const { from, to } = jsonFields(answer.body);
+  const { from, to } = jsonObject(answer.body) ?? {};
   if (answer.status !== 200) {
     console.error(`"${ip}" is not an address of ${SIMULATED_NETWORK}, the simulated network.`);
     return 1;

@@ -3,7 +3,7 @@ import { type Config, type Environment, loadConfig } from '../lib/config.ts';
 import { ConfigError } from '../lib/errors.ts';
 import { describeVariable, type VariableName } from '../lib/variables.ts';
 import { StartError } from './start-error.ts';
-import { OWN_UUID, SIMULATED_NETWORK } from './world/cast.ts';
+import { OWN_UUID, SIMULATED_NETWORK, WORLD_NETWORK, YOU } from './world/cast.ts';
 import { sourceUrls, worldPorts } from './world/ports.ts';
 
 /** What `npm start` is going to run. */
@@ -81,8 +81,9 @@ function demoEnv(ports: LocalPorts): NodeJS.ProcessEnv {
     REDIS_URL: `http://127.0.0.1:${ports.rest}`,
     REDIS_TOKEN: DEMO_TOKEN,
     REDIS_PREFIX: '',
-    PEER_PORT: '',
-    PEER_ALLOW_CIDRS: '127.0.0.1/32',
+    PEER_PORT: String(worldPorts(ports.world).peer),
+    PEER_ALLOW_CIDRS: WORLD_NETWORK,
+    BIND_ADDRESS: YOU.ip,
     IP_FAMILY: '4',
     IP_SOURCES: sourceUrls(worldPorts(ports.world)).join(','),
     IP_QUORUM: '',

@@ -1,9 +1,9 @@
+import { jsonObject } from '../kit/http.ts';
 import type { LogEvent } from './events.ts';
-import { jsonFields } from './world/server.ts';
 
 /** The warning or error in a line of the functions' output, or undefined for everything else. Pure. */
 export function readLogLine(line: string): LogEvent | undefined {
-  const entry = jsonFields(line);
+  const entry = jsonObject(line) ?? {};
   const level = String(entry.level).toLowerCase();
   if (level !== 'warn' && level !== 'error') return undefined;
   const cause = typeof entry.error === 'object' && entry.error !== null ? { ...entry.error } : {};

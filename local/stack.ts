@@ -15,7 +15,9 @@ import { StartError } from './start-error.ts';
 import { formatLine, type Line } from './terminal.ts';
 import { startWatcher, type Watcher } from './watcher.ts';
 import { NAMES } from './world/cast.ts';
+import { knowledgeTable } from './world/knowledge.ts';
 import { worldPorts, worldPortUses } from './world/ports.ts';
+import type { World } from './world/world.ts';
 
 export interface StackParts {
   readonly folder: string;
@@ -61,9 +63,23 @@ export async function runStack(stack: Stack, parts: StackParts): Promise<void> {
     // In the demo the producers themselves tell that they were called.
     if (!(event.kind === 'told' && stack.kind === 'demo')) tell(narrate(event, NAMES));
     if (event.kind === 'public-ip-set') void invoke('ip-check');
+    // The others keep the pace of your schedule.
+    if (event.kind === 'round' && onTour !== undefined && !onTour) void othersRound();
+  };
+  let onTour: boolean | undefined;
+  const othersRound = async () => {
+    await world?.round();
+    await showKnowledge();
+  };
+  const showKnowledge = async () => {
+    if (world === undefined || signal.aborted) return;
+    const knowledge = await world.knowledge().catch(() => undefined);
+    if (knowledge === undefined) return;
+    tell({ tag: 'world', text: 'who knows whom:', details: knowledgeTable(knowledge) });
   };
 
-  const redis: Redis = stack.kind === 'demo' ? await startDemo(stack, onEnd, onEvent) : await openOwn();
+  const { redis, world }: { redis: Redis; world?: World } =
+    stack.kind === 'demo' ? await startDemo(stack, onEnd, onEvent) : { redis: await openOwn() };
   const watcher = await startWatcher({
     redis,
     prefix: stack.config.redis.prefix,
@@ -104,7 +120,13 @@ export async function runStack(stack: Stack, parts: StackParts): Promise<void> {
 
   async function firstRuns(): Promise<void> {
     if (stack.kind === 'demo') {
-      await giveTour({ invoke, say, allCalled: called.done, signal }).catch(() => undefined);
+      onTour = true;
+      const roundOfAll = async () => {
+        await Promise.all([invoke('sync'), world?.round()]);
+        await showKnowledge();
+      };
+      await giveTour({ invoke, roundOfAll, say, allCalled: called.done, signal }).catch(() => undefined);
+      onTour = false;
       if (!signal.aborted) print(handbook(stack));
       return;
     }

@@ -1,42 +1,75 @@
+import { request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import { startConsumerApi } from '../../kit/consumer-api/consumer-api.ts';
+import { createMemory } from '../../kit/consumer-api/memory.ts';
+import { type RunningServer, startServer } from '../../kit/http.ts';
+import { createAddressPolicy } from '../../lib/peers/address.ts';
+import { cidr } from '../../lib/peers/ip-space.ts';
+import { createPostToPeer } from '../../lib/peers/post.ts';
 import { parseUuid } from '../../lib/peers/uuid.ts';
-import { CONSUMERS, type SimulatedConsumer, SLOW_MS } from './cast.ts';
-import { jsonFields, serve, type WorldAnswer, type WorldServer } from './server.ts';
+import type { Redis } from '../../lib/redis/redis.ts';
+import { VERSION } from '../../lib/version.ts';
+import { CONSUMERS, memberOf, SLOW_MS, WORLD_NETWORK, type WorldConsumer } from './cast.ts';
 
-/** Starts every simulated consumer API that is not down; `ports` are in the order of `CONSUMERS`. */
-export async function startConsumers(ports: readonly number[]): Promise<WorldServer[]> {
-  const addressOf = (name: string) =>
-    `127.0.0.1:${ports[CONSUMERS.findIndex((other) => other.name === name)]}`;
-  return Promise.all(
-    CONSUMERS.flatMap((consumer, index) => {
-      const port = ports[index];
-      if (consumer.behaviour === 'down' || port === undefined) return [];
-      return serve(port, async ({ method, path, body }) => {
-        if (method !== 'POST' || path !== '/sync') return { status: 404 };
-        if (parseUuid(jsonFields(body).uuid) === undefined) return { status: 400 };
-        if (consumer.behaviour === 'slow') await delay(SLOW_MS);
-        return replyOf(consumer, addressOf);
-      });
-    }),
-  );
-}
+/** How often a round is run in this world, as far as the consumer APIs are concerned. */
+export const WORLD_INTERVAL_MS = 60_000;
 
-/** uuid and address of those that `consumers` holds from the start, as a flat list for HSET. */
-export function knownConsumers(ports: readonly number[]): string[] {
-  return CONSUMERS.flatMap(({ known, uuid }, index) => (known ? [uuid, `127.0.0.1:${ports[index]}`] : []));
-}
-
-function replyOf(
-  { behaviour, uuid, introduces }: SimulatedConsumer,
-  addressOf: (name: string) => string,
-): WorldAnswer {
-  if (behaviour === 'plain') return { status: 200 };
-  const introduced = CONSUMERS.filter(({ name }) => name === introduces);
-  return {
-    status: 200,
-    body: {
-      uuid,
-      consumers: introduced.map((other) => ({ uuid: other.uuid, ip: addressOf(other.name) })),
-    },
+/** Starts the consumer API of every consumer that is not down, each at its own address, all at the same port. */
+export function startConsumers(redis: Redis, port: number): Promise<RunningServer[]> {
+  const policy = createAddressPolicy({ defaultPort: port, allow: [cidr(WORLD_NETWORK)] });
+  const start = async (member: WorldConsumer): Promise<RunningServer[]> => {
+    const listen = { host: member.ip, port };
+    switch (member.kind) {
+      case 'down':
+        return [];
+      case 'slow':
+        return [await startServer({ listen, proxies: [], handle: () => answerLate(member) })];
+      case 'liar':
+        return [await startServer({ listen, proxies: [], handle: () => lie(member) })];
+      case 'real': {
+        const uuid = parseUuid(member.uuid);
+        if (uuid === undefined) throw new Error(`${member.name} has no UUID`);
+        const memory = createMemory(redis, member.prefix, WORLD_INTERVAL_MS);
+        return [
+          await startConsumerApi({
+            uuid,
+            memory,
+            policy,
+            post: createPostToPeer({ policy, version: VERSION }),
+            listen,
+          }),
+        ];
+      }
+    }
   };
+  return Promise.all(CONSUMERS.map(start)).then((servers) => servers.flat());
+}
+
+async function answerLate({ uuid }: WorldConsumer) {
+  await delay(SLOW_MS);
+  return { status: 200, json: { uuid } };
+}
+
+/** It says that birch lives at its own address, and names a consumer that does not exist. */
+async function lie({ uuid, ip }: WorldConsumer) {
+  const invented = { uuid: 'c0000000-0000-4000-8000-000000000099', ip: '127.0.0.99' };
+  return { status: 200, json: { uuid, consumers: [{ uuid: memberOf('birch').uuid, ip }, invented] } };
+}
+
+/** The liar calls as cedar, whom it is not. Nobody believes it as long as cedar answers where it is known. */
+export async function callAsAnother(port: number): Promise<void> {
+  const { ip: localAddress } = memberOf('liar');
+  const body = JSON.stringify({ uuid: memberOf('cedar').uuid });
+  await Promise.all(
+    CONSUMERS.filter(({ kind }) => kind === 'real').map(
+      ({ ip: host }) =>
+        new Promise<void>((resolve) => {
+          const call = request({ host, port, localAddress, method: 'POST', path: '/sync', agent: false });
+          call.on('response', (response) => response.resume());
+          call.on('error', () => undefined);
+          call.on('close', resolve);
+          call.end(body);
+        }),
+    ),
+  );
 }

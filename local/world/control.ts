@@ -1,6 +1,6 @@
+import { jsonObject, type RunningServer, startServer } from '../../kit/http.ts';
 import { cidr, inCidr, parseIp } from '../../lib/peers/ip-space.ts';
 import { SIMULATED_NETWORK } from './cast.ts';
-import { jsonFields, serve, type WorldServer } from './server.ts';
 
 const NETWORK = cidr(SIMULATED_NETWORK);
 
@@ -14,18 +14,22 @@ export interface PublicIp {
  * The endpoint behind `npm run demo:ip`: `POST /ip` with `{"ip"?: string}` sets the simulated public address, the next
  * one of the network if none is named. Only JSON is accepted, so that no page in a browser can post to it.
  */
-export function startControl(port: number, publicIp: PublicIp): Promise<WorldServer> {
-  return serve(port, ({ method, path, headers, body }) => {
-    if (path !== '/ip' || method !== 'POST') return { status: 404 };
-    if (headers['content-type'] !== 'application/json') return { status: 415 };
-    const asked = jsonFields(body).ip;
-    const from = publicIp.get();
-    const to = asked === undefined ? nextIp(from) : parseIp(asked);
-    if (to === undefined || !inCidr(to, NETWORK)) {
-      return { status: 400, body: { error: `must be an address of ${SIMULATED_NETWORK}` } };
-    }
-    publicIp.set(to);
-    return { status: 200, body: { from, to } };
+export function startControl(port: number, publicIp: PublicIp): Promise<RunningServer> {
+  return startServer({
+    listen: { host: '127.0.0.1', port },
+    proxies: [],
+    async handle({ method, path, headers, body }) {
+      if (path !== '/ip' || method !== 'POST') return { status: 404 };
+      if (headers['content-type'] !== 'application/json') return { status: 415 };
+      const asked = jsonObject(body)?.ip;
+      const from = publicIp.get();
+      const to = asked === undefined ? nextIp(from) : parseIp(asked);
+      if (to === undefined || !inCidr(to, NETWORK)) {
+        return { status: 400, json: { error: `must be an address of ${SIMULATED_NETWORK}` } };
+      }
+      publicIp.set(to);
+      return { status: 200, json: { from, to } };
+    },
   });
 }
 

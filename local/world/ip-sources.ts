@@ -1,17 +1,25 @@
-import { serve, type WorldServer } from './server.ts';
+import { createServer } from 'node:http';
+import type { Stoppable } from './world.ts';
 
 /** Starts the simulated echo services. All tell the same address, the one that `publicIp` answers at that moment. */
-export async function startIpSources(
-  ports: readonly number[],
-  publicIp: () => string,
-): Promise<WorldServer[]> {
+export function startIpSources(ports: readonly number[], publicIp: () => string): Promise<Stoppable[]> {
   return Promise.all(
-    ports.map((port) =>
-      serve(port, ({ method, path }) =>
-        method === 'GET' && path === '/'
-          ? { status: 200, headers: { 'content-type': 'text/plain' }, body: `${publicIp()}\n` }
-          : { status: 404 },
-      ),
-    ),
+    ports.map(async (port) => {
+      const server = createServer(({ url }, response) => {
+        if (url !== '/') response.statusCode = 404;
+        response.setHeader('content-type', 'text/plain');
+        response.end(url === '/' ? `${publicIp()}\n` : '');
+      });
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port, '127.0.0.1', resolve);
+      });
+      return {
+        async stop() {
+          server.close();
+          server.closeAllConnections();
+        },
+      };
+    }),
   );
 }

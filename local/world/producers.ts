@@ -1,7 +1,9 @@
-import { isIP } from 'node:net';
-import { parseUuid } from '../../lib/peers/uuid.ts';
-import { PRODUCERS } from './cast.ts';
-import { jsonFields, serve, type WorldServer } from './server.ts';
+import type { RunningServer } from '../../kit/http.ts';
+import { type Book, openBook } from '../../kit/producer/book.ts';
+import { startProducer } from '../../kit/producer/producer.ts';
+import { createAddressPolicy } from '../../lib/peers/address.ts';
+import { cidr } from '../../lib/peers/ip-space.ts';
+import { PRODUCERS, SIMULATED_NETWORK } from './cast.ts';
 
 /** A producer was called: the address it was given and what it answered. */
 export interface ProducerCalled {
@@ -11,24 +13,21 @@ export interface ProducerCalled {
   readonly status: number;
 }
 
-/** Starts every simulated producer; `ports` are in the order of `PRODUCERS`. */
-export async function startProducers(
+/** Starts the reference producer for each; `ports` are in the order of `PRODUCERS`. */
+export function startProducers(
   ports: readonly number[],
   onEvent: (event: ProducerCalled) => void,
-): Promise<WorldServer[]> {
+): Promise<RunningServer[]> {
+  const policy = createAddressPolicy({ defaultPort: 80, allow: [cidr(SIMULATED_NETWORK)] });
   return Promise.all(
-    PRODUCERS.flatMap(({ name, refusals }, index) => {
+    PRODUCERS.flatMap(({ name, failures }, index) => {
       const port = ports[index];
       if (port === undefined) return [];
-      let refused = 0;
-      return serve(port, ({ method, path, body }) => {
-        if (method !== 'POST' || path !== '/ip') return { status: 404 };
-        const { uuid, ip } = jsonFields(body);
-        if (parseUuid(uuid) === undefined || typeof ip !== 'string' || isIP(ip) === 0) return { status: 400 };
-        const refuses = refused < refusals;
-        if (refuses) refused += 1;
-        onEvent({ kind: 'producer-called', name, ip, status: refuses ? 503 : 200 });
-        return { status: refuses ? 503 : 200 };
+      return startProducer({
+        book: failing(openBook(), failures),
+        policy,
+        listen: { host: '127.0.0.1', port },
+        onEvent: ({ ip, status }) => onEvent({ kind: 'producer-called', name, ip, status }),
       });
     }),
   );
@@ -37,4 +36,22 @@ export async function startProducers(
 /** uuid and address of every producer, as a flat list for HSET. */
 export function knownProducers(ports: readonly number[]): string[] {
   return PRODUCERS.flatMap(({ uuid }, index) => [uuid, `127.0.0.1:${ports[index]}`]);
+}
+
+/** A book that cannot be written the first times, as on a disk that is full. */
+function failing(book: Book, failures: number): Book {
+  let left = failures;
+  return {
+    get size() {
+      return book.size;
+    },
+    get: book.get,
+    async set(uuid, held) {
+      if (left > 0) {
+        left -= 1;
+        throw new Error('no space left on device');
+      }
+      await book.set(uuid, held);
+    },
+  };
 }

@@ -1,47 +1,75 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { CONSUMERS, FIRST_PUBLIC_IP, OWN_UUID, PRODUCERS } from '../../../local/world/cast.ts';
+import { createKeys } from '../../../lib/store/keys.ts';
+import { FIRST_PUBLIC_IP, memberOf, OWN_UUID, PRODUCERS } from '../../../local/world/cast.ts';
 import { sourceUrls, worldPorts, worldPortUses } from '../../../local/world/ports.ts';
 import { startWorld, type WorldEvent } from '../../../local/world/world.ts';
 import { freePorts } from '../../support/ports.ts';
+import { postFrom } from '../../support/post-from.ts';
+import { startTestRedis } from '../../support/redis.ts';
 
 async function world(t: TestContext) {
   const ports = worldPorts((await freePorts()).world);
+  const redis = await startTestRedis(t);
   const events: WorldEvent[] = [];
-  const { stop } = await startWorld(ports, (event) => events.push(event));
-  t.after(stop);
-  const post = (port: number | undefined, path: string, body: object) =>
-    fetch(`http://127.0.0.1:${port}${path}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
-  const consumer = (name: string) => {
-    const index = CONSUMERS.findIndex((one) => one.name === name);
-    return { uuid: CONSUMERS[index]?.uuid, port: ports.consumers[index] };
+  const started = await startWorld({
+    ports,
+    redis: redis.redis,
+    redisUrl: redis.tcpUrl,
+    onEvent: (event) => events.push(event),
+  });
+  t.after(started.stop);
+  const post = (address: string, path: string, body: unknown, headers = {}) =>
+    postFrom('127.0.0.1', address, path, body, { headers });
+  return {
+    ports,
+    events,
+    redis,
+    world: started,
+    post,
+    sync: (name: string, body: object) => post(`${memberOf(name).ip}:${ports.peer}`, '/sync', body),
   };
-  return { ports, events, post, consumer };
 }
 
-test('a consumer answers with its uuid, and one of them introduces another', async (t) => {
-  const { post, consumer } = await world(t);
-  const reply = await post(consumer('cedar').port, '/sync', { uuid: OWN_UUID });
-  assert.deepEqual(await reply.json(), {
-    uuid: consumer('cedar').uuid,
-    consumers: [{ uuid: consumer('elm').uuid, ip: `127.0.0.1:${consumer('elm').port}` }],
+test('a real consumer records who calls, the slow one answers late, and the one that is down does not', async (t) => {
+  const { sync, redis } = await world(t);
+  assert.deepEqual((await sync('alder', { uuid: OWN_UUID })).fields, {
+    uuid: memberOf('alder').uuid,
+    you: { ip: '127.0.0.1' },
+    consumers: [],
   });
-  assert.equal((await post(consumer('alder').port, '/sync', {})).status, 400);
-  assert.equal((await post(consumer('alder').port, '/ip', { uuid: OWN_UUID })).status, 404);
+  assert.equal(await redis.command('HGET', createKeys('{alder}:').consumers, OWN_UUID), '127.0.0.1');
+  assert.deepEqual((await sync('fir', {})).fields, { uuid: memberOf('fir').uuid });
+  await assert.rejects(sync('dogwood', {}));
 });
 
-test('the consumer that is down does not listen', async (t) => {
-  const { post, consumer } = await world(t);
-  await assert.rejects(post(consumer('dogwood').port, '/sync', { uuid: OWN_UUID }));
+test('the others run rounds of their own, and the liar calls as somebody else', async (t) => {
+  const { world: started, redis } = await world(t);
+  await started.round();
+  const health = JSON.parse(
+    String(await redis.command('HGET', createKeys('{alder}:').health, memberOf('birch').uuid)),
+  );
+  assert.equal(health.state, 'alive');
+  assert.equal(
+    await redis.command('HGET', createKeys('{birch}:').consumers, memberOf('alder').uuid),
+    memberOf('alder').ip,
+    'birch was told by the call where alder lives',
+  );
+  const { rows } = await started.knowledge();
+  assert.deepEqual(
+    rows.map(({ name }) => name),
+    ['you', 'alder', 'birch', 'cedar'],
+  );
+  assert.equal(
+    await redis.command('HGET', createKeys('{birch}:').consumers, memberOf('cedar').uuid),
+    memberOf('cedar').ip,
+    'cedar answers where it is known: the liar is not believed',
+  );
 });
 
-test('a producer that fails at first recovers', async (t) => {
+test('a producer that cannot keep a change at first recovers', async (t) => {
   const { ports, events, post } = await world(t);
-  const west = ports.producers[PRODUCERS.findIndex(({ name }) => name === 'west')];
+  const west = `127.0.0.1:${ports.producers[PRODUCERS.findIndex(({ name }) => name === 'west')]}`;
   const first = await post(west, '/ip', { uuid: OWN_UUID, ip: '203.0.113.10' });
   const second = await post(west, '/ip', { uuid: OWN_UUID, ip: '203.0.113.10' });
   assert.deepEqual([first.status, second.status], [503, 200]);
@@ -54,26 +82,24 @@ test('a producer that fails at first recovers', async (t) => {
 test('all sources tell the public IP, the next one after a change, and no other network', async (t) => {
   const { ports, events, post } = await world(t);
   const told = () => Promise.all(sourceUrls(ports).map(async (url) => (await fetch(url)).text()));
+  const change = (body: object) => post(`127.0.0.1:${ports.control}`, '/ip', body);
   assert.deepEqual(await told(), Array(3).fill(`${FIRST_PUBLIC_IP}\n`));
-  assert.equal((await post(ports.control, '/ip', { ip: '198.51.100.7' })).status, 400);
-  assert.equal((await post(ports.control, '/ip', { ip: '203.0.113.77' })).status, 200);
+  assert.equal((await change({ ip: '198.51.100.7' })).status, 400);
+  assert.equal((await change({ ip: '203.0.113.77' })).status, 200);
   assert.deepEqual(await told(), Array(3).fill('203.0.113.77\n'));
-  assert.deepEqual(await (await post(ports.control, '/ip', {})).json(), {
-    from: '203.0.113.77',
-    to: '203.0.113.78',
-  });
+  assert.deepEqual((await change({})).fields, { from: '203.0.113.77', to: '203.0.113.78' });
   assert.deepEqual(events.at(-1), { kind: 'public-ip-set', from: '203.0.113.77', to: '203.0.113.78' });
 });
 
 test('a page in a browser cannot change the public IP: it may only send what is no JSON', async (t) => {
-  const { ports, events } = await world(t);
-  const reply = await fetch(`http://127.0.0.1:${ports.control}/ip`, { method: 'POST', body: '{}' });
+  const { ports, events, post } = await world(t);
+  const reply = await post(`127.0.0.1:${ports.control}`, '/ip', '{}', { 'content-type': 'text/plain' });
   assert.equal(reply.status, 415);
   assert.deepEqual(events, []);
 });
 
-test('every port of the world is probed, and no two are the same', () => {
-  const uses = worldPortUses(worldPorts(8100)).map(({ port }) => port);
-  assert.equal(uses.length, 1 + CONSUMERS.length + PRODUCERS.length + 3);
+test('every port of the world is probed at its address, and no two are the same', () => {
+  const uses = worldPortUses(worldPorts(8100)).map(({ host, port }) => `${host}:${port}`);
+  assert.equal(uses.length, 1 + 7 + PRODUCERS.length + 3);
   assert.equal(new Set(uses).size, uses.length);
 });

@@ -57,7 +57,9 @@ test('a round comes with the state of each consumer, new where it has no record'
 
 test('a candidate is told when it is heard of, and when it has become a consumer', () => {
   const heard = snapshot({
-    members: members({ candidates: fields({ u3: { address: '127.0.0.1:3', from: 'u1' } }) }),
+    members: members({
+      candidates: fields({ 17: { uuid: 'u3', address: '127.0.0.1:3', from: 'u1' }, secret: 'x' }),
+    }),
   });
   const joined = snapshot({ members: members({ consumers: fields({ u3: '127.0.0.1:3' }) }) });
   assert.deepEqual(changesBetween(snapshot({}), heard), [
