@@ -32,27 +32,62 @@ export class EventError extends Error {
 }
 
 /**
- * Thrown when Redis could not be asked, or its reply did not arrive whole. `cause` is the client library's error.
- * `mayHaveRun` is false only when it is certain that no command of the request was carried out.
+ * Why Redis could not be used:
+ *
+ * - `unreachable`: no connection could be made;
+ * - `protocol`: what answers there is no Redis, or not one of the URL's scheme, or its certificate is not accepted;
+ * - `login`: user, password, token, database or client certificate were refused;
+ * - `busy`: it serves nobody at present: it loads its data, runs a script, has too many clients, limits requests;
+ * - `replica`: it is a replica, which takes no writes;
+ * - `cluster`: it is a node of a cluster that does not have our keys, or has no cluster around it;
+ * - `silent`: it did not answer in time;
+ * - `broken`: the connection broke before the reply was complete;
+ * - `ended`: the run ended, or the client was closed, before Redis was asked.
+ */
+export type RedisTrouble =
+  | 'unreachable'
+  | 'protocol'
+  | 'login'
+  | 'busy'
+  | 'replica'
+  | 'cluster'
+  | 'silent'
+  | 'broken'
+  | 'ended';
+
+/**
+ * Thrown when Redis could not be asked, did not serve, or its reply did not arrive whole. The message tells the cause and
+ * what to do; it carries no credential, command or value.
  */
 export class RedisUnavailableError extends Error {
   override readonly name = 'RedisUnavailableError';
+  readonly trouble: RedisTrouble;
+  /** False only when it is certain that no command of the request has changed anything. */
   readonly mayHaveRun: boolean;
-  constructor(message: string, options: { mayHaveRun: boolean; cause?: unknown }) {
+  /** Whether the same request may get through a little later without anybody's doing. */
+  readonly passing: boolean;
+  constructor(
+    message: string,
+    options: { mayHaveRun: boolean; trouble?: RedisTrouble; passing?: boolean; cause?: unknown },
+  ) {
     super(message, { cause: options.cause });
     this.mayHaveRun = options.mayHaveRun;
+    this.trouble = options.trouble ?? 'broken';
+    this.passing = options.passing ?? true;
   }
 }
 
 /**
  * An error that Redis itself answered to one command. `code` is the reply's first word (`WRONGTYPE`, `NOSCRIPT`,
- * `OOM`, `ERR`, …); the message is Redis's, cut before any command or value that a client library appended.
+ * `OOM`, `ERR`, …), or that of the command inside a script, which Redis 6 wraps; the message is Redis's, cut before any
+ * command or value that a client library appended.
  */
 export class RedisReplyError extends Error {
   override readonly name = 'RedisReplyError';
   readonly code: string;
   constructor(message: string) {
     super(message);
-    this.code = /^[A-Z]+/.exec(message)?.[0] ?? 'ERR';
+    const inScript = /^ERR Error running script \(call to \w+\): @\w+:\s?\d+: -?([A-Z]+) /.exec(message)?.[1];
+    this.code = inScript ?? /^[A-Z]+/.exec(message)?.[0] ?? 'ERR';
   }
 }

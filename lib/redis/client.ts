@@ -3,12 +3,12 @@ import { ConfigError, RedisReplyError, RedisUnavailableError } from '../errors.t
 import type { Host } from '../host.ts';
 import type { Command, Redis, Reply, ScriptCall, SendOptions } from './redis.ts';
 import { createRestTransport } from './rest.ts';
+import { allowDistantServers } from './socket.ts';
 import {
   type ClientCertificate,
   cutCommand,
   type Slot,
   type Transport,
-  TransportError,
   type WireCommand,
 } from './transport.ts';
 import { parseRedisUrl } from './url.ts';
@@ -34,6 +34,7 @@ const FIRST_BACKOFF_MS = 100;
  * @throws ConfigError if the URL or the token cannot be used. Neither is in the message.
  */
 export function createRedis(options: RedisClientOptions): Redis {
+  allowDistantServers();
   const openTransport = chooseTransport(options);
   const { host = MACHINE } = options;
   let transport: Promise<Transport> | undefined;
@@ -49,9 +50,7 @@ export function createRedis(options: RedisClientOptions): Redis {
     signal?.addEventListener('abort', abort, { once: true });
     try {
       transport ??= openTransport();
-      const slots = await (await transport).pipeline(commands, deadline.signal);
-      refuseUnserved(slots);
-      return slots;
+      return await (await transport).pipeline(commands, deadline.signal);
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
@@ -63,16 +62,17 @@ export function createRedis(options: RedisClientOptions): Redis {
     const { repeatable, signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
     const startedMs = host.monotonicMs();
     let mayHaveRun = false;
-    let failure: TransportError | undefined;
+    let failure: RedisUnavailableError | undefined;
     for (let attempts = 1; ; attempts++) {
-      if (closed) throw unavailable('This Redis client has been closed.', mayHaveRun);
+      if (closed) throw ended('This Redis client has been closed.', mayHaveRun);
       if (signal?.aborted) {
-        throw unavailable(failure?.message ?? 'The run ended before Redis was asked.', mayHaveRun, failure);
+        if (failure !== undefined) throw summed(failure, mayHaveRun);
+        throw ended('The run ended before Redis was asked.', mayHaveRun);
       }
       try {
         return await attempt(commands, options);
       } catch (error) {
-        if (!(error instanceof TransportError)) throw error;
+        if (!(error instanceof RedisUnavailableError)) throw error;
         failure = error;
         mayHaveRun ||= error.mayHaveRun;
       }
@@ -81,7 +81,7 @@ export function createRedis(options: RedisClientOptions): Redis {
         (repeatable || !mayHaveRun) &&
         attempts < MAX_ATTEMPTS &&
         host.monotonicMs() - startedMs < 2 * timeoutMs;
-      if (!again) throw unavailable(failure.message, mayHaveRun, failure);
+      if (!again) throw summed(failure, mayHaveRun);
       await host.sleep(FIRST_BACKOFF_MS * 2 ** (attempts - 1) * (0.5 + host.random()), signal);
     }
   };
@@ -112,34 +112,25 @@ export function createRedis(options: RedisClientOptions): Redis {
 }
 
 /** Chosen by the URL's scheme. ioredis is loaded by the first request over TCP, and by nothing else. */
-function chooseTransport({ url, token, clientCertificate }: RedisClientOptions): () => Promise<Transport> {
+function chooseTransport({
+  url,
+  token,
+  clientCertificate,
+  host = MACHINE,
+}: RedisClientOptions): () => Promise<Transport> {
   const target = parseRedisUrl(url);
   if ('fault' in target) throw new ConfigError([`REDIS_URL ${target.fault}`]);
   if (target.kind === 'tcp') {
-    return async () => (await import('./tcp.ts')).createTcpTransport(target, clientCertificate);
+    return async () =>
+      (await import('./tcp.ts')).createTcpTransport(target, {
+        clientCertificate,
+        monotonicMs: host.monotonicMs,
+      });
   }
   if (token === undefined || !/^[\x21-\x7e]+$/.test(token)) {
     throw new ConfigError(['REDIS_TOKEN must be the REST token, without spaces or line ends']);
   }
   return async () => createRestTransport(target, token);
-}
-
-/** Codes by which Redis says that it serves nothing at present, and whether waiting helps. It ran no command. */
-const UNSERVED: ReadonlyMap<string, boolean> = new Map([
-  ['LOADING', true],
-  ['BUSY', true],
-  ['MASTERDOWN', true],
-  ['CLUSTERDOWN', true],
-  ['NOAUTH', false],
-  ['WRONGPASS', false],
-]);
-
-function refuseUnserved(slots: readonly Slot[]): void {
-  const codes = slots.map((slot) => ('error' in slot ? new RedisReplyError(slot.error).code : ''));
-  const [code = ''] = codes;
-  const passing = UNSERVED.get(code);
-  if (passing === undefined || codes.some((other) => other !== code)) return;
-  throw new TransportError(`Redis serves no commands at present (${code}).`, { mayHaveRun: false, passing });
 }
 
 function isScriptCall(request: Command | ScriptCall): request is ScriptCall {
@@ -164,8 +155,16 @@ function toReply(slot: Slot): Reply | RedisReplyError {
   return 'error' in slot ? new RedisReplyError(cutCommand(slot.error)) : slot.reply;
 }
 
-function unavailable(message: string, mayHaveRun: boolean, cause?: TransportError): RedisUnavailableError {
-  return new RedisUnavailableError(message, { mayHaveRun, cause });
+/** The last attempt's error, with what all attempts together may have done. */
+function summed(
+  { message, trouble, passing }: RedisUnavailableError,
+  mayHaveRun: boolean,
+): RedisUnavailableError {
+  return new RedisUnavailableError(message, { mayHaveRun, trouble, passing });
+}
+
+function ended(message: string, mayHaveRun: boolean): RedisUnavailableError {
+  return new RedisUnavailableError(message, { mayHaveRun, trouble: 'ended', passing: false });
 }
 
 const MACHINE: Pick<Host, 'monotonicMs' | 'random' | 'sleep'> = {

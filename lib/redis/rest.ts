@@ -1,6 +1,8 @@
 import { Redis as UpstashRedis } from '@upstash/redis';
+import { RedisUnavailableError } from '../errors.ts';
+import { connectionFailure, REDIS_PORT_HINT, refuseUnserved } from './failure.ts';
 import type { Reply } from './redis.ts';
-import { cutCommand, networkError, type Slot, type Transport, TransportError } from './transport.ts';
+import { cutCommand, type Slot, type Transport } from './transport.ts';
 import type { RedisTarget } from './url.ts';
 
 /** Gives the client's own requester, which answers a pipeline as it came: nothing is deserialised. */
@@ -43,7 +45,9 @@ export function createRestTransport(
         throw restError(error, { signal, where, token });
       }
       if (!Array.isArray(answer) || answer.length !== commands.length) throw notRedis(where);
-      return answer.map((slot) => toSlot(slot, where));
+      const slots = answer.map((slot) => toSlot(slot, where));
+      refuseUnserved(slots, commands, where);
+      return slots;
     },
     // The sockets are in the pool of Node's fetch: idle ones close by themselves and keep no process alive.
     async close() {},
@@ -59,29 +63,33 @@ const MAX_REASON_LENGTH = 200;
 function restError(
   error: unknown,
   { signal, where, token }: { signal: AbortSignal; where: string; token: string },
-): TransportError {
+): RedisUnavailableError {
   if (signal.aborted) {
-    return new TransportError(`Redis at ${where} did not answer in time.`, {
+    return new RedisUnavailableError(`Redis at ${where} did not answer in time.`, {
       mayHaveRun: true,
-      passing: true,
+      trouble: 'silent',
     });
   }
-  if (!(error instanceof Error)) return networkError(error, where);
-  if (error.name === 'UpstashJSONParseError') return notRedis(where);
-  if (error.name !== 'UpstashError') return networkError(error, where);
+  if (error instanceof Error && error.name === 'UpstashJSONParseError') return notRedis(where);
+  if (!(error instanceof Error) || error.name !== 'UpstashError') {
+    const { message, ...failure } = connectionFailure(error, { where });
+    // A Redis closes the connection when it is spoken to in HTTP.
+    const hint = failure.trouble === 'broken' && /:\d+$/.test(where) ? ` ${REDIS_PORT_HINT}` : '';
+    return new RedisUnavailableError(message + hint, failure);
+  }
   const text = cutCommand(error.message).replaceAll(token, '***').slice(0, MAX_REASON_LENGTH);
   const refused = REFUSED.test(text);
-  const hint = /^(WRONGPASS|NOAUTH|Unauthorized)/i.test(text) ? ' Check REDIS_TOKEN.' : '';
-  return new TransportError(`Redis at ${where} refused the request: ${text}.${hint}`, {
-    mayHaveRun: !refused,
-    passing: !refused,
-  });
+  const login = /^(WRONGPASS|NOAUTH|NOPERM|Unauthorized|Forbidden)/i.test(text);
+  return new RedisUnavailableError(
+    `Redis at ${where} refused the request: ${text}.${login ? ' Check REDIS_TOKEN.' : ''}`,
+    { mayHaveRun: !refused, trouble: login ? 'login' : 'busy', passing: !refused },
+  );
 }
 
-function notRedis(where: string): TransportError {
-  return new TransportError(
+function notRedis(where: string): RedisUnavailableError {
+  return new RedisUnavailableError(
     `What answers at ${where} does not answer like Redis over REST: a gateway's error page, or REDIS_URL is not a REST URL.`,
-    { mayHaveRun: true, passing: true },
+    { mayHaveRun: true, trouble: 'protocol' },
   );
 }
 

@@ -1,30 +1,45 @@
-import { isIP } from 'node:net';
+import type { Socket } from 'node:net';
 import { Redis as UpstashRedis } from '@upstash/redis';
-import { type ChainableCommander, Redis as Connection, ReplyError } from 'ioredis';
+import { AbstractConnector, type ChainableCommander, Redis as Connection, ReplyError } from 'ioredis';
+import { RedisUnavailableError } from '../errors.ts';
+import { connectionFailure, misaddressed, refusal, refuseUnserved } from './failure.ts';
 import type { Reply } from './redis.ts';
-import {
-  type ClientCertificate,
-  networkError,
-  type Slot,
-  type Transport,
-  TransportError,
-  type WireCommand,
-} from './transport.ts';
-import type { RedisTarget } from './url.ts';
+import { openSocket, type TcpTarget } from './socket.ts';
+import type { ClientCertificate, Slot, Transport, WireCommand } from './transport.ts';
 
-type Target = Extract<RedisTarget, { kind: 'tcp' }>;
+export interface TcpOptions {
+  readonly clientCertificate?: ClientCertificate | undefined;
+  readonly monotonicMs: () => number;
+}
 
 /** One connection. It is never repaired: what fails is dropped, and the next request opens another. */
 interface Link {
-  readonly connection: Connection;
-  readonly ready: Promise<void>;
-  /** The socket's first error. ioredis tells a command only that its connection was closed. */
-  failure: Error | undefined;
+  readonly open: Promise<OpenLink>;
+  /** Ends the opening. */
+  readonly opening: AbortController;
+  readonly sinceMs: number;
   inFlight: number;
   retired: boolean;
 }
 
-const CONNECT_TIMEOUT_MS = 5_000;
+interface OpenLink {
+  readonly connection: Connection;
+  readonly socket: Socket;
+  /** The socket's first error. ioredis tells a command only that its connection was closed. */
+  failure: Error | undefined;
+  /** What the other end sent, until it has answered a request: by it one knows what listens there. */
+  greeting: Buffer | undefined;
+  /** Whether it has answered a request. */
+  proven: boolean;
+}
+
+/**
+ * A connection is used no longer than this, so that a name that has moved to another server is followed even where the
+ * former one goes on answering. A handshake every five minutes costs nothing.
+ */
+const MAX_AGE_MS = 300_000;
+/** Opening a connection, with TLS and login, may take as long as one attempt of a request (client.ts). */
+const OPEN_TIMEOUT_MS = 5_000;
 /** After which a socket is destroyed whose other end does not close it. */
 const DISCONNECT_TIMEOUT_MS = 200;
 
@@ -37,9 +52,10 @@ class RawUpstash extends UpstashRedis {
 
 /**
  * Redis over TCP or TLS: the `@upstash/redis` client over ioredis. In a file of its own, imported lazily: a run over
- * REST never evaluates ioredis.
+ * REST never evaluates ioredis. An idle connection keeps no process alive.
  */
-export function createTcpTransport(target: Target, certificate?: ClientCertificate): Transport {
+export function createTcpTransport(target: TcpTarget, options: TcpOptions): Transport {
+  const { where } = target;
   const links = new Set<Link>();
   let current: Link | undefined;
 
@@ -48,37 +64,46 @@ export function createTcpTransport(target: Target, certificate?: ClientCertifica
     if (current === link) current = undefined;
     if (link.inFlight > 0) return;
     links.delete(link);
-    link.connection.disconnect();
+    link.opening.abort();
+    link.open.then(({ connection }) => connection.disconnect()).catch(() => {});
+  };
+
+  const usableLink = (): Link => {
+    if (current !== undefined && options.monotonicMs() - current.sinceMs > MAX_AGE_MS) retire(current);
+    if (current !== undefined) return current;
+    const opening = new AbortController();
+    const deadline = AbortSignal.any([opening.signal, AbortSignal.timeout(OPEN_TIMEOUT_MS)]);
+    const open = openLink(target, options.clientCertificate, deadline);
+    const link: Link = { open, opening, sinceMs: options.monotonicMs(), inFlight: 0, retired: false };
+    // One that the server has closed meanwhile is not tried.
+    open.then(({ connection }) => connection.once('close', () => retire(link))).catch(() => {});
+    links.add(link);
+    current = link;
+    return link;
   };
 
   const request = async (commands: readonly WireCommand[], signal: AbortSignal): Promise<Slot[]> => {
-    if (current !== undefined && ['close', 'end'].includes(current.connection.status)) retire(current);
-    if (current === undefined) {
-      current = openLink(target, certificate);
-      links.add(current);
-    }
-    const link = current;
+    const link = usableLink();
     link.inFlight += 1;
-    let sent = false;
+    const giveUp = () => link.opening.abort();
+    signal.addEventListener('abort', giveUp, { once: true });
     try {
-      await untilAborted(link.ready, signal);
-      const replies = exchange(link.connection, commands);
-      sent = true;
-      return await untilAborted(replies, signal);
+      if (signal.aborted) giveUp();
+      const open = await link.open;
+      open.socket.ref();
+      const slots = await ask(open, commands, target, signal);
+      refuseUnserved(slots, commands, where);
+      return slots;
     } catch (error) {
-      // A request that timed out leaves its replies outstanding: nobody else shall wait behind them.
+      // After a timeout replies are outstanding, and nobody else shall wait behind them. After "not here" or "not now"
+      // a new connection may lead to another server.
       link.retired = true;
-      if (error instanceof TransportError) throw error;
-      if (error === ABORTED) {
-        throw new TransportError(`Redis at ${target.where} did not answer in time.`, {
-          mayHaveRun: sent,
-          passing: true,
-        });
-      }
-      throw isUnsent(error) ? unsent(error, target.where) : networkError(link.failure ?? error, target.where);
+      throw error;
     } finally {
+      signal.removeEventListener('abort', giveUp);
       link.inFlight -= 1;
       if (link.retired) retire(link);
+      else if (link.inFlight === 0) link.open.then(({ socket }) => socket.unref());
     }
   };
 
@@ -94,32 +119,27 @@ export function createTcpTransport(target: Target, certificate?: ClientCertifica
       return result ?? [];
     },
     async close() {
-      await Promise.all([...links].map(({ connection }) => end(connection)));
+      for (const { opening } of links) opening.abort();
+      await Promise.all([...links].map(({ open }) => open.then(end, () => {})));
       links.clear();
       current = undefined;
     },
   };
 }
 
-/** AUTH and SELECT, where the URL asks for them. */
-function loginOf({ user, password, database }: Target): readonly WireCommand[] {
-  return [
-    ...(password === '' ? [] : [user === '' ? ['AUTH', password] : ['AUTH', user, password]]),
-    ...(database === 0 ? [] : [['SELECT', String(database)]]),
-  ];
-}
-
 /**
  * Opens a connection and logs in. AUTH and SELECT are sent here and not by ioredis, which goes on in database 0 when
  * SELECT fails and writes warnings about passwords to the console.
  */
-function openLink(target: Target, certificate: ClientCertificate | undefined): Link {
+async function openLink(
+  target: TcpTarget,
+  certificate: ClientCertificate | undefined,
+  signal: AbortSignal,
+): Promise<OpenLink> {
+  const socket = await openSocket(target, certificate, signal);
   const connection = new Connection({
-    host: target.host,
-    port: target.port,
-    ...(target.tls ? { tls: tlsOptions(target, certificate) } : {}),
+    Connector: connectorOf(socket),
     lazyConnect: true,
-    connectTimeout: CONNECT_TIMEOUT_MS,
     disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     disableClientInfo: true,
     enableReadyCheck: false,
@@ -130,61 +150,126 @@ function openLink(target: Target, certificate: ClientCertificate | undefined): L
     // Together with buffer replies this tells integers from strings, and keeps both exact.
     stringNumbers: true,
   });
-  const connect = async () => {
-    try {
-      await connection.connect();
-    } catch (error) {
-      throw unsent(link.failure ?? error, target.where);
-    }
-    await login(connection, target);
-  };
-  connection.on('error', (error: Error) => {
+  const link: OpenLink = { connection, socket, failure: undefined, greeting: undefined, proven: false };
+  socket.on('error', (error) => {
     link.failure ??= error;
   });
-  const link: Link = { connection, ready: connect(), failure: undefined, inFlight: 0, retired: false };
-  link.ready.catch(() => {});
-  return link;
+  connection.on('error', () => {});
+  // ioredis begins to read after this event, so that nothing of the greeting is missed.
+  connection.once('connect', () => {
+    socket.once('data', (chunk: Buffer) => {
+      link.greeting = chunk.subarray(0, MAX_GREETING_BYTES);
+    });
+  });
+  try {
+    await connection.connect();
+    await login(link, target, signal);
+    return link;
+  } catch (error) {
+    connection.disconnect();
+    const { message, trouble, passing } =
+      error instanceof RedisUnavailableError ? error : failureOf(error, link, target);
+    throw new RedisUnavailableError(message, { mayHaveRun: false, trouble, passing });
+  }
 }
 
-/** The server name (SNI) tells a TLS router which database is meant. An IP address is none (RFC 6066). */
-function tlsOptions({ host }: Target, certificate: ClientCertificate | undefined) {
-  return { ...(isIP(host) === 0 ? { servername: host } : {}), ...certificate };
+const MAX_GREETING_BYTES = 512;
+
+/** Gives ioredis a socket that is open. */
+function connectorOf(socket: Socket) {
+  return class extends AbstractConnector {
+    constructor() {
+      super(DISCONNECT_TIMEOUT_MS);
+    }
+    async connect() {
+      this.stream = socket;
+      return socket;
+    }
+  };
 }
 
 /** Resolves when the socket is gone. */
-async function end(connection: Connection): Promise<void> {
+async function end({ connection }: OpenLink): Promise<void> {
   if (connection.status === 'end') return;
   const ended = new Promise<void>((resolve) => connection.once('end', () => resolve()));
   connection.disconnect();
   await ended;
 }
 
-/** ioredis's own refusal of a command whose socket the other end has closed: it was never written. */
-function isUnsent(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith("Stream isn't writeable");
-}
-
-/** A failure before the request was written: whatever it was, no command of it has left. */
-function unsent(error: unknown, where: string): TransportError {
-  const { message, passing } = networkError(error, where);
-  return new TransportError(message, { mayHaveRun: false, passing });
-}
-
-async function login(connection: Connection, target: Target): Promise<void> {
-  const commands = loginOf(target);
+async function login(link: OpenLink, target: TcpTarget, signal: AbortSignal): Promise<void> {
+  const { user, password, database, where } = target;
+  const commands: WireCommand[] = [
+    ...(password === '' ? [] : [user === '' ? ['AUTH', password] : ['AUTH', user, password]]),
+    ...(database === 0 ? [] : [['SELECT', String(database)]]),
+  ];
   if (commands.length === 0) return;
-  const slots = await exchange(connection, commands).catch((error) => {
-    throw unsent(error, target.where);
-  });
-  const refusal = slots.find((slot) => 'error' in slot);
-  if (refusal === undefined) return;
-  throw new TransportError(
-    `Redis at ${target.where} refused the login: ${refusal.error}. Check user, password and database in REDIS_URL.`,
-    { mayHaveRun: false, passing: /^LOADING/.test(refusal.error) },
-  );
+  const slots = await ask(link, commands, target, signal);
+  for (const slot of slots) if ('error' in slot) throw refusal(withoutSecret(slot.error, target), where);
 }
 
-/** Sends the commands at once. Rejects with the connection's error unless every one of them was answered. */
+/** Sends the commands at once. @throws RedisUnavailableError unless every one of them was answered. */
+async function ask(
+  link: OpenLink,
+  commands: readonly WireCommand[],
+  target: TcpTarget,
+  signal: AbortSignal,
+): Promise<Slot[]> {
+  const silent = Promise.withResolvers<never>();
+  silent.promise.catch(() => {});
+  const abort = () => {
+    const text = `Redis at ${target.where} did not answer in time.`;
+    silent.reject(new RedisUnavailableError(text, { mayHaveRun: true, trouble: 'silent' }));
+  };
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    const slots = await Promise.race([silent.promise, exchange(link.connection, commands)]);
+    link.greeting = undefined;
+    link.proven = true;
+    return slots;
+  } catch (error) {
+    throw error instanceof RedisUnavailableError ? error : failureOf(error, link, target);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+/** Why a connection failed: what the other end has sent tells more than how the socket ended. */
+function failureOf(error: unknown, link: OpenLink, target: TcpTarget): RedisUnavailableError {
+  const { where, tls } = target;
+  const { greeting = Buffer.alloc(0), failure } = link;
+  const unsent = error instanceof Error && error.message.startsWith("Stream isn't writeable");
+  const other = greeting.toString('latin1').startsWith('HTTP/')
+    ? 'http'
+    : !tls && greeting[0] === TLS_ALERT && greeting[1] === TLS_MAJOR_VERSION
+      ? 'tls'
+      : undefined;
+  if (other !== undefined) {
+    return new RedisUnavailableError(misaddressed(where, other), {
+      mayHaveRun: false,
+      trouble: 'protocol',
+      passing: false,
+    });
+  }
+  const [, words] = /^-([^\r\n]*)/.exec(greeting.toString('utf8')) ?? [];
+  if (words !== undefined) return refusal(withoutSecret(words, target), where);
+  const { message, ...rest } = connectionFailure(failure ?? error, {
+    where,
+    ...(unsent ? { sent: false } : {}),
+  });
+  const wordless = !link.proven && !tls && greeting.length === 0 && failure === undefined;
+  const text = `What listens at ${where} closed the connection without a word. If it speaks TLS, REDIS_URL starts with rediss://.`;
+  return new RedisUnavailableError(wordless ? text : message, rest);
+}
+
+/** The first two bytes of an alert, RFC 8446 section 5.1. */
+const TLS_ALERT = 0x15;
+const TLS_MAJOR_VERSION = 0x03;
+
+function withoutSecret(text: string, { password }: TcpTarget): string {
+  return password === '' ? text : text.replaceAll(password, '***');
+}
+
 async function exchange(connection: Connection, commands: readonly WireCommand[]): Promise<Slot[]> {
   const pipeline: ChainableCommander = connection.pipeline();
   // Upper case: ioredis reshapes the replies of the lower-case names it knows (`hgetall` becomes an object).
@@ -203,21 +288,4 @@ function toReply(value: unknown): Reply {
   if (Array.isArray(value)) return value.map(toReply);
   if (typeof value !== 'string') return null;
   return Number.isSafeInteger(Number(value)) ? Number(value) : value;
-}
-
-const ABORTED = Symbol('aborted');
-
-async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  promise.catch(() => {});
-  if (signal.aborted) throw ABORTED;
-  let abort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(ABORTED);
-    signal.addEventListener('abort', abort, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }

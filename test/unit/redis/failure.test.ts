@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cutCommand, networkError } from '../../../lib/redis/transport.ts';
+import { connectionFailure } from '../../../lib/redis/failure.ts';
+import { cutCommand } from '../../../lib/redis/transport.ts';
 
 for (const [text, cut] of [
   ['ERR wrong, command was: ["SET","a","secret, command was: x"]', 'ERR wrong'],
@@ -36,7 +37,7 @@ for (const [title, error, mayHaveRun] of [
   ['who knows', 'secret', true],
 ] as const) {
   test(`a request ${mayHaveRun ? 'may have' : 'has not'} run when ${title}`, () => {
-    const failure = networkError(error, 'redis.example:6379');
+    const failure = connectionFailure(error, { where: 'redis.example:6379' });
     assert.equal(failure.mayHaveRun, mayHaveRun);
     assert.match(failure.message, /redis\.example:6379/);
     assert.doesNotMatch(failure.message, /secret/);
@@ -44,6 +45,6 @@ for (const [title, error, mayHaveRun] of [
 }
 
 test('a certificate that is not accepted is not asked for again', () => {
-  assert.equal(networkError(withCode('DEPTH_ZERO_SELF_SIGNED_CERT'), 'x').passing, false);
-  assert.equal(networkError(withCode('ECONNRESET'), 'x').passing, true);
+  assert.equal(connectionFailure(withCode('DEPTH_ZERO_SELF_SIGNED_CERT'), { where: 'x' }).passing, false);
+  assert.equal(connectionFailure(withCode('ECONNRESET'), { where: 'x' }).passing, true);
 });
