@@ -3,7 +3,7 @@ import { ConfigError } from './errors.ts';
 import type { SourceSpec } from './ip/source-spec.ts';
 import { parseOwnIp } from './peers/ip-space.ts';
 import { strayPart } from './variable-checks.ts';
-import { describeVariable, isVariable, LOG_LEVELS, VARIABLES } from './variables.ts';
+import { CHECKED, type CheckedName, isChecked, LOG_LEVELS } from './variables.ts';
 
 /** The validated configuration. Names follow the variables; times are milliseconds. */
 export type Config = ReturnType<typeof loadConfig>;
@@ -21,7 +21,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export function loadConfig(env: Environment = process.env, origin?: string) {
   const given = withFallbacks(env);
   const stray = Object.entries(given).flatMap(([name, value]) => {
-    const fault = isVariable(name) ? strayPart(value) : undefined;
+    const fault = isChecked(name) ? strayPart(value) : undefined;
     return fault === undefined ? [] : [{ name, fault: `${name} ${fault}` }];
   });
   const parsed = v.safeParse(SCHEMA, given);
@@ -87,7 +87,7 @@ export function loadConfig(env: Environment = process.env, origin?: string) {
 function withFallbacks(env: Environment): Record<string, string> {
   const given: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) if (value) given[name] = value;
-  const fall = (name: keyof typeof VARIABLES, other: string) => {
+  const fall = (name: CheckedName, other: string) => {
     const value = given[name] ?? given[other];
     if (value !== undefined) given[name] = value;
   };
@@ -103,7 +103,7 @@ function isLogLevel(text = ''): boolean {
 }
 
 const SCHEMA = v.pipe(
-  v.object(VARIABLES),
+  v.object(CHECKED),
   v.forward(
     v.partialCheck(
       [['REDIS_URL'], ['REDIS_TOKEN']],
@@ -170,5 +170,5 @@ function operatorCount(specs: readonly SourceSpec[]): number {
 function faultOf(issue: v.BaseIssue<unknown>): string {
   const name = v.getDotPath(issue) ?? '';
   if (issue.kind !== 'schema' || issue.input !== undefined) return `${name} ${issue.message}`;
-  return `${name} is required${isVariable(name) ? `: ${describeVariable(name).meaning}` : ''}`;
+  return `${name} is required${isChecked(name) ? `: ${CHECKED[name].meaning}` : ''}`;
 }

@@ -54,11 +54,11 @@ export const DEFAULT_IP_SOURCES = [
 ].join(',');
 
 /**
- * Every variable, once: its name, its default as somebody would write it, its check and its meaning. `loadConfig` reads
- * the environment by it. README.md, `.env.example`, serverless.yml and `p2p doctor` are held to it by
- * test/unit/variables.test.ts.
+ * The variables that the jobs and the host read, each once: its name, its default as somebody would write it, its check and
+ * its meaning. `loadConfig` reads the environment by it. README.md, `.env.example`, serverless.yml and `p2p doctor` are
+ * held to it and to `OTHERS` by test/unit/variables.test.ts.
  */
-export const VARIABLES = {
+export const CHECKED = {
   LOCAL_UUID: jobs(uuid, "this consumer's UUID, the one that its consumer API uses"),
   REDIS_URL: jobs(
     redisUrl,
@@ -154,74 +154,113 @@ export const VARIABLES = {
     v.optional(choice(LOG_FORMATS, `must be one of ${LOG_FORMATS.join(', ')}`), 'text'),
     'how it logs: `text` or `json`',
   ),
-
-  SYNC_SCHEDULE: template(
-    v.optional(v.string(), 'rate(5 minutes)'),
-    'how often `sync` runs; the same time as `SYNC_INTERVAL_MS`',
-  ),
-  IP_CHECK_SCHEDULE: template(
-    v.optional(v.string(), 'rate(1 minute)'),
-    'how often `ip-check` runs; the same time as `IP_CHECK_INTERVAL_MS`',
-  ),
-  SCHEDULES: template(v.optional(v.string(), 'on'), '`off` pauses both schedules'),
-  ALARMS: template(v.optional(v.string(), 'on'), '`off` leaves out the alarms and the topic that they tell'),
-  ALARM_EMAIL: template(v.optional(v.string()), 'address that gets a mail for each alarm'),
-  DASHBOARD: template(
-    v.optional(v.string(), 'on'),
-    '`off` leaves out the dashboard and the saved log queries',
-  ),
-  KMS_KEY_ARN: template(v.optional(v.string()), "KMS key that protects the functions' environment"),
-  PERMISSIONS_BOUNDARY_ARN: template(v.optional(v.string()), "permissions boundary of the functions' roles"),
-  SYNC_RESERVED_CONCURRENCY: template(
-    v.optional(v.string()),
-    'reserved concurrency of `sync`; a new AWS account has none to spare',
-  ),
-  SIGNING_MODE: template(
-    v.optional(v.string(), 'none'),
-    '`secret` takes `SIGNING_KEY` from the field `signingKey` of the secret',
-  ),
-  VPC_MODE: template(
-    v.optional(v.string(), 'none'),
-    '`private` puts the functions into the subnets and security groups that are named',
-  ),
-  VPC_SUBNET_IDS: template(v.optional(v.string()), 'comma list of subnets'),
-  VPC_SECURITY_GROUP_IDS: template(v.optional(v.string()), 'comma list of security groups'),
-  POWERTOOLS_LOG_LEVEL: template(
-    v.optional(v.string(), 'INFO'),
-    "least level of the functions' log; a host takes it where `LOG_LEVEL` is not set",
-  ),
-  POWERTOOLS_METRICS_DISABLED: template(v.optional(v.string()), '`true` switches the metrics off'),
-
-  LOCAL_ENV_FILE: stack(
-    v.optional(v.string(), '.env'),
-    'another file than `.env`; to be exported. Exported empty: no file',
-  ),
-  LOCAL_LOG: stack(v.optional(v.string(), 'local-stack.log'), "where the functions' output goes"),
-  LOCAL_LAMBDA_PORT: stack(v.optional(v.string(), '3002'), 'port of the local Lambda endpoint'),
-  LOCAL_REDIS_PORT: stack(v.optional(v.string(), '6390'), 'port of the embedded Redis'),
-  LOCAL_REST_PORT: stack(v.optional(v.string(), '8079'), 'port of its REST API'),
-  LOCAL_WORLD_PORT: stack(v.optional(v.string(), '8100'), "first port of the simulated world's 25"),
 } as const;
 
-export type VariableName = keyof typeof VARIABLES;
+/**
+ * The variables that others read: serverless.yml, and the local stack, which checks them itself. Plain data, so that the
+ * functions' bundles leave them out.
+ */
+const OTHERS = {
+  SYNC_SCHEDULE: {
+    readBy: 'template',
+    fallback: 'rate(5 minutes)',
+    meaning: 'how often `sync` runs; the same time as `SYNC_INTERVAL_MS`',
+  },
+  IP_CHECK_SCHEDULE: {
+    readBy: 'template',
+    fallback: 'rate(1 minute)',
+    meaning: 'how often `ip-check` runs; the same time as `IP_CHECK_INTERVAL_MS`',
+  },
+  SCHEDULES: { readBy: 'template', fallback: 'on', meaning: '`off` pauses both schedules' },
+  ALARMS: {
+    readBy: 'template',
+    fallback: 'on',
+    meaning: '`off` leaves out the alarms and the topic that they tell',
+  },
+  ALARM_EMAIL: { readBy: 'template', fallback: '', meaning: 'address that gets a mail for each alarm' },
+  DASHBOARD: {
+    readBy: 'template',
+    fallback: 'on',
+    meaning: '`off` leaves out the dashboard and the saved log queries',
+  },
+  KMS_KEY_ARN: {
+    readBy: 'template',
+    fallback: '',
+    meaning: "KMS key that protects the functions' environment",
+  },
+  PERMISSIONS_BOUNDARY_ARN: {
+    readBy: 'template',
+    fallback: '',
+    meaning: "permissions boundary of the functions' roles",
+  },
+  SYNC_RESERVED_CONCURRENCY: {
+    readBy: 'template',
+    fallback: '',
+    meaning: 'reserved concurrency of `sync`; a new AWS account has none to spare',
+  },
+  SIGNING_MODE: {
+    readBy: 'template',
+    fallback: 'none',
+    meaning: '`secret` takes `SIGNING_KEY` from the field `signingKey` of the secret',
+  },
+  VPC_MODE: {
+    readBy: 'template',
+    fallback: 'none',
+    meaning: '`private` puts the functions into the subnets and security groups that are named',
+  },
+  VPC_SUBNET_IDS: { readBy: 'template', fallback: '', meaning: 'comma list of subnets' },
+  VPC_SECURITY_GROUP_IDS: { readBy: 'template', fallback: '', meaning: 'comma list of security groups' },
+  POWERTOOLS_LOG_LEVEL: {
+    readBy: 'template',
+    fallback: 'INFO',
+    meaning: "least level of the functions' log; a host takes it where `LOG_LEVEL` is not set",
+  },
+  POWERTOOLS_METRICS_DISABLED: {
+    readBy: 'template',
+    fallback: '',
+    meaning: '`true` switches the metrics off',
+  },
+  LOCAL_ENV_FILE: {
+    readBy: 'stack',
+    fallback: '.env',
+    meaning: 'another file than `.env`; to be exported. Exported empty: no file',
+  },
+  LOCAL_LOG: { readBy: 'stack', fallback: 'local-stack.log', meaning: "where the functions' output goes" },
+  LOCAL_LAMBDA_PORT: { readBy: 'stack', fallback: '3002', meaning: 'port of the local Lambda endpoint' },
+  LOCAL_REDIS_PORT: { readBy: 'stack', fallback: '6390', meaning: 'port of the embedded Redis' },
+  LOCAL_REST_PORT: { readBy: 'stack', fallback: '8079', meaning: 'port of its REST API' },
+  LOCAL_WORLD_PORT: { readBy: 'stack', fallback: '8100', meaning: "first port of the simulated world's 25" },
+} as const satisfies Readonly<Record<string, About & { readonly fallback: string }>>;
+
+export type CheckedName = keyof typeof CHECKED;
+export type VariableName = CheckedName | keyof typeof OTHERS;
 
 /** What the table says about one variable. `fallback` is the default as somebody would write it; empty if there is none. */
 export function describeVariable(
   name: VariableName,
 ): About & { readonly required: boolean; readonly fallback: string } {
-  const schema = VARIABLES[name];
+  if (!isChecked(name)) return { ...OTHERS[name], required: false };
+  const schema = CHECKED[name];
+  const optional = schema.type === 'optional';
   return {
     readBy: schema.readBy,
     meaning: schema.meaning,
-    required: schema.type !== 'optional',
-    fallback: schema.type === 'optional' ? (schema.default ?? '') : '',
+    required: !optional,
+    fallback: (optional && schema.default) || '',
   };
 }
 
-export const VARIABLE_NAMES = Object.keys(VARIABLES).filter(isVariable);
+export function variableNames(): VariableName[] {
+  return [...Object.keys(CHECKED), ...Object.keys(OTHERS)].filter(isVariable);
+}
 
 export function isVariable(name: string): name is VariableName {
-  return Object.hasOwn(VARIABLES, name);
+  return isChecked(name) || Object.hasOwn(OTHERS, name);
+}
+
+/** Whether it is a variable that `loadConfig` reads. */
+export function isChecked(name: string): name is CheckedName {
+  return Object.hasOwn(CHECKED, name);
 }
 
 function jobs<Schema extends v.GenericSchema>(schema: Schema, meaning: string) {
@@ -230,14 +269,6 @@ function jobs<Schema extends v.GenericSchema>(schema: Schema, meaning: string) {
 
 function host<Schema extends v.GenericSchema>(schema: Schema, meaning: string) {
   return about(schema, 'host', meaning);
-}
-
-function template<Schema extends v.GenericSchema>(schema: Schema, meaning: string) {
-  return about(schema, 'template', meaning);
-}
-
-function stack<Schema extends v.GenericSchema>(schema: Schema, meaning: string) {
-  return about(schema, 'stack', meaning);
 }
 
 function about<Schema extends v.GenericSchema>(

@@ -4,7 +4,7 @@ import type { Config, Environment } from '../../lib/config.ts';
 import type { ConfigError } from '../../lib/errors.ts';
 import type { Scrub } from '../../lib/log.ts';
 import { isThisMachine, parseIp } from '../../lib/peers/ip-space.ts';
-import { isVariable, VARIABLE_NAMES } from '../../lib/variables.ts';
+import { isVariable, variableNames } from '../../lib/variables.ts';
 import { visible } from '../../report/text/escape.ts';
 import { type Finding, failure, ok, warning } from './finding.ts';
 
@@ -38,7 +38,7 @@ const LONGEST_NAME = 30;
 function misspelt(env: Environment): Finding[] {
   return Object.keys(env).flatMap((name) => {
     if (isVariable(name) || name.length > LONGEST_NAME || !name.includes('_')) return [];
-    const meant = VARIABLE_NAMES.find((variable) => distance(name.toUpperCase(), variable) <= MOST_TYPOS);
+    const meant = variableNames().find((variable) => distance(name.toUpperCase(), variable) <= MOST_TYPOS);
     if (meant === undefined) return [];
     return [
       warning(

@@ -124,7 +124,6 @@ function whose(identity: Identity, key: string): Finding {
 }
 
 const REFUSALS: Readonly<Record<string, readonly [says: string, todo: string]>> = {
-  READONLY: ['it is a read-only replica', 'Point REDIS_URL at the primary.'],
   NOPERM: [
     'this login may not write, or not run scripts',
     'Use a login (on Upstash: the token that is not read-only) with +@all on the keys of REDIS_PREFIX.',
@@ -150,19 +149,13 @@ async function writable({ redis, keys }: AppParts): Promise<Finding> {
   );
   const error = [taken, released].find((reply) => reply instanceof RedisReplyError);
   if (error instanceof RedisReplyError) {
-    const [says, todo] = REFUSALS[codeIn(error)] ?? [
+    const [says, todo] = REFUSALS[error.code] ?? [
       `it refuses scripts that write (${visible(error.message, 80)})`,
       'Lua scripts have to be allowed: EVAL and EVALSHA.',
     ];
     return failure('writable', `Redis cannot be written: ${says}`, todo);
   }
   return ok('writable', 'scripts run and may write');
-}
-
-/** A script's error may carry the code of the command inside it. */
-function codeIn({ code, message }: RedisReplyError): string {
-  if (REFUSALS[code] !== undefined) return code;
-  return Object.keys(REFUSALS).find((known) => message.includes(known)) ?? code;
 }
 
 function eviction(policy: Answered, limit: Answered, info: Info): Finding {

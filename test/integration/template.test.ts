@@ -3,7 +3,7 @@ import { after, describe, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { loadConfig } from '../../lib/config.ts';
 import { METRIC_UNITS } from '../../lib/lambda/metrics.ts';
-import { describeVariable, VARIABLE_NAMES } from '../../lib/variables.ts';
+import { describeVariable, variableNames } from '../../lib/variables.ts';
 import { type PackagedService, packageService } from '../support/service.ts';
 import type { JsonObject, Resource } from '../support/template.ts';
 
@@ -27,7 +27,7 @@ const PLANTED = {
 };
 
 /** Every variable that the jobs read. */
-const VARIABLES = VARIABLE_NAMES.filter((name) => describeVariable(name).readBy === 'jobs');
+const VARIABLES = variableNames().filter((name) => describeVariable(name).readBy === 'jobs');
 const SECRET = ['LOCAL_UUID', 'REDIS_URL', 'REDIS_TOKEN', 'SIGNING_KEY'];
 const FIXED = {
   SYNC_FUNCTION: `${SERVICE}-sync`,

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { parseEnv } from 'node:util';
 import { loadConfig } from '../../lib/config.ts';
-import { describeVariable, VARIABLE_NAMES, type VariableName } from '../../lib/variables.ts';
+import { describeVariable, type VariableName, variableNames } from '../../lib/variables.ts';
 
 const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
 const REQUIRED = {
@@ -11,7 +11,7 @@ const REQUIRED = {
   REDIS_URL: 'redis://127.0.0.1:6379',
 };
 const readBy = (...readers: string[]) =>
-  VARIABLE_NAMES.filter((name) => readers.includes(describeVariable(name).readBy));
+  variableNames().filter((name) => readers.includes(describeVariable(name).readBy));
 
 describe('.env.example', () => {
   const example = read('.env.example');
@@ -24,7 +24,7 @@ describe('.env.example', () => {
     assert.deepEqual(
       shown,
       Object.fromEntries(
-        VARIABLE_NAMES.map((name) => [name, DERIVED[name] ?? describeVariable(name).fallback]),
+        variableNames().map((name) => [name, DERIVED[name] ?? describeVariable(name).fallback]),
       ),
     );
   });
@@ -43,7 +43,7 @@ describe('.env.example', () => {
 
   test('has a comment above every variable', () => {
     const lines = example.split('\n');
-    for (const name of VARIABLE_NAMES) {
+    for (const name of variableNames()) {
       const at = lines.findIndex((line) => line.replace('#', '').startsWith(`${name}=`));
       const above = lines.slice(0, at).findLast((line) => !/^#?[A-Z_]+=/.test(line)) ?? '';
       assert.match(above, /^# \S/, name);
@@ -87,7 +87,7 @@ describe('serverless.yml', () => {
   ];
 
   test('reads no variable that the table does not have', () => {
-    const names: readonly string[] = [...VARIABLE_NAMES, ...FOREIGN];
+    const names: readonly string[] = [...variableNames(), ...FOREIGN];
     assert.deepEqual(
       [...used].filter((name) => !names.includes(name)),
       [],
@@ -106,7 +106,9 @@ describe('serverless.yml', () => {
   test('has the defaults of the table', () => {
     const defaults = [...template.matchAll(/\$\{env:([A-Z_]+), '([^']+)'\}/g)];
     const known = defaults.flatMap(([, name = '', value]) =>
-      VARIABLE_NAMES.filter((variable) => variable === name).map((variable) => ({ variable, value })),
+      variableNames()
+        .filter((variable) => variable === name)
+        .map((variable) => ({ variable, value })),
     );
     assert.ok(known.length >= 4, 'defaults were found');
     for (const { variable, value } of known)

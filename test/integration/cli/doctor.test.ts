@@ -218,7 +218,7 @@ describe('a broken set-up is named by its line', () => {
     t.after(server.stop);
     const { code, findings } = await examine({ env: envOf(server), brought: { sources: GOOD } });
     assert.equal(code, 1);
-    assert.match(line(findings, /cannot be written: it is a read-only replica/).todo ?? '', /primary/);
+    assert.match(line(findings, /does not serve: READONLY/).todo ?? '', /REDIS_URL must name the primary/);
   });
 
   test('a login that may not write', needsRealRedis(), async (t) => {
