@@ -73,14 +73,15 @@ local function without_missing(text)
   end
   return text
 end
+-- 'epoch' is the field as JSON has it; a longer number begins with the same digits.
 local function acknowledged(text, epoch)
-  local _, last = string.find(text, '"ackedEpoch":' .. epoch, 1, true)
+  local _, last = string.find(text, epoch, 1, true)
   return last and not string.find(text, '^%d', last + 1)
 end
 
 -- What a commit has to know about the producers and their records.
 local function survey(keys, register, now)
-  local epoch = whole(epoch_of(register))
+  local epoch = '"ackedEpoch":' .. whole(epoch_of(register))
   local found = { living = {}, others = {}, leased = {}, skipped = 0, dropped = {}, removed = {}, back = {} }
   found.waiting = read('ZCARD', keys.due)
   local known = {}
@@ -145,14 +146,14 @@ end
 local function make_due(key, found, since)
   local free, leased = {}, {}
   local function append(list, uuids, score)
-    for _, uuid in ipairs(uuids) do
-      list[#list + 1] = whole(score)
-      list[#list + 1] = uuid
+    for i = 1, #uuids do
+      list[#list + 1] = score
+      list[#list + 1] = uuids[i]
     end
   end
-  append(free, found.living, since - LIVING_FIRST)
-  append(free, found.others, since)
-  append(leased, found.leased, since)
+  append(free, found.living, whole(since - LIVING_FIRST))
+  append(free, found.others, whole(since))
+  append(leased, found.leased, whole(since))
   add_due(key, free)
   add_due(key, leased, 'NX')
   return #free / 2, #leased / 2
