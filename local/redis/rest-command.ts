@@ -11,7 +11,6 @@ export class RequestError extends Error {
   }
 }
 
-/** Commands that would change the state of the connection that all callers share, or wait on it. */
 const UNAVAILABLE = new Set(
   (
     'AUTH HELLO SELECT QUIT RESET SHUTDOWN MONITOR SYNC PSYNC REPLICAOF SLAVEOF WAIT WAITAOF CLIENT ' +
@@ -19,6 +18,20 @@ const UNAVAILABLE = new Set(
     'BLPOP BRPOP BLMOVE BRPOPLPUSH BLMPOP BZPOPMIN BZPOPMAX BZMPOP'
   ).split(' '),
 );
+
+/**
+ * Why a command is not served over REST, if it is not: it would change the state of the connection that all callers share,
+ * or wait on it, which would hold up everybody.
+ */
+export function refusalOf([name, ...args]: FaceCommand): string | undefined {
+  if (UNAVAILABLE.has(name)) return `ERR Command is not available: '${name}'`;
+  if (!BLOCKING.has(name)) return undefined;
+  // After STREAMS come keys, and one may be called so.
+  const words = args.map((arg) => String(arg).toUpperCase());
+  const streams = words.indexOf('STREAMS');
+  const options = streams < 0 ? words : words.slice(0, streams);
+  return options.includes('BLOCK') ? `ERR ${name} with BLOCK is not available over REST` : undefined;
+}
 
 /** The command that the body of `POST /` holds, a JSON array. */
 export function commandOf(body: Buffer): FaceCommand {
@@ -34,6 +47,9 @@ export function commandsOf(body: Buffer): FaceCommand[] {
   return parsed.map(toCommand);
 }
 
+/** Commands with an option BLOCK. */
+const BLOCKING = new Set(['XREAD', 'XREADGROUP']);
+
 /** The command of `/<command>/<arg>/…`: the path, then the body if there is one, then the query's options. */
 export function pathCommand(url: URL, body: Buffer): FaceCommand {
   let path: string[];
@@ -46,7 +62,7 @@ export function pathCommand(url: URL, body: Buffer): FaceCommand {
   const options = [...url.searchParams]
     .filter(([option]) => option !== '_token')
     .flatMap(([option, value]) => (value === '' ? [option] : [option, value]));
-  return checked([name, ...args, ...(body.length > 0 ? [body] : []), ...options]);
+  return named([name, ...args, ...(body.length > 0 ? [body] : []), ...options]);
 }
 
 function parse(body: Buffer): unknown {
@@ -66,14 +82,11 @@ function toCommand(parsed: unknown): FaceCommand {
     );
   }
   const [name, ...args] = parsed.map(String);
-  return checked([name ?? '', ...args]);
+  return named([name ?? '', ...args]);
 }
 
-function checked(command: FaceCommand): FaceCommand {
+function named(command: FaceCommand): FaceCommand {
   const [name, ...args] = command;
   if (name === '') throw new RequestError(400, 'ERR empty command');
-  if (UNAVAILABLE.has(name.toUpperCase())) {
-    throw new RequestError(400, `ERR Command is not available: '${name.toUpperCase()}'`);
-  }
   return [name.toUpperCase(), ...args];
 }
