@@ -16,6 +16,7 @@ export const OPTIONS = {
   stage: { type: 'string', value: 'name', help: 'run the deployed function of this stage on AWS' },
   region: { type: 'string', value: 'name', help: 'with --stage: AWS_REGION, or us-east-1' },
   'dry-run': { type: 'boolean', help: 'show what would be called, and call and change nothing' },
+  test: { type: 'boolean', help: 'send one message that says that it is a test' },
   yes: { type: 'boolean', short: 'y', help: 'do not ask' },
   verbose: { type: 'boolean', short: 'v', help: 'print what the job logs, too' },
   ip: { type: 'string', value: 'address', help: "this consumer's public address" },

@@ -1,4 +1,5 @@
 import { visible } from '../report/text/escape.ts';
+import { alert } from './alert.ts';
 import type { OptionName } from './arguments.ts';
 import { type Context, environmentOf } from './context.ts';
 import { doctor } from './doctor/doctor.ts';
@@ -121,6 +122,16 @@ export const COMMANDS: readonly Command[] = [
     ],
     options: ['allow', 'redis', 'prefix', 'port', 'as'],
     run: verify,
+  },
+  {
+    name: 'alert',
+    usage: ['--test'],
+    summary: 'send a test message to ALERT_URL',
+    details: [
+      'The host sends alerts by itself when the verdict or the address changes. This shows that they arrive.',
+    ],
+    options: ['test'],
+    run: alone(alert),
   },
   {
     name: 'host',

@@ -15,7 +15,7 @@ import { createLineWriter } from './line-writer.ts';
 import { runOnSchedule } from './schedule.ts';
 import { createSupervisor, isJournal } from './systemd.ts';
 import { createTrouble } from './trouble.ts';
-import { startWatching } from './watching.ts';
+import { createWatching } from './watching.ts';
 
 /**
  * Exit codes of the host. `misconfigured` is EX_CONFIG of sysexits(3): to start it again does not help until somebody has
@@ -66,6 +66,7 @@ async function runUntilAsked(config: Config, env: Environment): Promise<number> 
     onRedis: (state) => supervisor.notify({ status: state === 'away' ? 'Redis is away' : 'Running' }),
   });
   const end = Promise.withResolvers<NodeJS.Signals | 'foreign'>();
+  const watching = createWatching({ config, log, host });
   const jobs = createJobs({
     config,
     log,
@@ -73,6 +74,7 @@ async function runUntilAsked(config: Config, env: Environment): Promise<number> 
     host,
     onResult: (result) => {
       trouble.onResult(result);
+      watching.onResult(result);
       // Found at the start, somebody is there to put it right; found later, the process waits for that.
       const foreign = result.kind === 'failed' && result.error instanceof IdentityError;
       if (foreign && !trouble.hasWorked) end.resolve('foreign');
@@ -116,9 +118,9 @@ async function runUntilAsked(config: Config, env: Environment): Promise<number> 
     (signal) => checks.run(check, signal),
     (signal) => watchForHints({ config, clock, host, log, onHint }, signal),
     (signal) => supervisor.keepAlive(() => jobs.leftBehind === 0, host, signal),
+    watching.run,
   ];
-  const watching = startWatching({ config, log, host }, ending.signal);
-  const working = [...services.map((run) => run(ending.signal)), watching.ended];
+  const working = services.map((run) => run(ending.signal));
   supervisor.notify({ ready: true, status: 'Running' });
 
   onEndRequest(end.resolve);

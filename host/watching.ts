@@ -1,8 +1,13 @@
 import { createParts } from '../lib/app.ts';
 import type { Config } from '../lib/config.ts';
 import type { Host, Log } from '../lib/host.ts';
+import { readReport } from '../report/report.ts';
 import { createReporter } from '../report/reporter.ts';
+import { type Alerts, createAlerts } from './alerts/alerts.ts';
+import { sendMessage } from './alerts/send.ts';
+import { createHeartbeat } from './heartbeat.ts';
 import { runPageService } from './page-service.ts';
+import type { RunResult } from './run.ts';
 
 export interface WatchingOptions {
   readonly config: Config;
@@ -10,25 +15,62 @@ export interface WatchingOptions {
   readonly host: Host;
 }
 
-/** What the operator sees and hears of this process. */
+/** What the operator sees and hears of this process: the status page, the heartbeat and the alerts, as configured. */
 export interface Watching {
-  /** Resolves when all of it has ended, after the signal's abort. Never rejects. */
-  readonly ended: Promise<void>;
+  /** Gets what each run came to. */
+  onResult(result: RunResult): void;
+  /** Serves and looks until the signal aborts. Never rejects. */
+  run(signal: AbortSignal): Promise<void>;
 }
 
+const LOOK_EVERY_MS = 60_000;
+
 /**
- * Starts the status page, if it is configured. It reads Redis over a connection of its own, so that whoever looks does not
- * hold up the jobs.
+ * Everything here reads Redis over a connection of its own, so that whoever looks does not hold up the jobs.
  *
  * @throws ConfigError if the URL or the token of Redis cannot be used.
  */
-export function startWatching({ config, log, host }: WatchingOptions, signal: AbortSignal): Watching {
-  const { page } = config.host;
-  if (page === undefined) return { ended: Promise.resolve() };
+export function createWatching({ config, log, host }: WatchingOptions): Watching {
+  const { page, heartbeatUrl, alertUrl } = config.host;
+  const heartbeat = heartbeatUrl === undefined ? undefined : createHeartbeat({ url: heartbeatUrl, log });
+  if (page === undefined && alertUrl === undefined) {
+    return { onResult: (result) => heartbeat?.onResult(result), run: async () => undefined };
+  }
   const invoke = async () => {
     throw new Error('Whoever looks starts no job.');
   };
   const parts = createParts({ config, log, invoke, host });
-  const serving = runPageService({ page, report: createReporter(parts, 'page'), log, host }, signal);
-  return { ended: serving.then(() => parts.redis.close()) };
+  const ending = new AbortController();
+  const alerts =
+    alertUrl &&
+    createAlerts({
+      parts,
+      report: () => readReport(parts, 'verdict'),
+      send: (message) => sendMessage(alertUrl, message, ending.signal),
+      log,
+    });
+  return {
+    onResult(result) {
+      heartbeat?.onResult(result);
+      // A change of the address is told at once, not within a minute.
+      const changed =
+        result.kind === 'done' && result.job === 'ip-check' && result.summary.outcome === 'changed';
+      if (changed) void alerts?.look();
+    },
+    async run(signal) {
+      signal.addEventListener('abort', () => ending.abort(), { once: true });
+      await Promise.all([
+        page && runPageService({ page, report: createReporter(parts, 'page'), log, host }, signal),
+        alerts && lookRegularly(alerts, host, signal),
+      ]);
+      await parts.redis.close();
+    },
+  };
+}
+
+async function lookRegularly(alerts: Alerts, host: Pick<Host, 'sleep'>, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await alerts.look();
+    await host.sleep(LOOK_EVERY_MS, signal);
+  }
 }
