@@ -1,9 +1,9 @@
 import { Resolver } from 'node:dns/promises';
 import { onAbort } from '../http/on-abort.ts';
 import type { IpFamily } from '../peers/ip-space.ts';
-import type { Answer } from './vote.ts';
+import type { SourceReply } from './vote.ts';
 
-/** One of two tries, so that a lost datagram does not cost the answer. */
+/** A second try, so that a lost datagram does not cost the answer. */
 const TRIES = 2;
 
 interface DnsQuestion {
@@ -13,14 +13,16 @@ interface DnsQuestion {
 }
 
 /**
- * Asks the name servers for the one address that a name has in this family; several records of it are one. Never throws. The resolver is new each time:
- * it reads the system's name servers afresh (they change with the network) and has no cache of its own.
+ * Asks the name servers for the one address that a name has in this family; several records of it are one. Never throws.
+ *
+ * The resolver is new each time: it reads the system's name servers again, which change with the network, and it has no
+ * cache of its own.
  */
 export async function askDns(
   hostname: string,
   { family, timeoutMs, dnsServers }: DnsQuestion,
   signal?: AbortSignal,
-): Promise<Answer> {
+): Promise<SourceReply> {
   if (signal?.aborted) return { error: 'aborted' };
   const resolver = new Resolver({ timeout: Math.ceil(timeoutMs / TRIES), tries: TRIES });
   const timer = setTimeout(() => resolver.cancel(), timeoutMs);

@@ -2,9 +2,9 @@ import { isIP, type OnReadOpts, type Socket, connect as tcpConnect } from 'node:
 import { connect as tlsConnect } from 'node:tls';
 import { exchange } from '../http/exchange.ts';
 import { type Ip, type IpFamily, localAddressFor } from '../peers/ip-space.ts';
-import type { Answer } from './vote.ts';
+import type { SourceReply } from './vote.ts';
 
-/** An address and a line end are 47 bytes at most; a page that needs more than this is no echo of an address. */
+/** An address with a line end has 47 bytes at most. A longer page is not an echo of an address. */
 const MAX_ANSWER_BYTES = 1_024;
 /**
  * Of several addresses of one name the next is tried after this time. Node's default, 250 ms, is less than a round trip
@@ -21,7 +21,7 @@ interface HttpQuestion {
 }
 
 /** Asks an echo service once, over a connection of its own. Never throws. A host that is an IP literal is dialled as it is. */
-export async function askHttp(url: URL, question: HttpQuestion, signal?: AbortSignal): Promise<Answer> {
+export async function askHttp(url: URL, question: HttpQuestion, signal?: AbortSignal): Promise<SourceReply> {
   const outcome = await exchange({
     method: 'GET',
     path: `${url.pathname}${url.search}`,
@@ -70,8 +70,8 @@ function connectTo(url: URL, { family, ca, bindAddress }: HttpQuestion, onread: 
 }
 
 /**
- * What an echo service says: the whole body, without what HTTP and line ends put around it. No more is trimmed:
- * `String.trim` would take a no-break space or a byte order mark as well.
+ * What an echo service says: the whole body, without white space and line ends around it. `String.trim` would remove
+ * a no-break space and a byte order mark as well.
  */
 export function readEcho(body: Buffer): string {
   const text = body.toString('latin1');

@@ -2,22 +2,20 @@ import type { Ip } from '../peers/ip-space.ts';
 import type { Register } from './register.ts';
 import type { Vote } from './vote.ts';
 
-/**
- * A return to the previous address within so long of the last change is as doubtful as a contested one: 10 minutes.
- */
+/** A return to the previous address within 10 minutes of the last change is as doubtful as a contested one. */
 export const RETURN_WINDOW_MS = 600_000;
 
-/** What is known when votes are judged. */
+/** What of the register the judgement needs. */
 export type Known = Pick<Register, 'current' | 'previous' | 'since'>;
 
 /**
  * What one look at the sources came to.
  *
- * - `voice`: the answers keep the current address, but too few of them to speak for more than themselves.
- * - `quorum`: enough operators, and a strict majority of the answers, report the current address.
- * - `new`: enough operators, and a strict majority, report another one. It is `contested` if an operator still
- *   reports the current one, `returning` if it is the previous one within `RETURN_WINDOW_MS` of the last change.
- * - `unknown`: everything else. Failing to find out is never a change.
+ * - `voice`: most answers report the current address, but fewer operators than the quorum.
+ * - `quorum`: at least the quorum of operators, and a strict majority of the answers, report the current address.
+ * - `new`: the same, but they report another address. It is `contested` if an operator still reports the current one,
+ *   and `returning` if it is the previous one within `RETURN_WINDOW_MS` of the last change.
+ * - `unknown`: everything else. A failure to find out is never a change.
  */
 export type Look = { readonly kind: 'voice' | 'quorum' | 'unknown' } | NewAddress;
 
@@ -29,8 +27,8 @@ export interface NewAddress {
 }
 
 /**
- * What one check came to. `counts` is one of the three checks that a contested or returning address needs; how many
- * there were is in Redis, and only the script that records the check may go by it: another check may have been
+ * The result of one check. `counts` is one of the three checks that a contested or returning address needs. How many
+ * there were before is in Redis, and only the script that records the check may read it: another check may have been
  * recorded since this one read the register.
  */
 export type Verdict =
@@ -38,8 +36,8 @@ export type Verdict =
   | { readonly kind: 'counts' | 'change'; readonly ip: Ip };
 
 /**
- * What each operator says. Several services of one operator are one vote; one whose services contradict each other,
- * or of which none answered, is not in the result: it is unknown.
+ * What each operator says. Several services of one operator are one vote. An operator is left out if its services
+ * contradict each other, or if none of them answered.
  */
 export function tally(votes: readonly Vote[]): ReadonlyMap<string, Ip> {
   const answers = new Map<string, Ip>();
@@ -88,8 +86,8 @@ export function judge(votes: readonly Vote[], known: Known, quorum: number, nowM
 }
 
 /**
- * Whether a new address is to be seen a second time, 3 s later, and believed then: nobody contests it, and it does
- * not return.
+ * Whether a second look, 3 s later, is enough to believe a new address: nobody contests it, and it was not ours just
+ * before.
  */
 export function needsSecondLook({ contested, returning }: NewAddress): boolean {
   return !contested && !returning;
@@ -102,9 +100,9 @@ export function verdictOf(look: Look): Verdict {
 }
 
 /**
- * The verdict of a check that looked twice. Only the very same new address, again with quorum and majority, is a
- * change; if somebody contests it by now, the check is one of three. Two looks that contradict each other are
- * unknown.
+ * The verdict of a check that looked twice. It is a change only if both looks show the same new address with quorum and
+ * majority. If somebody contests it in the second look, the check is one of three. Two looks that contradict each other
+ * are unknown.
  */
 export function verdictOfTwo(first: NewAddress, second: Look): Verdict {
   if (second.kind !== 'new' || second.ip !== first.ip) return { kind: 'unknown' };

@@ -13,13 +13,13 @@ import {
 import type { Register } from './register.ts';
 import type { Source, Vote } from './vote.ts';
 
-/** Between the two looks at a new address that nobody contests. */
+/** The time between the two looks at a new address that nobody contests. */
 export const SECOND_LOOK_MS = 3_000;
 
-/** What the sources were asked and what it came to. */
+/** The result of asking the sources. */
 export interface Observation {
   readonly verdict: Verdict;
-  /** Of the last look. */
+  /** The votes of the last look. */
   readonly votes: readonly Vote[];
   /** How often a source was asked. */
   readonly asked: number;
@@ -36,10 +36,11 @@ export interface ObserveParts {
 }
 
 /**
- * Asks the sources: one, whose turn the ticket says it is, and if that does not settle it, all (the one that has
- * just answered keeps its vote); a new address that nobody contests is looked at once more, 3 s later, by asking all
- * again. When `signal` aborts it ends early, and what it answers is unknown or rests on complete votes. Never
- * throws.
+ * Asks the sources. First one of them; the ticket says whose turn it is. If that does not settle it, all are asked, and
+ * the one that has just answered keeps its vote. If they report a new address that nobody contests, all are asked once
+ * more, 3 s later.
+ *
+ * When `signal` aborts it ends early; its verdict is then `unknown`, or rests on complete votes. Never throws.
  */
 export async function observe(
   register: Register,
@@ -72,14 +73,14 @@ export async function observe(
   };
 }
 
-/** All votes, in the order of the sources. `early` stands for the source that gave it. */
+/** Asks all sources but the one that gave `early`. Answers all votes in the order of the sources. */
 function askAll(sources: readonly Source[], signal: AbortSignal, early?: Vote): Promise<Vote[]> {
   return Promise.all(sources.map((source) => (source.id === early?.source ? early : source.ask(signal))));
 }
 
 /**
- * The address that a `dns:` source names, and the one that most `https://` sources see, where they differ: then peers
- * that look the name up and peers that we call would know this host by different addresses.
+ * Where a `dns:` source names another address than most `https://` sources see: both addresses. Peers that look the name
+ * up and peers that we call would then know this host by different addresses.
  */
 export function dnsDisagreement(
   votes: readonly Vote[],

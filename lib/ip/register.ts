@@ -7,9 +7,9 @@ declare const epochBrand: unique symbol;
 export type Epoch = number & { readonly [epochBrand]: true };
 
 /**
- * The candidate of a contested change: how many checks have counted for it, and when the last of them was recorded.
+ * A contested new address: how many checks have counted for it, and when the last of them was recorded.
  */
-export interface Candidate {
+export interface ContestedAddress {
   readonly ip: Ip;
   readonly checks: number;
   readonly at: number;
@@ -21,8 +21,8 @@ export interface Candidate {
  */
 export interface Register {
   /**
-   * Our address. One without a usable epoch could not be delivered, and counts as absent: the next check commits it
-   * anew.
+   * Our address. Without a usable epoch it could not be delivered: then it counts as absent, and the next check commits
+   * it again.
    */
   readonly current: Ip | undefined;
   /** The address before `current`. */
@@ -35,7 +35,7 @@ export interface Register {
   readonly ticket: number;
   /** The ticket of the last check that was recorded. */
   readonly recorded: number;
-  readonly candidate: Candidate | undefined;
+  readonly candidate: ContestedAddress | undefined;
   /** The last check that was recorded. */
   readonly checkedAt: number | undefined;
   /** The last check that confirmed `current`. */
@@ -65,12 +65,12 @@ export interface FormerAddress {
 export const CHECKS_NEEDED = 3;
 
 /**
- * At most 15 decimal digits, which a double (JavaScript's and Lua's number) holds exactly. The scripts use the same
- * rule, so that what one side takes for poison the other does too.
+ * At most 15 decimal digits, which a double (the number of JavaScript and Lua) holds exactly. The scripts use the same
+ * rule, so that both sides ignore the same values.
  */
 const DIGITS = /^\d{1,15}$/;
 
-/** An epoch as Redis, a payload or a person gives it, or undefined. */
+/** Reads an epoch from Redis, a payload or a person. Undefined if it is not one. */
 export function parseEpoch(raw: unknown): Epoch | undefined {
   const value = typeof raw === 'number' ? String(raw) : raw;
   const epoch = typeof value === 'string' && DIGITS.test(value) ? Number(value) : 0;
@@ -130,7 +130,7 @@ export function parseRegister(reply: Reply | undefined): { register: Register; p
   return { register, poisoned };
 }
 
-/** The script that commits writes the list: `address@until`, with spaces between. */
+/** Reads what the commit writes: `address@until`, with spaces between. */
 function parseRecent(raw: string): readonly FormerAddress[] | undefined {
   const recent: FormerAddress[] = [];
   for (const entry of raw.split(' ').filter((part) => part !== '')) {

@@ -2,9 +2,9 @@ import { type Cidr, type Ip, type IpFamily, parseOwnIp } from '../peers/ip-space
 import { askDns } from './ask-dns.ts';
 import { askHttp } from './ask-http.ts';
 import type { SourceSpec } from './source-spec.ts';
-import type { Answer, Source, VoteError } from './vote.ts';
+import type { Source, SourceReply, VoteError } from './vote.ts';
 
-/** Everything that one source may take, name resolution included. */
+/** The longest that one question may take, name resolution included. */
 export const SOURCE_TIMEOUT_MS = 3_000;
 
 export interface SourceOptions {
@@ -25,13 +25,13 @@ export interface SourceOptions {
 }
 
 /**
- * Makes the sources that can be asked for our public IP. A source answers with a whole, public address of the wanted
- * family or not at all; every failure is a vote `unknown`.
+ * Makes the sources that can be asked for our public IP. Only a public address of the wanted family is an answer. Every
+ * failure is a vote `unknown`.
  *
  * - `https:` a GET on a connection of its own, no redirects, certificate and host name verified (also where
  *   `NODE_TLS_REJECT_UNAUTHORIZED=0`). Status 200, and the whole body, but for white space around it, is the address.
- * - `dns:` exactly one A (or AAAA) record, asked of the name server, not of the system's lookup: a host that has such a
- *   name mostly has it in its own hosts file too, with a private address. What the name server has cached counts.
+ * - `dns:` the one address in its A (or AAAA) records. The name server is asked, not the system's lookup, because a host
+ *   often has its own name in its hosts file, with a private address. What the name server has cached counts.
  * - `static:` the address itself.
  *
  * @example
@@ -51,7 +51,7 @@ export function createSources(specs: readonly SourceSpec[], options: SourceOptio
   });
 }
 
-function answerOf(spec: SourceSpec, options: SourceOptions): (signal?: AbortSignal) => Promise<Answer> {
+function answerOf(spec: SourceSpec, options: SourceOptions): (signal?: AbortSignal) => Promise<SourceReply> {
   switch (spec.kind) {
     case 'http':
       return (signal) => askHttp(spec.url, { timeoutMs: SOURCE_TIMEOUT_MS, ...options }, signal);
@@ -63,7 +63,7 @@ function answerOf(spec: SourceSpec, options: SourceOptions): (signal?: AbortSign
 }
 
 function voteOf(
-  answer: Answer,
+  answer: SourceReply,
   rules: SourceOptions,
 ): { kind: 'ip'; ip: Ip } | { kind: 'unknown'; error: VoteError } {
   if ('error' in answer) return { kind: 'unknown', error: answer.error };

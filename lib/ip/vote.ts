@@ -23,8 +23,8 @@ export function votesAsJson(votes: readonly Vote[]): string {
   );
 }
 
-/** What a source said, in its own words and not yet judged, or why it said nothing. */
-export type Answer = { readonly said: string } | { readonly error: VoteError };
+/** The text that a source answered, not yet read as an address, or why there is none. */
+export type SourceReply = { readonly said: string } | { readonly error: VoteError };
 
 /** One place that tells our public IP. `ask` never throws and ends within 3 s. */
 export interface Source {

@@ -1,5 +1,5 @@
 import { MAX_AHEAD_MS } from '../redis/clock.ts';
-import { AMBIGUITY_MS } from './delivery-record.ts';
+import { AMBIGUITY_MS, LONGEST_LEASE_MS } from './delivery-record.ts';
 
 /** How many former addresses the register keeps, for the damping of quick returns. */
 export const KEPT_ADDRESSES = 8;
@@ -36,7 +36,8 @@ const KEPT_CHANGES = 1_000;
  * Collections are written with as few variadic commands as `unpack` allows: the embedded engine copies them each time.
  */
 export const LUA_COMMIT = `
-local CHUNK, AMBIGUITY, HOUR, AHEAD, LIVING_FIRST = 1000, ${AMBIGUITY_MS}, 3600000, ${MAX_AHEAD_MS}, 1000
+local CHUNK, AMBIGUITY, LONGEST_LEASE, AHEAD = 1000, ${AMBIGUITY_MS}, ${LONGEST_LEASE_MS}, ${MAX_AHEAD_MS}
+local LIVING_FIRST = 1000
 local CANDIDATE = {'candidate', 'candidateChecks', 'candidateAt'}
 
 local function read_register(key)
@@ -103,8 +104,8 @@ local function survey(keys, register, now)
         delivery = false
       end
       local ended = number(record.ambiguousAt)
-      -- An end over an hour ahead is damage by a clock that was set: nothing ends after its lease.
-      local ambiguous = ended and now - ended <= AMBIGUITY and ended - now <= HOUR
+      -- An end farther ahead than a lease can be is damage by a clock that was set back.
+      local ambiguous = ended and now - ended <= AMBIGUITY and ended - now <= LONGEST_LEASE
       if not delivery and not ambiguous then found.removed[#found.removed + 1] = gone[i].uuid end
     end
   end

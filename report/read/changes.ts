@@ -22,6 +22,13 @@ export interface Change {
   readonly telling?: Telling;
 }
 
+/** A return to a former address that damping made wait; told once a day at most. */
+export interface WaitingReturn {
+  readonly to: Ip;
+  readonly current?: Ip;
+  readonly at: number;
+}
+
 /** How producers were told of one change. */
 export interface Telling {
   readonly told: number;
@@ -70,6 +77,17 @@ export function readChanges(reply: Answered, current?: Telling & { readonly epoc
   return changes.map((change) => {
     const telling = tellings.get(change.epoch);
     return telling === undefined ? change : { ...change, telling };
+  });
+}
+
+/** The entries of `ip:history` about returns that waited, the newest first. Never throws. */
+export function readWaitingReturns(reply: Answered): WaitingReturn[] {
+  return entriesOf(reply).flatMap((fields) => {
+    const to = parseIp(fields.get('damped'));
+    const current = parseIp(fields.get('current'));
+    const at = wholeOf(fields.get('at'));
+    if (to === undefined || at === undefined) return [];
+    return [{ to, at, ...(current === undefined ? {} : { current }) }];
   });
 }
 
