@@ -48,15 +48,20 @@ export function createSupervisor(
       ...(status === undefined ? [] : [`--status=${status}`]),
     ];
     // Nothing of our own environment: it holds the login to Redis.
-    const child = spawn('systemd-notify', [...message, ...extra], {
-      stdio: 'ignore',
-      env: { NOTIFY_SOCKET, PATH },
-    });
-    child.once('error', (error) => ended(error.message));
-    child.once('exit', (code) =>
-      ended(code === 0 ? undefined : `systemd-notify ended with exit code ${code}`),
-    );
-    child.unref();
+    try {
+      const child = spawn('systemd-notify', [...message, ...extra], {
+        stdio: 'ignore',
+        env: { NOTIFY_SOCKET, PATH },
+      });
+      child.once('error', (error) => ended(error.message));
+      child.once('exit', (code) =>
+        ended(code === 0 ? undefined : `systemd-notify ended with exit code ${code}`),
+      );
+      child.unref();
+    } catch (error) {
+      // No memory for another process.
+      ended(String(error));
+    }
   };
 
   return {

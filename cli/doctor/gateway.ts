@@ -1,7 +1,7 @@
 import { askGateway } from '../../host/hints/ask-gateway.ts';
 import type { GatewayState } from '../../host/hints/gateway-messages.ts';
 import { gatewayOf, lookAround } from '../../host/hints/hints.ts';
-import { bindAddressFault, type LocalAddress } from '../../host/hints/interfaces.ts';
+import type { LocalAddress } from '../../host/hints/interfaces.ts';
 import type { Config } from '../../lib/config.ts';
 import { familyOf, type Ip, isPublicUnicast } from '../../lib/peers/ip-space.ts';
 import { type Finding, failure, ok, warning } from './finding.ts';
@@ -10,6 +10,8 @@ import { askUpnp, type UpnpGateway } from './upnp.ts';
 /** What this machine's network looks like from here. */
 export interface NetworkLook {
   readonly addresses: readonly LocalAddress[];
+  /** Why `BIND_ADDRESS` cannot be used, if it cannot. */
+  readonly bindFault?: string | undefined;
   /** Absent where there is no default gateway, or `IP_HINTS` leaves it alone. */
   readonly gateway?: {
     readonly ip: Ip;
@@ -20,10 +22,11 @@ export interface NetworkLook {
 
 /** Looks at this machine's interfaces, and asks its default gateway unless `IP_HINTS` leaves that alone. Never rejects. */
 export async function lookAtNetwork(config: Pick<Config, 'host' | 'ip' | 'peers'>): Promise<NetworkLook> {
-  const around = await lookAround(config.ip.family);
-  const { addresses } = around;
+  const around = await lookAround(config);
+  if (around === undefined) return { addresses: [] };
+  const { addresses, bindFault } = around;
   const gateway = config.host.hints.gateway ? gatewayOf(around, config) : undefined;
-  if (gateway === undefined) return { addresses };
+  if (gateway === undefined) return { addresses, bindFault };
   const { ip, family, bindAddress } = gateway;
   const [state, upnp] = await Promise.all([
     askGateway(gateway, new AbortController().signal),
@@ -31,6 +34,7 @@ export async function lookAtNetwork(config: Pick<Config, 'host' | 'ip' | 'peers'
   ]);
   return {
     addresses,
+    bindFault,
     gateway: { ip, ...(state !== undefined && { state }), ...(upnp !== undefined && { upnp }) },
   };
 }
@@ -41,26 +45,25 @@ const BEHIND_ANOTHER_NAT =
 
 /**
  * Holds what the gateway tells against what the sources see (`seen`), and says which hints work here. It speaks of the
- * machine that it runs on: where the scheduler runs elsewhere, it says nothing about that. Pure, but for `BIND_ADDRESS`.
+ * machine that it runs on: where the scheduler runs elsewhere, it says nothing about that. Pure.
  */
 export function judgeNetwork(
-  { addresses, gateway }: NetworkLook,
+  { addresses, gateway, bindFault }: NetworkLook,
   { seen, config }: { seen: Ip | undefined; config: Pick<Config, 'host' | 'ip' | 'peers'> },
 ): Finding[] {
   return [
-    ...bindAddress(config),
+    ...bindAddress(config, bindFault),
     ...ofGateway(addresses, gateway, seen),
     ...forward(addresses, gateway?.upnp, config.peers.port),
     hints(gateway, config),
   ];
 }
 
-function bindAddress({
-  peers: { bindAddress: ip },
-  ip: { family },
-}: Pick<Config, 'peers' | 'ip'>): Finding[] {
+function bindAddress(
+  { peers: { bindAddress: ip }, ip: { family } }: Pick<Config, 'peers' | 'ip'>,
+  fault: string | undefined,
+): Finding[] {
   if (ip === undefined) return [];
-  const fault = bindAddressFault(ip);
   if (fault !== undefined) {
     return [failure('bind', fault, 'Name one of these, or leave BIND_ADDRESS empty. See: ip address.')];
   }

@@ -1,6 +1,6 @@
+import { networkInterfaces } from 'node:os';
 import type { Config } from '../../lib/config.ts';
 import type { Host, Log } from '../../lib/host.ts';
-import type { IpFamily } from '../../lib/peers/ip-space.ts';
 import { type BootClock, createAlarm } from '../clock.ts';
 import { listenForAnnouncements } from './announcements.ts';
 import { type AskGateway, askGateway, type Gateway } from './ask-gateway.ts';
@@ -19,6 +19,8 @@ const MOST_LINES = 20;
 export interface Surroundings {
   readonly addresses: readonly LocalAddress[];
   readonly routes: readonly DefaultRoute[];
+  /** Why `BIND_ADDRESS` cannot be used, if it cannot. */
+  readonly bindFault?: string | undefined;
 }
 
 export interface HintsOptions {
@@ -29,7 +31,7 @@ export interface HintsOptions {
   /** Called when a check may find another address. It proves nothing. */
   readonly onHint: (why: string) => void;
   /** Tests bring their own. */
-  readonly look?: (family: IpFamily) => Promise<Surroundings>;
+  readonly look?: typeof lookAround;
   readonly ask?: AskGateway;
 }
 
@@ -43,7 +45,6 @@ export async function watchForHints(
   signal: AbortSignal,
 ): Promise<void> {
   const { hints } = config.host;
-  const { family } = config.ip;
   const { bindAddress } = config.peers;
   const gatewayAlarm = createAlarm(clock);
   let asked: Gateway | undefined;
@@ -51,22 +52,20 @@ export async function watchForHints(
   const watchInterfaces = async () => {
     let before: string | undefined;
     let faulty = false;
-    while (!signal.aborted) {
-      const around = await look(family);
+    for (; !signal.aborted; await host.sleep(LOOK_EVERY_MS, signal)) {
+      const around = await look(config);
+      if (around === undefined) continue;
       const now = JSON.stringify([around.addresses, gatewayOf(around, config)]);
       if (before !== undefined && now !== before) {
         if (hints.interface) onHint('an address or the default route of this machine');
         gatewayAlarm.ring();
       }
       before = now;
-      if (bindAddress !== undefined) {
-        const fault = bindAddressFault(bindAddress);
-        if (fault !== undefined && !faulty) log.error(`${fault} Nobody can be called until it has.`);
-        if (fault === undefined && faulty)
-          log.info('BIND_ADDRESS is an address of this machine', { bindAddress });
-        faulty = fault !== undefined;
-      }
-      await host.sleep(LOOK_EVERY_MS, signal);
+      const { bindFault } = around;
+      if (bindFault !== undefined && !faulty) log.error(`${bindFault} Nobody can be called until it has.`);
+      if (bindFault === undefined && faulty)
+        log.info(`BIND_ADDRESS ${bindAddress} is an address of this machine`);
+      faulty = bindFault !== undefined;
     }
   };
 
@@ -82,7 +81,8 @@ export async function watchForHints(
     let memory: GatewayMemory | undefined;
     while (!signal.aborted) {
       const askedMs = clock.nowMs();
-      asked = gatewayOf(await look(family), config);
+      const around = await look(config);
+      asked = around === undefined ? undefined : gatewayOf(around, config);
       if (asked === undefined) {
         await gatewayAlarm.until(askedMs + LOOK_EVERY_MS, signal);
         continue;
@@ -128,7 +128,19 @@ export function gatewayOf(
   return { ip: route.gateway, interface: route.interface, family, bindAddress: own?.ip };
 }
 
-/** This machine's addresses and default routes as they are now. */
-export async function lookAround(family: IpFamily): Promise<Surroundings> {
-  return { addresses: localAddresses(family), routes: await readDefaultRoutes(family) };
+/** This machine's network as it is now; undefined where the system does not say, which it does not without a descriptor left. */
+export async function lookAround({
+  ip: { family },
+  peers: { bindAddress },
+}: Pick<Config, 'ip' | 'peers'>): Promise<Surroundings | undefined> {
+  try {
+    const interfaces = networkInterfaces();
+    return {
+      addresses: localAddresses(family, interfaces),
+      routes: await readDefaultRoutes(family),
+      bindFault: bindAddress === undefined ? undefined : bindAddressFault(bindAddress, interfaces),
+    };
+  } catch {
+    return undefined;
+  }
 }

@@ -1,5 +1,7 @@
-import { networkInterfaces } from 'node:os';
+import type { networkInterfaces } from 'node:os';
 import { cidr, familyOf, type Ip, type IpFamily, inAnyCidr, parseIp } from '../../lib/peers/ip-space.ts';
+
+type Interfaces = ReturnType<typeof networkInterfaces>;
 
 /** An address of one of this machine's interfaces that are up. */
 export interface LocalAddress {
@@ -11,7 +13,7 @@ export interface LocalAddress {
 const LINK_LOCAL = [cidr('169.254.0.0/16'), cidr('fe80::/10')];
 
 /** The addresses of a family by which this machine may be reached from others, in a stable order. */
-export function localAddresses(family: IpFamily, interfaces = networkInterfaces()): LocalAddress[] {
+export function localAddresses(family: IpFamily, interfaces: Interfaces): LocalAddress[] {
   return Object.entries(interfaces)
     .flatMap(([name, addresses = []]) =>
       addresses.flatMap(({ address, internal }) => {
@@ -24,7 +26,7 @@ export function localAddresses(family: IpFamily, interfaces = networkInterfaces(
 }
 
 /** What is wrong with `BIND_ADDRESS`, if this machine does not have it. Loopback counts as well: tests use it. */
-export function bindAddressFault(bindAddress: Ip, interfaces = networkInterfaces()): string | undefined {
+export function bindAddressFault(bindAddress: Ip, interfaces: Interfaces): string | undefined {
   const all = Object.values(interfaces).flatMap((addresses = []) => addresses);
   if (all.some(({ address }) => parseIp(address) === bindAddress)) return undefined;
   const others = localAddresses(familyOf(bindAddress), interfaces).map(({ ip }) => ip);
