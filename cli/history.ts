@@ -1,6 +1,6 @@
 import type { AppParts } from '../lib/app.ts';
 import { decodeDelivery } from '../lib/store/delivery-record.ts';
-import { type Change, currentTelling, readChanges } from '../report/read/changes.ts';
+import { type Change, currentTelling, readChanges, readWaitingReturns } from '../report/read/changes.ts';
 import { countOf, orThrow } from '../report/read/fields.ts';
 import { begin } from '../report/read/register.ts';
 import { CHEAP_MEMBERS, scanPages } from '../report/read/scan.ts';
@@ -45,6 +45,7 @@ export function history(context: Context): Promise<ExitCode> {
     ]);
     const current = currentTelling(register, extras, countOf(orThrow(rest[2])));
     const changes = readChanges(orThrow(rest[0]), current).slice(0, limit);
+    const waiting = readWaitingReturns(orThrow(rest[0]));
     const records = countOf(orThrow(rest[1]));
     const read = changes.length > 0 && (records <= CHEAP_MEMBERS || args.flag('all'));
     const times = read ? await readTimes(changes, parts) : undefined;
@@ -56,6 +57,7 @@ export function history(context: Context): Promise<ExitCode> {
           votes: Object.fromEntries(change.votes),
           ...(times === undefined ? {} : { producers: times.get(change.epoch) ?? { count: 0, slowest: [] } }),
         })),
+        waitingReturns: waiting,
       });
       return EXIT.ok;
     }
@@ -63,6 +65,12 @@ export function history(context: Context): Promise<ExitCode> {
     for (const [i, change] of changes.entries()) {
       if (i > 0) screen.line();
       showChange(screen, change, { nowMs, wide: args.flag('wide'), acknowledged: times?.get(change.epoch) });
+    }
+    for (const [i, { to, current: kept, at }] of waiting.entries()) {
+      if (i === 0) screen.line();
+      screen.text(
+        `${stamp(at)} (${relative(at, nowMs)}): the address went to and fro, so its return to ${to} waited${kept === undefined ? '' : ` and ${kept} stayed`}.`,
+      );
     }
     if (changes.length > 0 && !read) {
       screen.line();

@@ -1,4 +1,5 @@
 import type { AppParts } from '../../lib/app.ts';
+import { quickReturn } from '../../lib/ip/damping.ts';
 import { judge, needsSecondLook } from '../../lib/ip/decide.ts';
 import type { Vote } from '../../lib/ip/vote.ts';
 import { parseNotifyEvent } from '../../lib/notify/event.ts';
@@ -8,6 +9,7 @@ import { countOf, isWrongType } from '../../report/read/fields.ts';
 import { begin, policyFor } from '../../report/read/register.ts';
 import { plural, tallyText } from '../../report/text/count.ts';
 import { visible } from '../../report/text/escape.ts';
+import { duration } from '../../report/text/time.ts';
 import type { Context } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { uuidCell } from '../peers/list.ts';
@@ -63,14 +65,20 @@ export async function dryRunCheck(context: Context, parts: AppParts): Promise<Ex
         : needsSecondLook(look)
           ? `a change to ${look.ip}, if it is seen again 3 s later`
           : `a contested address ${look.ip}: one of three checks`;
+  const damping = look.kind === 'new' ? quickReturn(register, look.ip, nowMs) : undefined;
+  const wait = damping?.kind === 'waits' ? `; its return waits ${duration(damping.untilMs - nowMs)}` : '';
   const changes = look.kind === 'new';
   const plan = changes ? await planOfProducers(context, parts, { nowMs, register }, true) : undefined;
   if (context.args.flag('json')) {
-    context.screen.json({ votes, decision, ...(plan === undefined ? {} : { producers: plan }) });
+    context.screen.json({
+      votes,
+      decision: decision + wait,
+      ...(plan === undefined ? {} : { producers: plan }),
+    });
     return EXIT.ok;
   }
   for (const [i, vote] of votes.entries()) context.screen.entry(i === 0 ? 'sources' : '', voteText(vote));
-  context.screen.entry('decision', decision);
+  context.screen.entry('decision', decision + wait);
   if (plan !== undefined) show(context, 'producer', plan);
   return EXIT.ok;
 }

@@ -11,6 +11,21 @@ describe('p2p history', () => {
     await testRedis().command('SET', KEYS.uuid, LOCAL_UUID);
   });
 
+  test('tells when the return to a former address waited', async () => {
+    const at = await seed();
+    await testRedis().command(
+      'XADD',
+      KEYS.ipHistory,
+      '*',
+      ...['damped', '203.0.113.1', 'current', '203.0.113.2', 'at', at + 30_000, 'votes', '{}'],
+    );
+    const { out } = await run();
+    assert.match(out, /went to and fro, so its return to\s203\.0\.113\.1 waited and 203\.0\.113\.2 stayed/);
+    assert.match(out, /203\.0\.113\.1 -> 203\.0\.113\.2/, 'the changes are told as before');
+    const { waitingReturns } = JSON.parse((await run('--json')).out);
+    assert.deepEqual(waitingReturns, [{ to: '203.0.113.1', current: '203.0.113.2', at: at + 30_000 }]);
+  });
+
   async function seed() {
     const at = (await redisNow(testRedis())) - 60_000;
     const add = (...fields: (string | number)[]) =>
