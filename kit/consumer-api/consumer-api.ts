@@ -10,9 +10,9 @@ import {
   type RunningServer,
   startServer,
 } from '../http.ts';
-import { createLimiter } from '../limiter.ts';
+import { createLimiter, networkOf } from '../limiter.ts';
+import type { Memory } from '../memory.ts';
 import { createVerifier } from '../signature.ts';
-import type { Memory } from './memory.ts';
 
 /**
  * The reference consumer API: the program beside the scheduler that answers `POST /sync`. docs/PEERS.md has the rules; the
@@ -160,13 +160,4 @@ function atPortOf(known: string, ip: Ip): string {
   const port = /^(?:\[.*\]|[^:]*):(\d+)$/.exec(known)?.[1];
   if (port === undefined) return ip;
   return familyOf(ip) === 6 ? `[${ip}]:${port}` : `${ip}:${port}`;
-}
-
-/** What one line at home or one customer of a provider has: an IPv4 address, or a /64 of IPv6. */
-function networkOf(ip: Ip): string {
-  if (familyOf(ip) === 4) return ip;
-  const [left = '', right = ''] = ip.split('::');
-  const groups = left.split(':').filter(Boolean);
-  const missing = ip.includes('::') ? 8 - groups.length - right.split(':').filter(Boolean).length : 0;
-  return [...groups, ...Array(missing).fill('0'), ...right.split(':')].slice(0, 4).join(':');
 }

@@ -6,10 +6,10 @@ import { createAddressPolicy } from '../../lib/peers/address.ts';
 import { createPostToPeer } from '../../lib/peers/post.ts';
 import { createRedis } from '../../lib/redis/client.ts';
 import { VERSION } from '../../lib/version.ts';
+import { createMemory } from '../memory.ts';
 import { runKit } from '../run.ts';
 import { readKitSettings } from '../settings.ts';
 import { startConsumerApi } from './consumer-api.ts';
-import { createMemory } from './memory.ts';
 
 await runKit(async () => {
   const { env } = readEnvironment(process.cwd(), process.env);

@@ -1,8 +1,8 @@
 import { request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startConsumerApi } from '../../kit/consumer-api/consumer-api.ts';
-import { createMemory } from '../../kit/consumer-api/memory.ts';
 import { type RunningServer, startServer } from '../../kit/http.ts';
+import { createMemory } from '../../kit/memory.ts';
 import { createAddressPolicy } from '../../lib/peers/address.ts';
 import { cidr } from '../../lib/peers/ip-space.ts';
 import { createPostToPeer } from '../../lib/peers/post.ts';

@@ -46,7 +46,7 @@ function imports(folder: string): Set<string> {
 
 const of = (...folders: string[]) => new Set(folders.flatMap((folder) => [...imports(folder)]));
 const scheduler = of('lib', 'functions');
-const hosts = of('host', 'cli', 'report', 'page');
+const hosts = of('host', 'cli', 'report', 'page', 'kit');
 const development = of('local', 'test', 'bench');
 
 test('install scripts run by name only, and no package has come that wants one', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createMemory } from '../../../kit/consumer-api/memory.ts';
+import { createMemory } from '../../../kit/memory.ts';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { cidr } from '../../../lib/peers/ip-space.ts';
 import { createKeyPair, createSigner, parseSigningKey } from '../../../lib/peers/signing.ts';

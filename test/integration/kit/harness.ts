@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type ConsumerApiEvent, startConsumerApi } from '../../../kit/consumer-api/consumer-api.ts';
-import { createMemory } from '../../../kit/consumer-api/memory.ts';
+import { createMemory } from '../../../kit/memory.ts';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { cidr } from '../../../lib/peers/ip-space.ts';
 import { createPostToPeer } from '../../../lib/peers/post.ts';

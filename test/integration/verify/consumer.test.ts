@@ -6,7 +6,7 @@ import { openDatabase } from '../../../cli/verify/database.ts';
 import { checkRules, type Finding } from '../../../cli/verify/rule.ts';
 import { createSubject } from '../../../cli/verify/subject.ts';
 import type { startConsumerApi } from '../../../kit/consumer-api/consumer-api.ts';
-import { createMemory } from '../../../kit/consumer-api/memory.ts';
+import { createMemory } from '../../../kit/memory.ts';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { cidr } from '../../../lib/peers/ip-space.ts';
 import { createKeyPair, createSigner, parseSigningKey } from '../../../lib/peers/signing.ts';

@@ -1,7 +1,7 @@
-import { RedisReplyError } from '../../lib/errors.ts';
-import { parseUuid, type Uuid } from '../../lib/peers/uuid.ts';
-import type { Command, Redis } from '../../lib/redis/redis.ts';
-import { jsonObject } from '../http.ts';
+import { RedisReplyError } from '../lib/errors.ts';
+import { parseUuid, type Uuid } from '../lib/peers/uuid.ts';
+import type { Command, Redis } from '../lib/redis/redis.ts';
+import { jsonObject } from './http.ts';
 
 /** One consumer that a reply may name. */
 export interface Introduced {
