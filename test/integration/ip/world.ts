@@ -8,6 +8,7 @@ import type { Command, Redis, Reply, ScriptCall } from '../../../lib/redis/redis
 import { createKeys, type Keys } from '../../../lib/store/keys.ts';
 import { type OperatorsWord, openRegisterStore, type RegisterStore } from '../../../lib/store/register.ts';
 import { startTestRedis, type TestRedis, type TestRedisOptions } from '../../support/redis.ts';
+import { type Mistake, withMistakes } from '../../support/tampered-redis.ts';
 
 export const LOCAL_UUID = '6f1c1a6e-0f52-4b53-9f60-3f2b8c0f9a01';
 export const START = 1_764_000_000_000;
@@ -49,6 +50,8 @@ export class World {
   answers: Answer[] = [];
   kinds: Source['kind'][] = [];
   quorum = 2;
+  /** Mistakes that are planted into the scripts. */
+  mistakes: readonly Mistake[] = [];
   periodMs = MINUTE;
   invokeFails = false;
   readonly invoked: { functionName: string; payload: unknown }[] = [];
@@ -68,6 +71,7 @@ export class World {
     this.answers = [];
     this.kinds = [];
     this.quorum = 2;
+    this.mistakes = [];
     this.periodMs = MINUTE;
     this.invokeFails = false;
     this.invoked.length = 0;
@@ -160,14 +164,15 @@ export class World {
   /** The real Redis, but with this world's time, and with what a test does to the requests. */
   redis(tampering: Tampering = {}): Redis {
     let trip = 0;
+    const redis = withMistakes(this.test.redis, this.mistakes);
     return {
       send: async (requests, options) => {
         trip += 1;
         await tampering.before?.(trip);
         this.trips.push(requests.length);
         const sent = tampering.request?.(trip, requests) ?? requests;
-        if (trip === tampering.repeated) await this.test.redis.send(sent, options);
-        const replies = await this.test.redis.send(sent, options);
+        if (trip === tampering.repeated) await redis.send(sent, options);
+        const replies = await redis.send(sent, options);
         await tampering.after?.(trip);
         return replies.map((reply, i) => (isTime(requests[i]) ? this.#time() : reply));
       },
