@@ -3,7 +3,6 @@ import { EventError, RedisUnavailableError } from '../errors.ts';
 import type { Invocation, Log } from '../host.ts';
 import { openRegisterStore, type Recorded } from '../store/register.ts';
 import { quickReturn as damping, type Return } from './damping.ts';
-import type { Verdict } from './decide.ts';
 import { dnsDisagreement, type Observation, observe } from './observe.ts';
 import { type IpCheckSummary, report, summarize, warn } from './summary.ts';
 import { type Source, votesAsJson } from './vote.ts';
@@ -56,8 +55,7 @@ export async function runIpCheck(
   }
 
   const nowMs = await store.freshNowMs();
-  const { answering, votes } = observation;
-  const verdict = freshOnly(observation, nowMs - beganMs, log);
+  const { verdict, answering, votes } = freshOnly(observation, nowMs - beganMs, log);
   const quickReturn: Return = 'ip' in verdict ? damping(register, verdict.ip, nowMs) : { kind: 'none' };
   const disagreement = dnsDisagreement(votes, sources);
   const recorded = await store
@@ -106,12 +104,12 @@ function refuseForeignFields(event: unknown): void {
   }
 }
 
-function freshOnly({ verdict }: Observation, ageMs: number, log: Log): Verdict {
-  if (ageMs <= MAX_VOTE_AGE_MS) return verdict;
+function freshOnly(observation: Observation, ageMs: number, log: Log): Observation {
+  if (ageMs <= MAX_VOTE_AGE_MS) return observation;
   log.warn('The machine paused during the check: what the sources said before the pause does not count', {
     ageMs,
   });
-  return { kind: 'unknown' };
+  return { ...observation, verdict: { kind: 'unknown' }, answering: undefined };
 }
 
 function operatorsOf(sources: readonly Source[]): number {
