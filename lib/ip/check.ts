@@ -1,6 +1,8 @@
-import type { AppParts } from '../app.ts';
+import type { Config } from '../config.ts';
 import { EventError, RedisUnavailableError } from '../errors.ts';
-import type { Invocation, Log } from '../host.ts';
+import type { Host, Invocation, Invoke, Log } from '../host.ts';
+import type { Redis } from '../redis/redis.ts';
+import type { Keys } from '../store/keys.ts';
 import { openRegisterStore, type Recorded } from '../store/register.ts';
 import { quickReturn as damping, type Return } from './damping.ts';
 import { dnsDisagreement, type Observation, observe } from './observe.ts';
@@ -12,7 +14,15 @@ const MAX_VOTE_AGE_MS = 60_000;
 
 export type { IpCheckSummary } from './summary.ts';
 
-export type CheckParts = Pick<AppParts, 'config' | 'redis' | 'keys' | 'sources' | 'invoke' | 'host' | 'log'>;
+export interface CheckParts {
+  readonly config: Pick<Config, 'localUuid' | 'ip' | 'notify'>;
+  readonly redis: Redis;
+  readonly keys: Keys;
+  readonly sources: readonly Source[];
+  readonly invoke: Invoke;
+  readonly host: Host;
+  readonly log: Log;
+}
 
 /**
  * Finds out whether this host's public address has changed. If it has, it commits the change, which makes every producer
