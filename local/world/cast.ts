@@ -48,6 +48,13 @@ export const OTHERS: readonly WorldConsumer[] = [
 
 export const CONSUMERS: readonly WorldConsumer[] = [YOU, ...OTHERS];
 
+/** Whom the liar introduces beside others: there is no such consumer. */
+export const INVENTED = {
+  name: 'nobody',
+  uuid: 'c0000000-0000-4000-8000-000000000099',
+  ip: '127.0.0.99',
+} as const;
+
 /** How long a slow consumer takes to answer. */
 export const SLOW_MS = 1_200;
 
@@ -69,7 +76,7 @@ export const SOURCES = ['source A', 'source B', 'source C'] as const;
 
 /** uuid → name, for the terminal. */
 export const NAMES: ReadonlyMap<string, string> = new Map(
-  [...CONSUMERS, ...PRODUCERS].map(({ uuid, name }) => [uuid, name]),
+  [...CONSUMERS, ...PRODUCERS, INVENTED].map(({ uuid, name }) => [uuid, name]),
 );
 
 /** The member of that name. Names are constants of this module, so that there always is one. */

@@ -9,7 +9,7 @@ import { createPostToPeer } from '../../lib/peers/post.ts';
 import { parseUuid } from '../../lib/peers/uuid.ts';
 import type { Redis } from '../../lib/redis/redis.ts';
 import { VERSION } from '../../lib/version.ts';
-import { CONSUMERS, memberOf, SLOW_MS, WORLD_NETWORK, type WorldConsumer } from './cast.ts';
+import { CONSUMERS, INVENTED, memberOf, SLOW_MS, WORLD_NETWORK, type WorldConsumer } from './cast.ts';
 
 /** How often a round is run in this world, as far as the consumer APIs are concerned. */
 export const WORLD_INTERVAL_MS = 60_000;
@@ -52,7 +52,7 @@ async function answerLate({ uuid }: WorldConsumer) {
 
 /** It says that birch lives at its own address, and names a consumer that does not exist. */
 async function lie({ uuid, ip }: WorldConsumer) {
-  const invented = { uuid: 'c0000000-0000-4000-8000-000000000099', ip: '127.0.0.99' };
+  const invented = { uuid: INVENTED.uuid, ip: INVENTED.ip };
   return { status: 200, json: { uuid, consumers: [{ uuid: memberOf('birch').uuid, ip }, invented] } };
 }
 
