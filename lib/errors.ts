@@ -79,15 +79,17 @@ export class RedisUnavailableError extends Error {
 
 /**
  * An error that Redis itself answered to one command. `code` is the reply's first word (`WRONGTYPE`, `NOSCRIPT`,
- * `OOM`, `ERR`, …), or that of the command inside a script, which Redis 6 wraps; the message is Redis's, cut before any
- * command or value that a client library appended.
+ * `OOM`, `ERR`, …); the message is Redis's, cut before any command or value that a client library appended. What a command
+ * inside a script answered is taken out of what Redis 6 wraps around it.
  */
 export class RedisReplyError extends Error {
   override readonly name = 'RedisReplyError';
   readonly code: string;
   constructor(message: string) {
-    super(message);
-    const inScript = /^ERR Error running script \(call to \w+\): @\w+:\s?\d+: -?([A-Z]+) /.exec(message)?.[1];
-    this.code = inScript ?? /^[A-Z]+/.exec(message)?.[0] ?? 'ERR';
+    super(message.replace(SCRIPT_WRAPPING, ''));
+    this.code = /^[A-Z]+/.exec(this.message)?.[0] ?? 'ERR';
   }
 }
+
+/** `ERR Error running script (call to f_3a…): @user_script:2: WRONGTYPE …`, as Redis 6 writes it. */
+const SCRIPT_WRAPPING = /^ERR Error running script \(call to \w+\): (?:@\w+: ?\d+: )+-?(?=[A-Z]+ )/;

@@ -125,7 +125,7 @@ const MAX_TEXT_LENGTH = 160;
 
 /** Enough of Redis's words: its text about protected mode is a page. */
 function firstSentence(text: string): string {
-  const [sentence = ''] = cutCommand(text).split(/\.(?:\s|$)|[\r\n]/, 1);
+  const [sentence = ''] = cutCommand(new RedisReplyError(text).message).split(/\.(?:\s|$)|[\r\n]/, 1);
   return sentence.slice(0, MAX_TEXT_LENGTH);
 }
 

@@ -28,10 +28,13 @@ export interface RedisServerOptions {
   readonly args?: readonly string[];
 }
 
+/** The server that all tests use. TEST_REDIS_SERVER names another engine's (test/engines). */
+const BINARY = process.env.TEST_REDIS_SERVER || 'redis-server';
+
 let installed: boolean | undefined;
 
 export function hasRealRedis(): boolean {
-  installed ??= spawnSync('redis-server', ['--version'], { stdio: 'ignore' }).status === 0;
+  installed ??= spawnSync(BINARY, ['--version'], { stdio: 'ignore' }).status === 0;
   return installed;
 }
 
@@ -98,7 +101,7 @@ interface Running {
 
 async function launch(dir: string, port: number, { aof = false, args = [] }: RedisServerOptions) {
   const server = spawn(
-    'redis-server',
+    BINARY,
     [
       ...['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--daemonize', 'no'],
       ...(aof ? ['--appendonly', 'yes', '--appendfsync', 'always'] : ['--appendonly', 'no']),

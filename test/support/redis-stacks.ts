@@ -1,11 +1,12 @@
 import { needsRealRedis, type TestRedisOptions } from './redis.ts';
 
-/** Every way in which this project talks to Redis, with the options of a suite about it. */
-export const REDIS_STACKS: readonly {
+interface RedisStack {
   readonly title: string;
   readonly redis: TestRedisOptions;
   readonly suite: { skip?: string };
-}[] = [
+}
+
+const STACKS: readonly RedisStack[] = [
   { title: 'REST → embedded', redis: { transport: 'rest', engine: 'embedded' }, suite: {} },
   { title: 'TCP → embedded', redis: { transport: 'tcp', engine: 'embedded' }, suite: {} },
   {
@@ -15,3 +16,11 @@ export const REDIS_STACKS: readonly {
   },
   { title: 'TCP → real redis-server', redis: { transport: 'tcp', engine: 'real' }, suite: needsRealRedis() },
 ];
+
+/**
+ * Every way in which this project talks to Redis, with the options of a suite about it. A run that is about one engine
+ * (test/engines) leaves the embedded one out.
+ */
+export const REDIS_STACKS: readonly RedisStack[] = STACKS.filter(
+  ({ redis }) => process.env.TEST_REDIS_SERVER === undefined || redis.engine === 'real',
+);

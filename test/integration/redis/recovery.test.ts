@@ -107,15 +107,10 @@ describe('a process that is warm', needsRealRedis(), () => {
   });
 
   test('waits for a server that loads its data, although TIME is served meanwhile', async (t) => {
-    const redisServer = await server(
-      t,
-      '--key-load-delay',
-      '200',
-      '--loading-process-events-interval-bytes',
-      '1024',
-    );
+    // It serves once in 2 MB of what it loads, and a request is tried four times.
+    const redisServer = await server(t, '--key-load-delay', '50', '--rdbcompression', 'no');
     const redis = client(t, { url: redisServer.url });
-    const keys = Array.from({ length: 3_000 }, (_, i) => [`{p2p}:${i}`, i]).flat();
+    const keys = Array.from({ length: 12_000 }, (_, i) => [`{p2p}:${i}`, 'x'.repeat(1_000)]).flat();
     await redis.send([['MSET', ...keys], ['SAVE']], { repeatable: true });
 
     const restarted = redisServer.restart();
@@ -332,7 +327,7 @@ describe('an error of a script', () => {
     );
     assert.equal(
       code(
-        "ERR Error running script (call to f_3a): @user_script: 1: -READONLY You can't write against a read only replica.",
+        "ERR Error running script (call to f_3a): @user_script:1: @user_script: 1: -READONLY You can't write against a read only replica.",
       ),
       'READONLY',
     );
