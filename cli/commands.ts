@@ -1,14 +1,15 @@
 import { visible } from '../report/text/escape.ts';
 import { alert } from './alert.ts';
-import type { OptionName } from './arguments.ts';
-import { type Context, environmentOf } from './context.ts';
+import type { Command } from './command.ts';
+import { completion } from './completion.ts';
+import { environmentOf } from './context.ts';
 import { doctor } from './doctor/doctor.ts';
 import { UsageError } from './errors.ts';
-import type { ExitCode } from './exit-code.ts';
 import { history } from './history.ts';
 import { check } from './jobs/check.ts';
 import { notify } from './jobs/notify.ts';
 import { sync } from './jobs/sync.ts';
+import { man } from './man.ts';
 import { page } from './page.ts';
 import { addPeer, removePeer } from './peers/change.ts';
 import { listConsumers } from './peers/consumers.ts';
@@ -16,20 +17,6 @@ import { listProducers } from './peers/producers.ts';
 import { status } from './status/status.ts';
 import { verify } from './verify/verify.ts';
 import { version } from './version.ts';
-
-/** One command of `p2p`. */
-export interface Command {
-  readonly name: string;
-  /** How it is called, the name left out; a line each. */
-  readonly usage: readonly string[];
-  readonly summary: string;
-  /** What the help says beside. */
-  readonly details: readonly string[];
-  /** Beside `--json`, `--env-file` and `--help`, which all have. */
-  readonly options: readonly OptionName[];
-  /** @returns an exit code: one of `EXIT`, or the host's own. */
-  run(context: Context): Promise<ExitCode | number>;
-}
 
 const JOB_OPTIONS = ['stage', 'region', 'dry-run', 'limit', 'wide', 'yes', 'verbose'] as const;
 
@@ -48,13 +35,13 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'status',
-    usage: ['[--all]'],
+    usage: ['[--all] [--watch]'],
     summary: 'what is going on?',
     details: [
       'The first line is the verdict: OK, ATTENTION or UNKNOWN. What was found out too long ago is unknown, never ok. Exit code 0 means OK, 3 that Redis could not be asked.',
-      'Reads Redis alone: about 14 commands, and two for each 1,000 consumers. Above 10,000 consumers their states are those of the last complete round; --all counts them.',
+      'Reads Redis alone, 19 commands at most. Above 10,000 consumers their states are those of the last complete round; --all counts them, two commands for each 1,000.',
     ],
-    options: ['all'],
+    options: ['all', 'watch'],
     run: alone(status),
   },
   {
@@ -147,6 +134,22 @@ export const COMMANDS: readonly Command[] = [
     }),
   },
   {
+    name: 'completion',
+    usage: ['bash | zsh'],
+    summary: 'print what completes commands in your shell',
+    details: ['With bash: source <(p2p completion bash). With zsh: p2p completion zsh > "${fpath[1]}/_p2p".'],
+    options: [],
+    run: (context) => completion(context, COMMANDS),
+  },
+  {
+    name: 'man',
+    usage: [''],
+    summary: 'print the manual page',
+    details: ['It is made of the same words as this help: p2p man | man -l -'],
+    options: [],
+    run: alone((context) => man(context, COMMANDS)),
+  },
+  {
     name: 'version',
     usage: [''],
     summary: 'print versions',
@@ -165,7 +168,7 @@ function peers(name: 'consumers' | 'producers'): Command {
   return {
     name,
     usage: [
-      '[--state a,b] [--uuid start] [--limit n] [--wide]',
+      '[list] [--state a,b] [--uuid start] [--limit n] [--wide]',
       'add uuid address [--replace]',
       'remove uuid',
     ],
@@ -178,10 +181,10 @@ function peers(name: 'consumers' | 'producers'): Command {
     async run(context) {
       const [, action, ...rest] = context.args.words;
       const list = name === 'consumers' ? listConsumers : listProducers;
-      if (action === undefined) return list(context);
+      if (action === undefined || (action === 'list' && rest.length === 0)) return list(context);
       if (action === 'add' && rest.length === 2) return addPeer(context, name);
       if (action === 'remove' && rest.length === 1) return removePeer(context, name);
-      throw new UsageError(`${name} takes: nothing, "add uuid address", or "remove uuid".`, name);
+      throw new UsageError(`${name} takes: nothing or "list", "add uuid address", or "remove uuid".`, name);
     },
   };
 }

@@ -1,4 +1,5 @@
-import { type GivenEnvironment, readEnvironment } from '../host/env-file.ts';
+import type { GivenEnvironment } from '../host/env-file.ts';
+import { findEnvironment } from '../host/find-environment.ts';
 import { type AppParts, createParts } from '../lib/app.ts';
 import { type Config, loadConfig } from '../lib/config.ts';
 import type { Invoke } from '../lib/host.ts';
@@ -26,15 +27,15 @@ export interface Context {
 const OWN_NAMES = { SYNC_FUNCTION: '', PRODUCER_NOTIFY_FUNCTION: 'producer-notify' };
 
 /**
- * The exported variables, and under them those of the file that `--env-file` names, or else of `.env` (`LOCAL_ENV_FILE`
- * counts as everywhere).
+ * The exported variables, and under them those of the file that `--env-file` names, or else of the one that
+ * `findEnvironment` finds.
  *
  * @throws ConfigError if a file that was named cannot be read, UsageError if the option names none.
  */
 export function environmentOf({ args, terminal }: Pick<Context, 'args' | 'terminal'>): GivenEnvironment {
   const named = args.text('env-file');
   if (named === '') throw new UsageError('--env-file names no file.');
-  return readEnvironment(terminal.folder, {
+  return findEnvironment(terminal.folder, {
     ...terminal.env,
     ...(named === undefined ? {} : { LOCAL_ENV_FILE: named }),
   });

@@ -1,8 +1,8 @@
 import { OPTIONS, type OptionName } from './arguments.ts';
-import { COMMANDS, type Command } from './commands.ts';
+import { COMMON_OPTIONS, type Command, HELP_NOTE } from './command.ts';
+import { COMMANDS } from './commands.ts';
 import type { Screen } from './text/screen.ts';
 
-const COMMON: readonly OptionName[] = ['json', 'env-file', 'help'];
 const NAME_WIDTH = 12;
 
 /** What `p2p help` prints. */
@@ -12,11 +12,9 @@ export function showHelp(screen: Screen): void {
   for (const { name, summary } of COMMANDS) screen.line(`  ${name.padEnd(NAME_WIDTH)}${summary}`);
   screen.line(`  ${'help'.padEnd(NAME_WIDTH)}explain a command: help <command>`);
   screen.line();
-  for (const option of COMMON) showOption(screen, option);
+  for (const option of COMMON_OPTIONS) showOption(screen, option);
   screen.line();
-  screen.text(
-    'Configured by environment variables and .env, like the scheduler itself. Exit codes: 0 well or done, 1 something needs attention or was not done, 2 wrong usage, 3 Redis, AWS or the configuration is not usable.',
-  );
+  screen.text(HELP_NOTE);
 }
 
 /** What `p2p help <command>` prints. */
@@ -29,7 +27,7 @@ export function showCommandHelp(screen: Screen, { name, usage, summary, details,
     screen.text(text);
     screen.line();
   }
-  for (const option of [...options, ...COMMON]) showOption(screen, option);
+  for (const option of [...options, ...COMMON_OPTIONS]) showOption(screen, option);
 }
 
 function showOption(screen: Screen, name: OptionName): void {

@@ -8,7 +8,7 @@ import {
 import { createScrub, describeError } from '../lib/log.ts';
 import { clean, visible } from '../report/text/escape.ts';
 import { type Arguments, type OptionName, parseArguments } from './arguments.ts';
-import type { Command } from './commands.ts';
+import type { Command } from './command.ts';
 import type { Context } from './context.ts';
 import { InterruptedError, StageError, UsageError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
@@ -16,6 +16,7 @@ import { findCommand, showCommandHelp, showHelp } from './help.ts';
 import type { Terminal } from './terminal.ts';
 import { createScreen } from './text/screen.ts';
 import { wrap } from './text/wrap.ts';
+import { version } from './version.ts';
 
 /**
  * Runs one command line. Answers an exit code and never throws: what goes wrong is said on stderr, with `--json` on stdout
@@ -56,6 +57,7 @@ export async function runCommand(argv: readonly string[], terminal: Terminal): P
 async function dispatch(context: Context): Promise<number> {
   const { args, screen } = context;
   const [word, about] = args.words;
+  if (word === undefined && args.flag('version')) return version(context);
   if (word === undefined && !args.flag('help')) {
     throw new UsageError('Which command? `help` lists them.');
   }

@@ -229,6 +229,7 @@ const OTHERS = {
   LOCAL_LAMBDA_PORT: { readBy: 'stack', fallback: '3002', meaning: 'port of the local Lambda endpoint' },
   LOCAL_REDIS_PORT: { readBy: 'stack', fallback: '6390', meaning: 'port of the embedded Redis' },
   LOCAL_REST_PORT: { readBy: 'stack', fallback: '8079', meaning: 'port of its REST API' },
+  LOCAL_PAGE_PORT: { readBy: 'stack', fallback: '8090', meaning: 'port of the status page' },
   LOCAL_WORLD_PORT: { readBy: 'stack', fallback: '8100', meaning: "first port of the simulated world's 25" },
 } as const satisfies Readonly<Record<string, About & { readonly fallback: string }>>;
 

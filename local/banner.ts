@@ -18,6 +18,7 @@ export function opening(stack: Stack): string {
     ...block('Redis', redis),
     ...(kind === 'demo' ? world() : block('Peers', ['yours, as Redis has them'])),
     ...block('Functions', ['serverless offline, with the schedules of serverless.yml']),
+    ...block('Status page', [`http://127.0.0.1:${ports.page}/`]),
     ...block('Log', [logFile, 'has all that the functions say; warnings are shown here too']),
     ...(kind === 'demo' ? block('Your own', ['copy .env.example to .env and start again']) : []),
     '',
@@ -38,6 +39,10 @@ export function handbook({ kind, ports, config }: Stack): string {
           '',
         ]
       : []),
+    `See what is going on: http://127.0.0.1:${ports.page}/, or`,
+    '',
+    '  npm run p2p -- status',
+    '',
     'Invoke a function by hand (sync, ip-check or producer-notify):',
     '',
     `  api=${api}/2015-03-31/functions`,

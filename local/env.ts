@@ -26,6 +26,8 @@ export interface LocalPorts {
   readonly redis: number;
   /** The Upstash REST face. Demo only. */
   readonly rest: number;
+  /** The status page. */
+  readonly page: number;
   /** The first of the simulated world's ports. Demo only. */
   readonly world: number;
 }
@@ -117,6 +119,7 @@ function readPorts(env: Environment): LocalPorts {
     lambda: read('LOCAL_LAMBDA_PORT'),
     redis: read('LOCAL_REDIS_PORT'),
     rest: read('LOCAL_REST_PORT'),
+    page: read('LOCAL_PAGE_PORT'),
     world: read('LOCAL_WORLD_PORT', 65_500),
   };
   if (faults.length > 0) throw new StartError(`The local stack cannot use its ports:\n${faults.join('\n')}`);

@@ -8,8 +8,10 @@ import type { StackEvent } from './events.ts';
 import { readLogLine } from './function-log.ts';
 import { type FunctionKey, invokeLocal } from './lambda.ts';
 import { narrate } from './narrator.ts';
+import { leaveNote } from './note.ts';
 import { startOffline } from './offline.ts';
 import { openOwnRedis } from './own-redis.ts';
+import { serveLocalPage } from './page.ts';
 import { type PortUse, requireFreePorts } from './ports.ts';
 import { StartError } from './start-error.ts';
 import { formatLine, type Line } from './terminal.ts';
@@ -90,6 +92,8 @@ export async function runStack(stack: Stack, parts: StackParts): Promise<void> {
   });
   onEnd(watcher.stop);
 
+  onEnd(await serveLocalPage(stack, redis));
+  if (stack.kind === 'demo') onEnd(leaveNote(folder, stack));
   say('starting the functions');
   const offline = await startOffline({
     folder,
@@ -155,6 +159,7 @@ function portUses({ kind, ports }: Stack): PortUse[] {
   });
   return [
     use('lambda', 'the functions (serverless offline)', 'LOCAL_LAMBDA_PORT'),
+    use('page', 'the status page', 'LOCAL_PAGE_PORT'),
     ...(kind === 'demo'
       ? [
           use('rest', "Redis's REST API", 'LOCAL_REST_PORT'),

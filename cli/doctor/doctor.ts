@@ -64,6 +64,9 @@ async function examine(context: Context): Promise<Finding[]> {
   }
 }
 
+/** Enough to tell the schedule from a few restarts. */
+const DOCTOR_ROUNDS = 12;
+
 function versions(): Finding {
   return ok('versions', `scheduler ${packageJson.version}, Node ${process.versions.node}`);
 }
@@ -75,7 +78,7 @@ async function ofRedis(context: Context, parts: AppParts, findings: Finding[]) {
     findings.push(...look.findings);
     if (look.identity !== 'ours' && look.identity !== 'absent') return undefined;
     const { register, nowMs, rest } = await begin(parts, [
-      ['XREVRANGE', parts.keys.rounds, '+', '-', 'COUNT', 3 * parts.config.sync.maxShards],
+      ['XREVRANGE', parts.keys.rounds, '+', '-', 'COUNT', DOCTOR_ROUNDS * parts.config.sync.maxShards],
     ]);
     return { register, nowMs, rounds: readRounds(rest[0]) };
   } catch (error) {

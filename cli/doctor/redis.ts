@@ -112,7 +112,7 @@ function whose(identity: Identity, key: string): Finding {
       return failure(
         'identity',
         `Redis belongs to another consumer: the key ${key} differs from LOCAL_UUID`,
-        `Look at it with GET ${key}. Give LOCAL_UUID the UUID that your consumer API uses, or point REDIS_URL or REDIS_PREFIX at its own database.`,
+        `Look at it with GET ${key}. Give LOCAL_UUID the UUID that your consumer API uses, or point REDIS_URL or REDIS_PREFIX at its own database. If LOCAL_UUID was wrong when the scheduler first ran here: DEL ${key}, that key alone.`,
       );
     case 'unreadable':
       return failure(

@@ -66,16 +66,30 @@ function readRate(schedule: string): number | 'cron' | undefined {
   return count * (UNITS[unit] ?? 0);
 }
 
-/** Rounds that were started by hand, or held up, say nothing: both distances have to be off by a third. */
-function observed([last, second, third]: readonly Round[], intervalMs: number): Finding[] {
-  if (last === undefined || second === undefined || third === undefined) return [];
-  const apart = [last.at - second.at, second.at - third.at];
-  if (!apart.every((ms) => ms < (2 * intervalMs) / 3) && !apart.every((ms) => ms > (4 * intervalMs) / 3))
-    return [];
+/** So many distances between rounds are looked at, and so many there must be: one restart or round by hand is not a habit. */
+const MOST_DISTANCES = 11;
+const LEAST_DISTANCES = 5;
+
+/**
+ * A host runs a round at each of its starts, and somebody may run one by hand: the median distance says what the schedule
+ * is, and it has to be off by a third.
+ */
+function observed(rounds: readonly Round[], intervalMs: number): Finding[] {
+  const distances = rounds
+    .slice(0, MOST_DISTANCES + 1)
+    .flatMap(({ at }, i) => {
+      const older = rounds[i + 1];
+      return older === undefined ? [] : [at - older.at];
+    })
+    .slice(0, MOST_DISTANCES)
+    .sort((a, b) => a - b);
+  const median = distances[Math.floor(distances.length / 2)];
+  if (median === undefined || distances.length < LEAST_DISTANCES) return [];
+  if (median >= (2 * intervalMs) / 3 && median <= (4 * intervalMs) / 3) return [];
   return [
     warning(
       'schedule',
-      `rounds come every ${duration(Math.min(...apart))} or so, but SYNC_INTERVAL_MS says ${whole(intervalMs)}`,
+      `rounds come every ${duration(median)} or so, but SYNC_INTERVAL_MS says ${whole(intervalMs)}`,
       'Make SYNC_INTERVAL_MS and the schedule the same, unless somebody ran rounds by hand.',
     ),
   ];

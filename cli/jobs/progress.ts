@@ -45,7 +45,7 @@ export function startProgress(
   };
 }
 
-/** `calling [####------]  400 of 1,000  1,600/s  0.3 s`, one column less than there are. Pure. */
+/** `calling [####------]  400 of 1,000  1,600/s  0.4 s left`, one column less than there are. At the end, the time it took. Pure. */
 export function progressLine({
   label,
   done,
@@ -60,7 +60,9 @@ export function progressLine({
   columns: number;
 }): string {
   const rate = elapsedMs > 0 ? Math.round((done * 1_000) / elapsedMs) : 0;
-  const figures = `${thousands(done)} of ${thousands(Math.max(total, done))}  ${thousands(rate)}/s  ${duration(elapsedMs)}`;
+  const left =
+    done > 0 && total > done ? `${duration((elapsedMs * (total - done)) / done)} left` : duration(elapsedMs);
+  const figures = `${thousands(done)} of ${thousands(Math.max(total, done))}  ${thousands(rate)}/s  ${left}`;
   const width = Math.min(MOST_BAR, columns - 1 - label.length - figures.length - 5);
   if (width < 5) return `${label} ${figures}`.slice(0, Math.max(0, columns - 1));
   const filled = total > 0 ? Math.round((Math.min(done, total) / total) * width) : 0;

@@ -38,12 +38,23 @@ function requireOurs(reply: Reply | RedisReplyError | undefined, key: string, lo
   if (reply instanceof RedisReplyError && reply.code !== 'WRONGTYPE') throw reply;
   const stored = parseUuid(reply);
   if (stored === localUuid) return;
-  throw new IdentityError(
-    stored === undefined
-      ? `The key ${key} in Redis does not hold a UUID. It must be a string, the UUID of the consumer that this database ` +
-          `belongs to. Look at it with TYPE ${key}; if nothing else uses the key, delete it. Nothing was changed.`
-      : `This Redis belongs to another consumer: the key ${key} differs from LOCAL_UUID (${localUuid}). Look at it with ` +
-          `GET ${key}, then give LOCAL_UUID the UUID that your consumer API uses, or point REDIS_URL (or REDIS_PREFIX) ` +
-          "at this consumer's own database. Nothing was changed.",
+  throw stored === undefined ? unreadableIdentity(key) : foreignIdentity(key, localUuid);
+}
+
+/** The error for a Redis whose key `uuid` is another consumer's, or an earlier `LOCAL_UUID` that was wrong. */
+export function foreignIdentity(key: string, localUuid: Uuid): IdentityError {
+  return new IdentityError(
+    `This Redis belongs to another consumer: the key ${key} differs from LOCAL_UUID (${localUuid}). Look at it with ` +
+      `GET ${key}, then give LOCAL_UUID the UUID that your consumer API uses, or point REDIS_URL (or REDIS_PREFIX) ` +
+      "at this consumer's own database. Nothing was changed. If this is the right database and the scheduler first ran on " +
+      `it with a wrong LOCAL_UUID, delete that one key: DEL ${key}. The next run puts LOCAL_UUID there.`,
+  );
+}
+
+/** The error for a key `uuid` that holds something else. */
+export function unreadableIdentity(key: string): IdentityError {
+  return new IdentityError(
+    `The key ${key} in Redis does not hold a UUID. It must be a string, the UUID of the consumer that this database ` +
+      `belongs to. Look at it with TYPE ${key}; if nothing else uses the key, delete it: DEL ${key}. Nothing was changed.`,
   );
 }

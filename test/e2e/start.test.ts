@@ -14,7 +14,7 @@ import { descendants, processGone } from '../support/processes.ts';
 import { startTestRedis } from '../support/redis.ts';
 import { ROOT } from './harness.ts';
 
-const LONG = { timeout: 150_000 };
+const LONG = { timeout: 240_000 };
 
 interface Npm {
   readonly pid: number;
@@ -38,6 +38,7 @@ async function npm(t: TestContext, env: NodeJS.ProcessEnv = {}, given?: StackPor
     LOCAL_LAMBDA_PORT: String(ports.lambda),
     LOCAL_REDIS_PORT: String(ports.redis),
     LOCAL_REST_PORT: String(ports.rest),
+    LOCAL_PAGE_PORT: String(ports.page),
     LOCAL_WORLD_PORT: String(ports.world),
     ...env,
   };
@@ -92,9 +93,24 @@ async function npm(t: TestContext, env: NodeJS.ProcessEnv = {}, given?: StackPor
 async function assertAllGone(started: readonly number[], ports: StackPorts): Promise<void> {
   assert.ok(started.length >= 2, `npm, the stack and serverless at least: ${started}`);
   await Promise.all(started.map(processGone));
-  for (const port of [ports.lambda, ports.redis, ports.rest, ports.world]) {
+  for (const port of [ports.lambda, ports.redis, ports.rest, ports.page, ports.world]) {
     assert.equal(await isFree(port), true, `port ${port}`);
   }
+}
+
+/** The operator's command, typed beside a stack by somebody who has exported nothing. */
+async function p2p(...words: readonly string[]): Promise<{ code: number; out: string }> {
+  const child = spawn('npm', ['run', '--silent', 'p2p', '--', ...words], {
+    cwd: ROOT,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let out = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    out += text;
+  });
+  const [code] = await once(child, 'close');
+  return { code, out };
 }
 
 function assertReadable(everything: string): void {
@@ -132,6 +148,19 @@ test(
     ]) {
       await start.line(expected);
     }
+
+    // Beside it every command finds the demo without a setting, and the page shows the same.
+    const [status, history, page] = await Promise.all([
+      p2p('status', '--json'),
+      p2p('history'),
+      fetch(`http://127.0.0.1:${start.ports.page}/`).then((response) => response.text()),
+    ]);
+    assert.deepEqual(
+      [status.code, JSON.parse(status.out).reasons.map(({ code }: { code: string }) => code)],
+      [1, ['producers-not-told']],
+    );
+    assert.equal(history.code, 0);
+    assert.match(page, /<h1>ATTENTION<\/h1>.*1 producer not told/s);
 
     const demo = spawn('npm', ['run', 'demo:ip', '--', '203.0.113.77'], { cwd: ROOT, env: start.env });
     assert.deepEqual(await once(demo, 'close'), [0, null]);

@@ -1,11 +1,12 @@
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
-/** Ports for a local stack of its own: three single ones, and the first of the world's. */
+/** Ports for a local stack of its own: four single ones, and the first of the world's. */
 export interface StackPorts {
   readonly lambda: number;
   readonly redis: number;
   readonly rest: number;
+  readonly page: number;
   readonly world: number;
 }
 
@@ -19,7 +20,8 @@ export async function freePorts(): Promise<StackPorts> {
   for (let attempt = 0; attempt < 50; attempt++) {
     const base = randomInt(10_000, 32_000 - SIZE);
     const free = await Promise.all(Array.from({ length: SIZE }, (_, index) => isFree(base + index)));
-    if (free.every(Boolean)) return { lambda: base, redis: base + 1, rest: base + 2, world: base + 3 };
+    if (free.every(Boolean))
+      return { lambda: base, redis: base + 1, rest: base + 2, page: base + 3, world: base + 4 };
   }
   throw new Error('no block of free ports was found');
 }

@@ -116,7 +116,7 @@ describe('figures', () => {
 
   test('of progress fit the line', () => {
     const line = progressLine({ label: 'calling', done: 400, total: 1_000, elapsedMs: 250, columns: 80 });
-    assert.equal(line, 'calling [############------------------]  400 of 1,000  1,600/s  250 ms');
+    assert.equal(line, 'calling [############------------------]  400 of 1,000  1,600/s  375 ms left');
     fc.assert(
       fc.property(
         fc.nat(),

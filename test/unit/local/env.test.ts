@@ -22,7 +22,7 @@ test('without .env and REDIS_URL it is the demo, with all that its functions nee
   assert.equal(config.redis.url, 'http://127.0.0.1:8079');
   assert.equal(config.ip.sources.length, 3);
   assert.equal(config.ip.quorum, 2);
-  assert.deepEqual(ports, { lambda: 3002, redis: 6390, rest: 8079, world: 8100 });
+  assert.deepEqual(ports, { lambda: 3002, redis: 6390, rest: 8079, page: 8090, world: 8100 });
 });
 
 test('with .env it is the own Redis, and an exported variable wins over the file', (t) => {
