@@ -70,7 +70,8 @@ const MORE_GENERIC: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Who runs a source: its registrable domain. An IP literal is its own operator, port included.
+ * Who runs a source: its registrable domain. An IP literal is its own operator; on this machine, where tests and
+ * development have theirs, each port is one.
  *
  * The domain is the last two labels, or the last three where the second is one under which a country registers names. That
  * is right for common names and not for all: the whole list of public suffixes would be a third of a function's bundle.
@@ -78,7 +79,8 @@ const MORE_GENERIC: Readonly<Record<string, readonly string[]>> = {
  * way round: fewer voices, not more.
  */
 function operatorOf({ hostname, host }: URL): string {
-  if (parseIp(hostname.replace(/^\[|\]$/g, '')) !== undefined) return host;
+  if (isLoopback(hostname)) return host;
+  if (parseIp(hostname.replace(/^\[|\]$/g, '')) !== undefined) return hostname;
   const labels = hostname.replace(/\.$/, '').split('.');
   const [country = '', second = ''] = labels.toReversed();
   const generic = [...GENERIC, ...(MORE_GENERIC[country] ?? [])];
