@@ -57,7 +57,7 @@ export function createJobs({ clock, onResult, ...given }: JobsOptions): Jobs {
       throw new Error(ended ? 'The host is ending' : `Too many invocations of ${target.job} are waiting`);
     }
   };
-  const parts = createParts({ ...given, invoke });
+  const parts = createParts({ spread: true, ...given, invoke });
   const { config, host, log } = parts;
   const running = new Map<Run, Promise<unknown>>();
   let leftBehind = 0;

@@ -6,12 +6,14 @@ import { createSources } from './ip/sources.ts';
 import type { Source } from './ip/vote.ts';
 import { type NotifySummary, runProducerNotify } from './notify/notify.ts';
 import { type AddressPolicy, createAddressPolicy } from './peers/address.ts';
+import { familyOf, type IpFamily } from './peers/ip-space.ts';
 import { createPostToPeer, type PostToPeer } from './peers/post.ts';
 import { createSigner } from './peers/signing.ts';
 import { createRedis } from './redis/client.ts';
 import type { Redis } from './redis/redis.ts';
 import { createKeys, type Keys } from './store/keys.ts';
-import { type RoundSummary, runSync } from './sync/round.ts';
+import { createRoundStore } from './store/redis-rounds.ts';
+import { type RoundSummary, runSync, type SyncParts } from './sync/round.ts';
 import { VERSION } from './version.ts';
 
 /** What the jobs are made of. Only the first three have no default: a host knows them, this module cannot. */
@@ -22,7 +24,11 @@ export interface AppOptions {
   readonly redis?: Redis;
   readonly post?: PostToPeer;
   readonly sources?: readonly Source[];
+  /** The sources reached over a family, whatever `IP_FAMILY` says. Only those of `IP_FAMILY` where `sources` is given. */
+  readonly sourcesOf?: (family: IpFamily) => readonly Source[];
   readonly host?: Host;
+  /** Whether the calls of a round are spread over time, for a host behind a home router. Default false. */
+  readonly spread?: boolean;
 }
 
 /** What a job may use. Each takes the part that it needs. */
@@ -52,7 +58,7 @@ export interface App {
 export function createApp(options: AppOptions): App {
   const parts = createParts(options);
   return {
-    sync: (event, invocation) => runSync(event, invocation, parts),
+    sync: (event, invocation) => runSync(event, invocation, syncParts(parts)),
     ipCheck: (event, invocation) => runIpCheck(event, invocation, parts),
     producerNotify: (event, invocation) => runProducerNotify(event, invocation, parts),
     close: () => parts.redis.close(),
@@ -62,6 +68,16 @@ export function createApp(options: AppOptions): App {
 /** Makes what the options leave open. A function of its own so that the bundle of one job does not carry the others. */
 export function createParts(options: AppOptions): AppParts {
   const { config } = options;
+  const { bindAddress } = config.peers;
+  const makeSources = (family: IpFamily) =>
+    createSources(config.ip.sources, {
+      family,
+      allow: config.ip.allowCidrs,
+      version: VERSION,
+      bindAddress: bindAddress !== undefined && familyOf(bindAddress) === family ? bindAddress : undefined,
+    });
+  const sources = options.sources ?? makeSources(config.ip.family);
+  const others = (family: IpFamily) => (options.sources === undefined ? makeSources(family) : []);
   const policy = createAddressPolicy({
     defaultPort: config.peers.port,
     allow: config.peers.allowCidrs,
@@ -78,19 +94,27 @@ export function createParts(options: AppOptions): AppParts {
         policy,
         version: VERSION,
         sign: createSigner(config.signing.keys),
-        bindAddress: config.peers.bindAddress,
+        bindAddress,
       }),
-    sources:
-      options.sources ??
-      createSources(config.ip.sources, {
-        family: config.ip.family,
-        allow: config.ip.allowCidrs,
-        version: VERSION,
-        bindAddress: config.peers.bindAddress,
-      }),
+    sources,
+    sourcesOf: options.sourcesOf ?? ((family) => (family === config.ip.family ? sources : others(family))),
+    spread: options.spread ?? false,
     host: options.host ?? systemHost,
     keys: createKeys(config.redis.prefix),
     policy,
+  };
+}
+
+/**
+ * What a round takes of the parts: a store of its own for each invocation, instead of the way to Redis. A function of its
+ * own so that only the bundle of `sync` carries the store of rounds.
+ */
+export function syncParts({ redis, keys, ...parts }: AppParts): SyncParts {
+  const { config, host } = parts;
+  return {
+    ...parts,
+    openRoundStore: ({ signal }) =>
+      createRoundStore({ redis, keys, localUuid: config.localUuid, host, signal }),
   };
 }
 

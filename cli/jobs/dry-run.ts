@@ -40,7 +40,7 @@ export async function dryRunSync(context: Context, parts: AppParts): Promise<Exi
     ({ state, health, address }) => {
       const parsed = policy.parse(address);
       if (state === 'unusable' || state === 'self' || 'refused' in parsed) return state;
-      return isDue(health, parsed.address.key, time) ? undefined : 'not due';
+      return isDue(health, time) ? undefined : 'not due';
     },
   );
   return show(context, 'consumer', plan, {

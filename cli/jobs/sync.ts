@@ -1,4 +1,4 @@
-import type { AppParts } from '../../lib/app.ts';
+import { type AppParts, syncParts } from '../../lib/app.ts';
 import { runSync } from '../../lib/sync/round.ts';
 import { countOf } from '../../report/read/fields.ts';
 import { type Context, withParts } from '../context.ts';
@@ -39,7 +39,7 @@ async function syncHere({ terminal }: Context, parts: AppParts) {
   });
   try {
     return await runHere({ terminal, host }, (invocation) =>
-      runSync(SCHEDULED, invocation, { ...parts, post: counting(parts.post, progress) }),
+      runSync(SCHEDULED, invocation, syncParts({ ...parts, post: counting(parts.post, progress) })),
     );
   } finally {
     progress.end();

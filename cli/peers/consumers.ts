@@ -51,7 +51,7 @@ const CONSUMERS: Listing<ConsumerRow> = {
           lastOk: health.lastOk,
           lastError: health.lastError,
           lastFail: health.lastFail,
-          failures: health.failures ?? 0,
+          failures: health.fails ?? 0,
           rttMs: health.rtt,
           recent: health.recent,
         }),

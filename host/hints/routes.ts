@@ -12,14 +12,11 @@ export interface DefaultRoute {
   readonly metric: number;
 }
 
-/** Not `/proc/net`: the systemd unit leaves a process nothing of `/proc` but processes (`ProcSubset=pid`). */
-const PROC_NET = '/proc/self/net';
-
 /** Flags of a route, from Linux's route.h. */
 const UP = 0x1;
 const REJECT = 0x200;
 
-/** The default routes in Linux's table (`route` in `/proc/net`). Lines that cannot be read are passed over. */
+/** The default routes in Linux's `/proc/net/route`. Lines that cannot be read are passed over. */
 export function parseRoutes4(text: string): DefaultRoute[] {
   return text.split('\n').flatMap((line) => {
     const [name = '', destination, next = '', flags = '', , , metric = '', mask] = line.split(/\s+/);
@@ -31,7 +28,7 @@ export function parseRoutes4(text: string): DefaultRoute[] {
   });
 }
 
-/** The default routes in Linux's table (`ipv6_route` in `/proc/net`). Lines that cannot be read are passed over. */
+/** The default routes in Linux's `/proc/net/ipv6_route`. Lines that cannot be read are passed over. */
 export function parseRoutes6(text: string): DefaultRoute[] {
   return text.split('\n').flatMap((line) => {
     const [destination, length, , , next = '', metric = '', , , flags = '', name = ''] = line
@@ -65,8 +62,8 @@ export async function readDefaultRoutes(family: IpFamily): Promise<DefaultRoute[
   try {
     if (process.platform === 'linux') {
       return family === 4
-        ? parseRoutes4(await readFile(`${PROC_NET}/route`, 'utf8'))
-        : parseRoutes6(await readFile(`${PROC_NET}/ipv6_route`, 'utf8'));
+        ? parseRoutes4(await readFile('/proc/net/route', 'utf8'))
+        : parseRoutes6(await readFile('/proc/net/ipv6_route', 'utf8'));
     }
     if (process.platform !== 'darwin') return [];
     const args = ['-n', 'get', ...(family === 6 ? ['-inet6'] : []), 'default'];

@@ -70,8 +70,7 @@ const MORE_GENERIC: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Who runs a source: its registrable domain. An IP literal is its own operator; on this machine, where tests and
- * development have theirs, each port is one.
+ * Who runs a source: its registrable domain. An IP literal is its own operator, port included.
  *
  * The domain is the last two labels, or the last three where the second is one under which a country registers names. That
  * is right for common names and not for all: the whole list of public suffixes would be a third of a function's bundle.
@@ -79,8 +78,7 @@ const MORE_GENERIC: Readonly<Record<string, readonly string[]>> = {
  * way round: fewer voices, not more.
  */
 function operatorOf({ hostname, host }: URL): string {
-  if (isLoopback(hostname)) return host;
-  if (parseIp(hostname.replace(/^\[|\]$/g, '')) !== undefined) return hostname;
+  if (parseIp(hostname.replace(/^\[|\]$/g, '')) !== undefined) return host;
   const labels = hostname.replace(/\.$/, '').split('.');
   const [country = '', second = ''] = labels.toReversed();
   const generic = [...GENERIC, ...(MORE_GENERIC[country] ?? [])];

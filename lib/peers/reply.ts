@@ -1,5 +1,5 @@
 import type { Address, AddressPolicy } from './address.ts';
-import { parseIp } from './ip-space.ts';
+import { type Ip, parseIp } from './ip-space.ts';
 import { parsePeerRecord } from './registry.ts';
 import { parseUuid, type Uuid } from './uuid.ts';
 
@@ -24,6 +24,8 @@ export interface SyncReply {
   readonly names?: Uuid | 'unreadable';
   /** In the peer's order, each uuid once (the first), at most `MAX_HEARD`. */
   readonly heard: readonly Heard[];
+  /** What the peer says about us; absent if it says nothing usable. */
+  readonly you?: { readonly ip?: Ip; readonly answers?: boolean };
   /** Entries of `consumers` that were not taken: malformed, repeated, at an address that we do not call, or too many. */
   readonly skipped: number;
 }
@@ -38,9 +40,25 @@ export function parseSyncReply(body: Buffer, policy: AddressPolicy): SyncReply {
   const reply = parseObject(body);
   if (reply === undefined) return NOTHING;
   const claimed = own(reply, 'uuid');
-  const consumers = parseConsumers(own(reply, 'consumers'), policy);
-  if (claimed === undefined || claimed === null) return consumers;
-  return { names: parseUuid(claimed) ?? 'unreadable', ...consumers };
+  const you = parseYou(own(reply, 'you'));
+  return {
+    ...(claimed === undefined || claimed === null ? {} : { names: parseUuid(claimed) ?? 'unreadable' }),
+    ...(you === undefined ? {} : { you }),
+    ...parseConsumers(own(reply, 'consumers'), policy),
+  };
+}
+
+/** An address of ours may come mapped into IPv6, as a server on a dual-stack socket sees it. */
+const MAPPED = /^::ffff:(?=\d+\.)/i;
+
+function parseYou(you: unknown): SyncReply['you'] {
+  if (!isObject(you)) return undefined;
+  const [seen, answers] = [own(you, 'ip'), own(you, 'answers')];
+  const ip = parseIp(typeof seen === 'string' ? seen.replace(MAPPED, '') : seen);
+  return {
+    ...(ip === undefined ? {} : { ip }),
+    ...(typeof answers === 'boolean' ? { answers } : {}),
+  };
 }
 
 function parseConsumers(consumers: unknown, policy: AddressPolicy): Pick<SyncReply, 'heard' | 'skipped'> {

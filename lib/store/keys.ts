@@ -11,12 +11,16 @@ export interface Keys {
   readonly producers: string;
   /** hash uuid → JSON; we. What our probes found. */
   readonly health: string;
-  /** hash uuid → JSON; we. Consumers that we only heard of. */
+  /** set of uuids; the API adds who called while we did not hold it alive, a round takes them out. */
+  readonly called: string;
+  /** hash slot → JSON; we. Consumers that we only heard of. Also `secret`, from which slots are drawn. */
   readonly candidates: string;
-  /** hash `<shard>/<of>` → opaque cursor; we. Also `health`, the clean-up's cursor. */
+  /** hash `<shard>/<of>` → where that part of a round stands; we. Also `probed`, and `health`, the clean-up's cursor. */
   readonly cursor: string;
   /** stream, about 500 entries; we. A summary a round and shard. */
   readonly rounds: string;
+  /** string, JSON; we. What an API may answer to `/sync`. */
+  readonly reply: string;
   /** hash; we. The register: the current IP with its epoch, and the state of the checks. */
   readonly ip: string;
   /** stream, about 1,000 entries; we. Changes of the IP and how they were delivered. */
@@ -39,9 +43,11 @@ export function createKeys(prefix: string): Keys {
     consumers: `${prefix}consumers`,
     producers: `${prefix}producers`,
     health: `${prefix}consumers:health`,
+    called: `${prefix}consumers:called`,
     candidates: `${prefix}consumers:candidates`,
     cursor: `${prefix}sync:cursor`,
     rounds: `${prefix}sync:rounds`,
+    reply: `${prefix}sync:reply`,
     ip: `${prefix}ip`,
     ipHistory: `${prefix}ip:history`,
     deliveries: `${prefix}deliveries`,

@@ -1,205 +1,168 @@
-import { RedisReplyError } from '../errors.ts';
-import { parseUuid } from '../peers/uuid.ts';
-import type { Reply, ScriptCall } from '../redis/redis.ts';
-import { candidatesPart } from './budget.ts';
-import {
-  type Candidate,
-  chooseCandidates,
-  DROPPED_AFTER_FAILURES,
-  encodeCandidate,
-  MOST_PROMOTIONS,
-  type UselessCandidate,
-} from './candidate.ts';
-import type { RoundContext } from './context.ts';
-import { decodeHealth, encodeHealth, nextHealth, stateOf } from './health.ts';
-import { type Answer, type ProbeResult, readAnswer } from './outcome.ts';
-import { SETTLE_CANDIDATES } from './settle.lua.ts';
+import type { Host } from '../host.ts';
+import type { Address, AddressPolicy } from '../peers/address.ts';
+import { networkOf } from '../peers/network.ts';
+import type { Uuid } from '../peers/uuid.ts';
+import type { HealthRecord } from '../store/health-record.ts';
+import type { Candidate, ConsumerEntry, Discovery } from '../store/rounds.ts';
+import { type Answer, resultFor } from './answer.ts';
+import type { Round } from './context.ts';
+import { aboutAddress, healthAfterAnswer, stateOf } from './health.ts';
+import type { FailedCall } from './witness.ts';
 
-/** What becomes of a candidate. `move` names what the dead consumer's entry and health must still be. */
-type Fate =
-  | { readonly kind: 'promote'; readonly result: ProbeResult }
-  | ({ readonly kind: 'move'; readonly result: ProbeResult } & DeadConsumer)
-  | { readonly kind: 'keep' | 'drop' };
+/** Most candidates that a round probes, and of those in one /24 (v6: /32). */
+export const MOST_CANDIDATE_PROBES = 200;
+const MOST_IN_NETWORK = 20;
+const NETWORK_BITS = { 4: 24, 6: 32 } as const;
+/** Most candidates that become consumers in one round. */
+export const MOST_PROMOTIONS = 50;
+/** Of a limited budget, what candidates may take: strangers who tell of many must not keep us from those we know. */
+const BUDGET_SHARE = 0.1;
 
-/** The consumer that a candidate would move: its field in `consumers`, what stands there, and its health. */
-interface DeadConsumer {
-  readonly field: string;
-  readonly raw: string;
-  readonly health: string;
-}
-
-/** A candidate that is worth a probe: of an unknown uuid, or of one whose consumer is dead at another address. */
-interface Probed extends Candidate {
-  readonly dead?: DeadConsumer;
+/** A candidate that is worth a probe. `dead` is the consumer that it would move, if there is one of its uuid. */
+interface Probed {
+  readonly candidate: Candidate;
+  readonly address: Address;
+  readonly dead?: ConsumerEntry;
 }
 
 /**
- * Probes candidates, given as the flat list that Redis holds. One becomes a consumer, or moves a dead one, only if what
- * answers at its address names that very uuid; a failure is counted, and the third drops it. If all fail because our own
- * network is down, nothing is counted.
- *
- * @throws RedisUnavailableError, RedisReplyError
+ * Probes candidates, drawn at random. One becomes a consumer, or moves a dead one, only if what answers at its address
+ * names that very uuid. Everything else is a failure, which counts only with a witness. Nothing of a candidate's reply but
+ * its uuid is believed.
  */
-export async function probeCandidates(flat: readonly Reply[], context: RoundContext): Promise<void> {
-  const { chosen, useless } = chooseCandidates(flat, { ...context, most: candidatesPart(context.budget) });
-  if (chosen.length + useless.length === 0) return;
-  const { wanted, superfluous } = await sortOut(chosen, context);
-  const answers = await callAll(wanted, context);
+export async function probeCandidates(candidates: readonly Candidate[], round: Round): Promise<Discovery[]> {
+  const { calls, store, policy, host, findings, witness, invocation, time } = round;
+  const most = Math.min(MOST_CANDIDATE_PROBES, Math.floor(calls.left * BUDGET_SHARE));
+  const { chosen, useless } = chooseCandidates(candidates, {
+    policy,
+    random: host.random,
+    most,
+    isOurs: round.isOurs,
+  });
+  const known =
+    chosen.length === 0 ? [] : await store.findConsumers(chosen.map(({ candidate }) => candidate.uuid));
+  const { wanted, superfluous } = sortOut(chosen, known, policy);
 
-  const fates = new Map<Probed, Fate>();
-  let verified = 0;
-  for (const candidate of wanted) {
-    const answer = answers.get(candidate.address.key) ?? { kind: 'unprobed' };
-    if (answer.kind === 'unprobed') continue;
-    if (answer.kind === 'answered' && answer.reply.names === candidate.uuid) {
-      verified += 1;
-      if (verified > MOST_PROMOTIONS) continue;
-      fates.set(
-        candidate,
-        candidate.dead === undefined
-          ? { kind: 'promote', result: answer.result }
-          : { kind: 'move', result: answer.result, ...candidate.dead },
-      );
-    } else {
-      const failures = candidate.record.failures + 1;
-      fates.set(candidate, { kind: failures < DROPPED_AFTER_FAILURES ? 'keep' : 'drop' });
-    }
+  const addresses = new Map(wanted.map(({ address }) => [address.key, address]));
+  calls.take(addresses.size);
+  const answers = new Map<string, Answer>();
+  const failures = new Map<string, FailedCall>();
+  await Promise.all(
+    [...addresses.values()].map(async (address) => {
+      const { answer, beganMs } = await calls.probe(address);
+      if (answer.kind === 'untried') return;
+      findings.tally.candidateProbes += 1;
+      answers.set(address.key, answer);
+      const error = answer.kind === 'failed' ? answer.error : 'wrong-identity';
+      failures.set(address.key, { ip: address.ip, error, beganMs });
+    }),
+  );
+
+  const verified: Probed[] = [];
+  const failed: Probed[] = [];
+  for (const probed of wanted) {
+    const answer = answers.get(probed.address.key);
+    if (answer?.kind === 'answered' && answer.reply.names === probed.candidate.uuid) verified.push(probed);
+    else if (answer !== undefined) failed.push(probed);
   }
-  if (verified > 0) context.progress.lastSuccessMs = context.host.monotonicMs();
-  else if (fates.size > 0 && (await context.outage.isOurs(context.invocation.signal))) fates.clear();
-  await settle(fates, [...useless, ...superfluous], context);
+  for (const { address } of verified) witness.answered(address.ip);
+  const failedCalls = failed.flatMap(({ address }) => failures.get(address.key) ?? []);
+  await witness.askSources(failedCalls, invocation.signal);
+
+  const nowMs = round.nowMs();
+  const healthOf = ({ candidate, address }: Probed): HealthRecord | undefined => {
+    const answer = answers.get(address.key);
+    const result =
+      answer === undefined || answer.kind === 'untried'
+        ? undefined
+        : resultFor(answer, candidate.uuid, false);
+    if (result === undefined || result.kind === 'failed') return undefined;
+    return healthAfterAnswer(undefined, result, { address: candidate.address, nowMs });
+  };
+  return [
+    ...verified.slice(0, MOST_PROMOTIONS).flatMap((probed): Discovery[] => {
+      const { candidate, dead } = probed;
+      const health = healthOf(probed);
+      if (health === undefined) return [];
+      if (dead === undefined) return [{ kind: 'promote', candidate, health }];
+      // The first home stays: who claims a uuid again and again must not make us forget where it belongs.
+      const home = dead.health?.home ?? dead.address;
+      const moved = { ...health, home, homeDue: nowMs + 2 * time.intervalMs };
+      return [{ kind: 'move', candidate, move: { field: dead.field, from: dead.address, health: moved } }];
+    }),
+    ...failed.flatMap(({ candidate, address }): Discovery[] => {
+      const call = failures.get(address.key);
+      const weight = call === undefined ? 'no-witness' : witness.weigh(call);
+      return weight.startsWith('no-') ? [] : [{ kind: 'failed', candidate, at: nowMs }];
+    }),
+    ...[...useless, ...superfluous].map((candidate): Discovery => ({ kind: 'drop', candidate })),
+  ];
+}
+
+/** Draws those that a round probes. What cannot be used, or is ourselves, is useless. */
+export function chooseCandidates(
+  candidates: readonly Candidate[],
+  {
+    policy,
+    random,
+    isOurs,
+    most,
+  }: {
+    policy: AddressPolicy;
+    random: Host['random'];
+    isOurs: (uuid: Uuid, address: Address) => boolean;
+    most: number;
+  },
+): { chosen: Probed[]; useless: Candidate[] } {
+  const chosen: Probed[] = [];
+  const useless: Candidate[] = [];
+  const inNetwork = new Map<string, number>();
+  for (const candidate of shuffled(candidates, random)) {
+    const parsed = policy.parse(candidate.address);
+    if ('refused' in parsed || isOurs(candidate.uuid, parsed.address)) {
+      useless.push(candidate);
+      continue;
+    }
+    const network = networkOf(parsed.address.ip, NETWORK_BITS);
+    const held = inNetwork.get(network) ?? 0;
+    if (chosen.length >= most || held >= MOST_IN_NETWORK) continue;
+    inNetwork.set(network, held + 1);
+    chosen.push({ candidate, address: parsed.address });
+  }
+  return { chosen, useless };
 }
 
 /** Parts those that are worth a probe from those about a consumer that is known there, or not dead where it is. */
-async function sortOut(
-  chosen: readonly Candidate[],
-  { redis, keys, policy, nowMs: now }: RoundContext,
-): Promise<{ wanted: Probed[]; superfluous: Candidate[] }> {
-  if (chosen.length === 0) return { wanted: [], superfluous: [] };
-  // The API may spell a UUID in capitals.
-  const fields = chosen.flatMap(({ uuid }) => [uuid, uuid.toUpperCase()]);
-  const [consumers, healths] = await redis.send(
-    [
-      ['HMGET', keys.consumers, ...fields],
-      ['HMGET', keys.health, ...fields],
-    ],
-    { repeatable: true },
-  );
-  if (consumers instanceof RedisReplyError) throw consumers;
-  if (healths instanceof RedisReplyError) throw healths;
-
-  const nowMs = now();
+function sortOut(
+  chosen: readonly Probed[],
+  known: readonly ConsumerEntry[],
+  policy: AddressPolicy,
+): { wanted: Probed[]; superfluous: Candidate[] } {
+  const byUuid = new Map(known.map((entry) => [entry.field.toLowerCase(), entry]));
   const wanted: Probed[] = [];
   const superfluous: Candidate[] = [];
-  for (const [index, candidate] of chosen.entries()) {
-    const at = [2 * index, 2 * index + 1].find((i) => typeof element(consumers, i) === 'string');
-    if (at === undefined) {
-      wanted.push(candidate);
-      continue;
-    }
-    const raw = String(element(consumers, at));
-    const health = element(healths, at);
-    const known = policy.parse(raw);
-    const dead =
-      'address' in known &&
-      known.address.key !== candidate.address.key &&
-      stateOf(decodeHealth(health, nowMs), known.address.key) === 'dead';
-    if (dead)
-      wanted.push({
-        ...candidate,
-        dead: { field: fields[at] ?? candidate.uuid, raw, health: String(health) },
-      });
-    else superfluous.push(candidate);
+  for (const probed of chosen) {
+    const entry = byUuid.get(probed.candidate.uuid);
+    if (entry === undefined) wanted.push(probed);
+    else if (isDeadElsewhere(entry, probed.address, policy)) wanted.push({ ...probed, dead: entry });
+    else superfluous.push(probed.candidate);
   }
   return { wanted, superfluous };
 }
 
-function element(reply: Reply | undefined, index: number): Reply | undefined {
-  return Array.isArray(reply) ? reply[index] : undefined;
+function isDeadElsewhere(entry: ConsumerEntry, address: Address, policy: AddressPolicy): boolean {
+  const known = policy.parse(entry.address);
+  if ('refused' in known || known.address.key === address.key) return false;
+  return stateOf(aboutAddress(entry.health, entry.address, known.address, policy)) === 'dead';
 }
 
-/** One call an address, however many candidates are there. */
-async function callAll(wanted: readonly Probed[], context: RoundContext): Promise<Map<string, Answer>> {
-  const { pool, probe, policy, tally, heard, budget, isOurs } = context;
-  const answers = new Map<string, Answer>();
-  const addresses = new Map(wanted.map((candidate) => [candidate.address.key, candidate]));
-  budget.take(addresses.size);
-  await Promise.all(
-    [...addresses.values()].map(({ address, record }) =>
-      pool.run(async () => {
-        tally.candidateProbes += 1;
-        const answer = readAnswer(await probe(address), policy);
-        answers.set(address.key, answer);
-        const names = answer.kind === 'answered' ? answer.reply.names : undefined;
-        if (names === undefined || names === 'unreadable' || isOurs(names, address)) return;
-        const expected = wanted.some(({ uuid, address: { key } }) => uuid === names && key === address.key);
-        const from = parseUuid(record.from);
-        if (!expected && from !== undefined) heard.add({ uuid: names, address, raw: address.key, from });
-      }),
-    ),
-  );
-  return answers;
-}
-
-async function settle(
-  fates: ReadonlyMap<Probed, Fate>,
-  useless: readonly UselessCandidate[],
-  context: RoundContext,
-): Promise<void> {
-  if (fates.size + useless.length === 0) return;
-  const { keys, hold, part, tally } = context;
-  const call: ScriptCall = {
-    script: SETTLE_CANDIDATES,
-    keys: [keys.lease(`sync:${part.shard}`), keys.consumers, keys.health, keys.candidates],
-    args: [
-      hold.token,
-      ...[...fates].flatMap(([candidate, fate]) => fateArgs(candidate, fate, context)),
-      ...useless.flatMap(({ uuid, json }) => ['drop', uuid, json, '', '', '', '', '']),
-    ],
-  };
-  const reply = await hold.send(call, (answer) => element(answer, 0) === 1);
-  const promoted = lengthOf(element(reply, 1));
-  const moved = lengthOf(element(reply, 2));
-  tally.promoted += promoted;
-  tally.moved += moved;
-  tally.states.alive += promoted + moved;
-}
-
-function fateArgs(candidate: Probed, fate: Fate, { nowMs: now, host, time }: RoundContext): string[] {
-  const { uuid, json, address, record } = candidate;
-  const nowMs = now();
-  const healthAfter = (result: ProbeResult) =>
-    encodeHealth(
-      nextHealth(undefined, result, {
-        address: address.key,
-        nowMs,
-        intervalMs: time.intervalMs,
-        random: host.random(),
-      }),
-    );
-  switch (fate.kind) {
-    case 'promote':
-      return ['promote', uuid, json, record.address, healthAfter(fate.result), '', '', ''];
-    case 'move':
-      return [
-        'move',
-        uuid,
-        json,
-        record.address,
-        healthAfter(fate.result),
-        fate.field,
-        fate.raw,
-        fate.health,
-      ];
-    case 'keep': {
-      const failed = { ...record, at: nowMs, failures: record.failures + 1 };
-      return ['keep', uuid, json, encodeCandidate(failed), '', '', '', ''];
-    }
-    case 'drop':
-      return ['drop', uuid, json, '', '', '', '', ''];
+/** Fisher-Yates. */
+function shuffled<Item>(items: readonly Item[], random: Host['random']): Item[] {
+  const mixed = [...items];
+  for (let i = mixed.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    const [a, b] = [mixed[i], mixed[j]];
+    if (a !== undefined && b !== undefined) [mixed[i], mixed[j]] = [b, a];
   }
-}
-
-function lengthOf(reply: Reply | undefined): number {
-  return Array.isArray(reply) ? reply.length : 0;
+  return mixed;
 }

@@ -1,7 +1,11 @@
-/** Runs jobs in the order they came, at most so many at a time. One pool serves all open pages. */
+import type { Host } from '../host.ts';
+
+/** Runs jobs in the order they came, at most so many at a time, and at most one each `everyMs`. */
 export interface Pool {
   /** Whether the job ran: false if the gate was closed when its turn came. Rejects only if the job does. */
   run(job: () => Promise<void>): Promise<boolean>;
+  /** This machine is short of something: starts nothing for a second, and from then on half as many at a time. */
+  slowDown(): void;
 }
 
 interface Waiting {
@@ -10,14 +14,39 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** `gate` is asked right before each job starts; what it refuses is not started later either. */
-export function createPool(limit: number, gate: () => boolean | Promise<boolean>): Pool {
+export interface PoolOptions {
+  readonly limit: number;
+  /** Asked right before each job starts; what it refuses is not started later either. */
+  readonly gate: () => boolean | Promise<boolean>;
+  /** 0: as fast as they come. */
+  readonly everyMs: number;
+  readonly host: Pick<Host, 'monotonicMs' | 'sleep'>;
+  /** Once aborted nobody waits for a turn any more. */
+  readonly signal: AbortSignal;
+}
+
+const PAUSE_MS = 1_000;
+
+export function createPool({ limit: most, gate, everyMs, host, signal }: PoolOptions): Pool {
   const waiting = createQueue<Waiting>();
+  let limit = most;
   let workers = 0;
+  let nextMs = Number.NEGATIVE_INFINITY;
+  let pausedUntilMs = Number.NEGATIVE_INFINITY;
+
+  /** How long until the next job may start. Takes its turn. */
+  const turnInMs = () => {
+    const nowMs = host.monotonicMs();
+    const turnMs = Math.max(nowMs, nextMs, pausedUntilMs);
+    nextMs = turnMs + everyMs;
+    return turnMs - nowMs;
+  };
 
   const work = async () => {
     for (let entry = waiting.take(); entry !== undefined; entry = waiting.take()) {
       try {
+        const inMs = everyMs > 0 || pausedUntilMs > 0 ? turnInMs() : 0;
+        if (inMs > 0) await host.sleep(inMs, signal);
         const answer = gate();
         // No await where none is needed: what the gate said has to be true when the job starts.
         const open = typeof answer === 'boolean' ? answer : await answer;
@@ -26,6 +55,7 @@ export function createPool(limit: number, gate: () => boolean | Promise<boolean>
       } catch (error) {
         entry.reject(error);
       }
+      if (workers > limit) break;
     }
     workers -= 1;
   };
@@ -38,6 +68,12 @@ export function createPool(limit: number, gate: () => boolean | Promise<boolean>
         workers += 1;
         void work();
       }),
+    slowDown() {
+      const nowMs = host.monotonicMs();
+      if (nowMs < pausedUntilMs) return;
+      pausedUntilMs = nowMs + PAUSE_MS;
+      limit = Math.max(1, Math.floor(limit / 2));
+    },
   };
 }
 

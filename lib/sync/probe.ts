@@ -1,79 +1,70 @@
-import type { RoundContext } from './context.ts';
-import { nextHealth } from './health.ts';
-import { type Answer, readAnswer, resultFor } from './outcome.ts';
-import type { AddressGroup, Page } from './pages.ts';
+import type { HealthError } from '../store/health-record.ts';
+import { type Answer, resultFor } from './answer.ts';
+import type { Round } from './context.ts';
+import type { AddressGroup, Entry } from './page.ts';
 
-/** What the probes of one page came to. Each address counts once. */
-export interface PageProbes {
-  readonly succeeded: number;
-  readonly failed: number;
-  /** Whether every due address was probed. If not, the round stopped before. */
-  readonly finished: boolean;
+/** What the calls to one address came to. */
+export interface Probed {
+  readonly group: AddressGroup;
+  /** When the first call began, by the monotonic clock. */
+  readonly beganMs: number;
+  readonly first: Answer;
+  /** Of the second call, where there was one. `untried` if one was wanted and could not be made. */
+  readonly second?: Answer;
 }
+
+/** Failures of the network, which a second call may not find again. */
+const PASSING: readonly HealthError[] = ['timeout', 'refused', 'reset', 'unreachable'];
 
 /**
- * Probes the due addresses of a page, and puts the new record into each entry that the answer speaks about: the due
- * ones, and one that names itself although it was not due.
+ * Calls an address once; and a second time, 3 s later, if somebody there has answered before and is not dead, and the
+ * call failed by the network, or if this machine could not make it.
  */
-export async function probePage(page: Page, context: RoundContext): Promise<PageProbes> {
-  const counts = { succeeded: 0, failed: 0 };
-  let started = false;
-  await Promise.all(
-    page.due.map((group) =>
-      context.pool.run(async () => {
-        if (!started) page.began.ms = context.host.monotonicMs();
-        started = true;
-        context.tally.probes += 1;
-        const answer = readAnswer(await context.probe(group.address), context.policy);
-        if (answer.kind === 'unprobed') return;
-        const succeeded = applyAnswer(answer, group, context);
-        counts[succeeded ? 'succeeded' : 'failed'] += 1;
-        if (succeeded) context.progress.lastSuccessMs = context.host.monotonicMs();
-      }),
-    ),
-  );
-  return { ...counts, finished: counts.succeeded + counts.failed === page.due.length };
-}
-
-/** Answers whether anybody at the address was found alive. */
-function applyAnswer(
-  answer: Exclude<Answer, { kind: 'unprobed' }>,
-  { address, entries }: AddressGroup,
-  context: RoundContext,
-): boolean {
-  const { host, time } = context;
-  const names = answer.kind === 'answered' ? answer.reply.names : undefined;
-  let succeeded = false;
-  for (const entry of entries) {
-    if (!entry.due && entry.record.uuid !== names) continue;
-    const result = resultFor(answer, entry.record.uuid);
-    succeeded ||= result.kind !== 'failed';
-    entry.next = nextHealth(entry.health, result, {
-      address: address.key,
-      nowMs: context.nowMs(),
-      intervalMs: time.intervalMs,
-      random: host.random(),
-    });
-  }
-  if (answer.kind === 'answered') listen(answer, { address, entries }, context);
-  return succeeded;
-}
-
-/** Takes note of whom the answer tells about: whoever named itself, if it is not whom we expected, or those it introduces. */
-function listen(
-  { reply }: Extract<Answer, { kind: 'answered' }>,
-  { address, entries }: AddressGroup,
-  { heard, isOurs }: RoundContext,
-): void {
-  const { names } = reply;
-  const teacher = entries.find(({ record }) => names === undefined || record.uuid === names)?.record.uuid;
-  if (teacher !== undefined) {
-    for (const told of reply.heard) {
-      if (!isOurs(told.uuid, told.address)) heard.add({ ...told, from: teacher });
+export async function probeGroup(group: AddressGroup, round: Round): Promise<Probed> {
+  const { calls, witness } = round;
+  const { tally } = round.findings;
+  const { address } = group;
+  const { answer: first, beganMs } = await calls.probe(address);
+  if (first.kind === 'untried' && !first.local) return { group, beganMs, first };
+  tally.probes += 1;
+  if (first.kind !== 'untried') {
+    const succeeded = isAlive(first, group);
+    if (succeeded) witness.answered(address.ip);
+    if (group.entries.some(({ due, health }) => due && health?.state !== 'dead')) {
+      witness.tried(address.ip, !succeeded);
     }
-    return;
+    if (succeeded || first.kind === 'answered' || !PASSING.includes(first.error))
+      return { group, beganMs, first };
+    if (!group.entries.some(wantsSecond)) return { group, beganMs, first };
   }
-  const from = entries[0]?.record.uuid;
-  if (names === undefined || names === 'unreadable' || from === undefined || isOurs(names, address)) return;
-  heard.add({ uuid: names, address, raw: address.key, from });
+  const again = await calls.probeAgain(address);
+  if (again.answer.kind !== 'untried') {
+    tally.secondProbes += 1;
+    if (isAlive(again.answer, group)) witness.answered(address.ip);
+  }
+  return {
+    group,
+    beganMs: first.kind === 'untried' ? again.beganMs : beganMs,
+    first,
+    second: again.answer,
+  };
+}
+
+/** What the calls say about one consumer at the address. */
+export function answerFor({ first, second }: Probed, entry: Entry): Answer {
+  if (second === undefined) return first;
+  // Without a second call there is no verdict on one that has answered before.
+  return second.kind === 'untried' && !wantsSecond(entry) ? first : second;
+}
+
+/** Whether one failure by the network is not enough for a verdict: it has answered before, and is not dead. */
+function wantsSecond({ due, health }: Entry): boolean {
+  return due && health?.lastOk !== undefined && health.state !== 'dead';
+}
+
+function isAlive(answer: Answer, { entries }: AddressGroup): boolean {
+  if (answer.kind !== 'answered') return false;
+  return entries.some(
+    ({ record, health }) => resultFor(answer, record.uuid, health?.named === true).kind !== 'failed',
+  );
 }

@@ -1,40 +1,20 @@
+import { randomUUID } from 'node:crypto';
 import type { Config } from '../config.ts';
-import type { Host, Invocation, Invoke, Log } from '../host.ts';
-import type { Source } from '../ip/vote.ts';
-import { type Address, type AddressPolicy, addressKey } from '../peers/address.ts';
-import { parseIp } from '../peers/ip-space.ts';
-import type { PostToPeer } from '../peers/post.ts';
+import type { Invocation, Log } from '../host.ts';
 import type { Uuid } from '../peers/uuid.ts';
-import { createRedisClock, type RedisClock } from '../redis/clock.ts';
-import type { Redis, Reply } from '../redis/redis.ts';
-import type { Keys } from '../store/keys.ts';
-import { createBudget } from './budget.ts';
+import { pageAt } from '../store/part-state.ts';
+import type { OpenedRound, RoundStore } from '../store/rounds.ts';
 import { probeCandidates } from './candidates.ts';
-import { createGate, createProbe, createProgress, type Part, type RoundContext } from './context.ts';
-import { parseSyncEvent } from './event.ts';
-import { createHeardBuffer } from './heard.ts';
-import { keepLease } from './hold.ts';
-import { type OpenRound, openRound } from './open.ts';
-import { createOutageCheck } from './outage.ts';
-import { createPool } from './pool.ts';
-import { otherShards } from './shard.ts';
+import { createRound, type Part, type Round, type SyncParts } from './context.ts';
+import { parseSyncEvent, type SyncEvent } from './event.ts';
+import { tellCourse } from './news.ts';
+import { type Page, planPage, selectEntries } from './page.ts';
+import { otherShards, shardCount } from './shard.ts';
 import { createTally, type RoundSummary, type StopReason, type Tally } from './summary.ts';
-import { walkPages } from './walk.ts';
+import { type Walked, walkPages } from './walk.ts';
 
+export type { SyncParts } from './context.ts';
 export type { RoundSummary } from './summary.ts';
-
-/** What a round needs. */
-export interface SyncParts {
-  readonly config: Config;
-  readonly redis: Redis;
-  readonly keys: Keys;
-  readonly policy: AddressPolicy;
-  readonly post: PostToPeer;
-  readonly sources: readonly Source[];
-  readonly invoke: Invoke;
-  readonly host: Host;
-  readonly log: Log;
-}
 
 /**
  * One round of synchronization, or the shard of one that the event names: calls every consumer that is due, writes what
@@ -49,114 +29,189 @@ export async function runSync(
   invocation: Invocation,
   parts: SyncParts,
 ): Promise<RoundSummary> {
-  const { host, log } = parts;
+  const { config, host, log } = parts;
   const asked = parseSyncEvent(event);
   const startedMs = host.monotonicMs();
-  const tally = createTally();
-  const redis = countCommands(parts.redis, tally);
-  const clock = createRedisClock(host);
-  const summarize = (
-    part: Part,
-    end: { complete: boolean; inconclusive: boolean; stopped?: StopReason },
-    resumed = false,
-  ) =>
-    ({
-      round: part.round,
-      shard: part.shard,
-      of: part.of,
-      at: part.at,
-      ...end,
-      resumed,
-      ...tally,
-      durationMs: Math.round(host.monotonicMs() - startedMs),
-    }) satisfies RoundSummary;
-
-  const opened = await openRound(asked, invocation, { ...parts, redis, clock });
-  if (opened.kind === 'skipped') {
-    log.info('The round does nothing', { reason: opened.reason, shard: opened.part.shard });
-    return summarize(opened.part, { complete: false, inconclusive: false, stopped: opened.reason });
-  }
-  if (opened.unusable.length > 0) {
-    log.warn('Keys of another type than ours were left alone; delete or rename them', {
-      keys: opened.unusable,
-    });
-  }
-
-  const context = createContext(opened, { invocation, redis, clock, tally }, parts);
-  const { hold, progress, part } = context;
-  const resumed = opened.start.passAt < part.at;
-  const summarizeEnd = ({ complete }: { complete: boolean }) => {
-    const { stopped, inconclusive } = progress;
-    return summarize(
-      part,
-      { complete, inconclusive, ...(stopped === undefined ? {} : { stopped }) },
-      resumed,
-    );
-  };
+  const store = parts.openRoundStore(invocation);
   try {
-    const starting = part.shard === 0 ? startShards(part, parts, tally) : undefined;
-    let failure: unknown;
-    try {
-      await probeCandidates(opened.candidates, context);
-    } catch (error) {
-      failure = error;
-      progress.stop('error');
+    const opened = await store.openRound({
+      shard: asked.kind === 'shard' ? asked.shard : 0,
+      ...(asked.kind === 'shard' ? { begun: { at: asked.at, withinMs: config.sync.intervalMs } } : {}),
+    });
+    const part = partOf(asked, invocation, opened, store, config);
+    if (typeof opened === 'string') {
+      log.info(SKIPPED[opened], { shard: part.shard });
+      return summarize(part, { stopped: opened, store, tookMs: host.monotonicMs() - startedMs });
     }
-    await starting;
-    const end = await walkPages(opened.start, context, (walked) => summarizeEnd(walked));
-    const { self: _, repeated: __, ...unusable } = tally.skipped;
-    if (Object.keys(unusable).length > 0) {
-      log.warn('Entries that cannot be used were skipped', { key: parts.keys.consumers, reasons: unusable });
-    }
-    if (progress.stopped === 'error') throw failure ?? end.failure;
-    return summarizeEnd(end);
+    warnOfUnusable(log, opened.unusable);
+    const round = createRound(part, opened, store, invocation, parts);
+    return await carryOut(round, opened, parts, startedMs);
   } finally {
-    await hold.end();
+    await store.close();
   }
 }
 
-function createContext(
-  { part, token, takenMs, ownIps }: OpenRound,
-  run: { invocation: Invocation; redis: Redis; clock: RedisClock; tally: Tally },
-  { config, keys, policy, post, sources, host, log }: SyncParts,
-): RoundContext {
-  const { localUuid, sync, peers } = config;
-  const { invocation, redis, clock } = run;
-  const hold = keepLease({ redis, host, clock }, { key: keys.lease(`sync:${part.shard}`), token, takenMs });
-  let notBeforeMs = part.at;
-  const nowMs = () => Math.max(clock.nowMs(), notBeforeMs);
-  const progress = createProgress();
-  const gate = createGate({ invocation, hold, progress, timeoutMs: sync.timeoutMs });
+const SKIPPED = {
+  held: 'Another round is running, so this one does nothing',
+  late: 'This shard belongs to a round that began too long ago, so it does nothing',
+};
+
+/** A round is called after the run that began it, if that has a name which can be handed on. */
+function partOf(
+  event: SyncEvent,
+  { requestId }: Invocation,
+  opened: OpenedRound | 'held' | 'late',
+  store: RoundStore,
+  { sync }: Config,
+): Part {
+  if (event.kind === 'shard') return { round: event.round, shard: event.shard, of: event.of, at: event.at };
+  const maxShards = sync.functionName === undefined ? 1 : sync.maxShards;
+  const consumers = typeof opened === 'string' ? 0 : opened.consumers;
   return {
-    ...run,
-    nowMs,
-    afterNowMs() {
-      notBeforeMs = nowMs() + 1;
-      return notBeforeMs;
-    },
-    config,
-    keys,
-    policy,
-    host,
-    log,
-    part,
-    time: { at: part.at, intervalMs: sync.intervalMs },
-    hold,
-    progress,
-    gate,
-    pool: createPool(sync.concurrency, gate),
-    budget: createBudget(sync.maxProbes, part),
-    heard: createHeardBuffer(host.random),
-    outage: createOutageCheck(sources, host),
-    isOurs: ownPeer(localUuid, ownIps, peers.port),
-    probe: createProbe(post, { localUuid, timeoutMs: sync.timeoutMs, signal: invocation.signal }),
+    round: /^[\x21-\x7e]{1,128}$/.test(requestId) ? requestId : randomUUID(),
+    at: typeof opened === 'string' ? store.nowMs() : opened.at,
+    shard: 0,
+    of: shardCount(consumers, { ...sync, maxShards }),
   };
 }
 
-function ownPeer(localUuid: Uuid, ownIps: readonly Reply[], port: number) {
-  const ips = ownIps.map(parseIp).filter((ip) => ip !== undefined);
-  const own = new Set(ips.map((ip) => addressKey(ip, port)));
-  return (uuid: Uuid, address: Address) => uuid === localUuid || own.has(address.key);
+/** Candidates and consumers are probed side by side; what is written last ends the round. */
+async function carryOut(
+  round: Round,
+  opened: OpenedRound,
+  parts: SyncParts,
+  startedMs: number,
+): Promise<RoundSummary> {
+  const { store, part, calls, findings, host } = round;
+  const { log } = parts;
+  const { tally, news, discoveries } = findings;
+  const state = opened.stateOf(part.of);
+  const start = state.position ?? pageAt('0', part.at);
+  const failures: unknown[] = [];
+  const noteFailure = (error: unknown) => {
+    failures.push(error);
+    calls.stop('error');
+  };
+
+  const starting = part.shard === 0 ? startShards(part, parts, tally) : undefined;
+  const probing = probeCandidates(opened.candidates, round).catch((error: unknown) => {
+    noteFailure(error);
+    return [];
+  });
+  let walked: Walked = { complete: false, rest: { health: [], state } };
+  try {
+    const called = await calledPage(opened.called, round);
+    walked = await walkPages(start, called, round);
+    if (walked.failure !== undefined) noteFailure(walked.failure);
+  } catch (error) {
+    noteFailure(error);
+  }
+  discoveries.push(...(await probing));
+  await starting;
+
+  const { rest } = walked;
+  const isComplete = () => walked.complete && calls.stopped === undefined;
+  const summaryNow = () =>
+    summarize(part, {
+      tally,
+      store,
+      complete: isComplete(),
+      resumed: start.passAt < part.at,
+      ...(calls.stopped === undefined ? {} : { stopped: calls.stopped }),
+      mirror: findings.mirror.result(),
+      tookMs: host.monotonicMs() - startedMs,
+    });
+  if (rest !== undefined) {
+    try {
+      const settled = await settle(round).catch((error: unknown): readonly string[] => {
+        noteFailure(error);
+        return [];
+      });
+      await learn(round, log);
+      const written = await store.writePage({
+        part,
+        nowMs: round.nowMs(),
+        state: rest.state,
+        health: rest.health.filter(({ field }) => !settled.includes(field)),
+        end: {
+          summary: withoutForgotten(summaryNow()),
+          ...(isComplete() || findings.introductions.full ? { reply: findings.introductions.result() } : {}),
+        },
+      });
+      if (written === 'lease-lost') calls.stop('lease');
+      else {
+        tally.forgotten = written.forgotten;
+        warnOfUnusable(log, written.unusable);
+      }
+    } catch (error) {
+      noteFailure(error);
+    }
+  }
+  news.tell(log);
+  tellCourse(log, {
+    outageBefore: state.outage,
+    outageNow: tally.inconclusive,
+    stopped: calls.stopped,
+    complete: isComplete(),
+  });
+  tellSkipped(log, tally);
+  if (failures.length > 0) throw failures[0];
+  return summaryNow();
+}
+
+/** Those that called us and whose time has not come: they are probed before the walk, which then passes them by. */
+async function calledPage(called: readonly Uuid[], round: Round): Promise<Page | undefined> {
+  if (called.length === 0) return undefined;
+  const { store, policy, isOurs, part, time, calls } = round;
+  const found = await store.findConsumers(called);
+  const waiting = found.filter(({ health }) => health?.due !== undefined && health.state === 'dead');
+  const skip = () => {};
+  const records = selectEntries(waiting, { policy, of: 1, shard: 0, isOurs, openFields: new Set(), skip });
+  const healths = new Map(waiting.map(({ field, health }) => [field, health]));
+  const dueNow = records.map(({ field }) => {
+    const health = healths.get(field);
+    if (health === undefined) return undefined;
+    const { due: _, ...rest } = health;
+    return rest;
+  });
+  const position = pageAt('0', part.at);
+  return planPage(records, dueNow, { policy, position, time, nowMs: round.nowMs(), take: calls.take, skip });
+}
+
+/** Writes what became of candidates and homes. Answers the fields of consumers whose health it has written. */
+async function settle({ store, findings, calls }: Round): Promise<readonly string[]> {
+  const { discoveries, tally, news } = findings;
+  const settled = await store.settle(discoveries);
+  if (settled === 'lease-lost') {
+    calls.stop('lease');
+    return [];
+  }
+  const { promoted, moved } = settled;
+  tally.promoted += promoted.length;
+  tally.moved += moved.length;
+  for (const discovery of discoveries) {
+    if (discovery.kind === 'promote' && promoted.includes(discovery.candidate.uuid)) {
+      tally.states.alive += 1;
+      news.add('joined', { uuid: discovery.candidate.uuid, address: discovery.health.address });
+    } else if ('move' in discovery && moved.includes(discovery.move.field)) {
+      if (discovery.kind === 'move' && tally.states.dead > 0) {
+        tally.states.dead -= 1;
+        tally.states.alive += 1;
+      }
+      news.add('moved', { uuid: discovery.move.field.toLowerCase(), address: discovery.move.health.address });
+    }
+  }
+  return [...promoted, ...moved];
+}
+
+/** Hands what was heard to the store. What cannot be learned now will be told again. */
+async function learn({ store, findings, nowMs }: Round, log: Log): Promise<void> {
+  const claims = findings.hearsay.claims(nowMs());
+  try {
+    findings.tally.learned += await store.learn(claims);
+  } catch (error) {
+    log.warn('What consumers told about others could not be written; they will tell it again', { error });
+  }
 }
 
 /** Starts the other shards of a round. One that cannot be started is simply due in the next round. */
@@ -180,12 +235,45 @@ async function startShards(
   );
 }
 
-function countCommands(redis: Redis, tally: Tally): Redis {
+function warnOfUnusable(log: Log, keys: readonly string[]): void {
+  if (keys.length === 0) return;
+  log.warn('Keys of another type than ours were left alone; delete or rename them', { keys });
+}
+
+function tellSkipped(log: Log, { skipped }: Tally): void {
+  const { self: _, repeated: __, ...reasons } = skipped;
+  if (Object.keys(reasons).length === 0) return;
+  log.warn('Entries of consumers that cannot be used were skipped', { reasons });
+}
+
+function summarize(
+  { round, shard, of, at }: Part,
+  end: {
+    readonly store: RoundStore;
+    readonly tookMs: number;
+    readonly tally?: Tally;
+    readonly complete?: boolean;
+    readonly resumed?: boolean;
+    readonly stopped?: StopReason;
+    readonly mirror?: RoundSummary['mirror'];
+  },
+): RoundSummary {
+  const { tally = createTally(), complete = false, resumed = false, stopped, mirror, store, tookMs } = end;
   return {
-    send(requests, options) {
-      tally.commands += requests.length;
-      return redis.send(requests, options);
-    },
-    close: () => redis.close(),
+    round,
+    shard,
+    of,
+    at,
+    complete,
+    ...(stopped === undefined ? {} : { stopped }),
+    resumed,
+    ...tally,
+    ...(mirror === undefined ? {} : { mirror }),
+    commands: store.commands,
+    durationMs: Math.round(tookMs),
   };
+}
+
+function withoutForgotten({ forgotten: _, ...summary }: RoundSummary) {
+  return summary;
 }

@@ -1,17 +1,28 @@
+import type { Ip } from '../peers/ip-space.ts';
 import type { RecordRefusal } from '../peers/registry.ts';
-import type { HealthState } from './health.ts';
-import type { HealthError } from './outcome.ts';
+import type { HealthError, HealthState } from '../store/health-record.ts';
 
 /**
  * Why a round ended before it had walked all pages, or did nothing: another run holds the lease (`held`) or took it
  * (`lease`: also when Redis could not be asked for so long that it may have), it began too long ago (`late`), time ran out
- * (`time`) or the calls that a round may make (`budget`), our own network is down (`outage`), or reading a page failed
+ * (`time`) or the calls that a round may make (`budget`), our own network is down (`outage`), or reading or writing failed
  * (`error`, which is thrown as well).
  */
 export type StopReason = 'held' | 'late' | 'lease' | 'time' | 'budget' | 'outage' | 'error';
 
 /** Why an entry of `consumers` is not probed. `self` is our own UUID or address, `repeated` one that came twice. */
 export type SkipReason = RecordRefusal | 'self' | 'repeated';
+
+/**
+ * What peers say about us, one voice for each /24 (v6: /48) of them. Absent where none says anything.
+ */
+export interface Mirror {
+  /** At which addresses they see our calls come from: the register's, and the three that were named most beside it. */
+  readonly seen: Readonly<Record<Ip, number>>;
+  /** How many reached us at their own last probe, and how many did not. */
+  readonly reached: number;
+  readonly unreached: number;
+}
 
 /**
  * What one round, or one shard of it, came to. The numbers of the shards of a round add up. It is what `sync` answers
@@ -23,30 +34,38 @@ export type RoundSummary = {
   readonly of: number;
   /** When the round began, by Redis's clock. */
   readonly at: number;
-  /** Whether the walk has reached the end of `consumers`; with a budget left it may have begun again there. */
+  /** Whether the walk has reached the end of `consumers`. */
   readonly complete: boolean;
-  /** Whether our own network was found to be down: what failed was then not written. */
+  /** Whether failures were not counted because nothing showed that our own network works. */
   readonly inconclusive: boolean;
   readonly stopped?: StopReason;
   /** Whether it went on where an earlier one had to stop. */
   readonly resumed: boolean;
   readonly pages: number;
-  /** Calls to consumers, and to candidates. */
+  /** First calls to consumers. */
   readonly probes: number;
+  /** Second calls to those that did not answer the first. */
+  readonly secondProbes: number;
   readonly candidateProbes: number;
   /** The consumers it came across, by their state after the round. */
   readonly states: Readonly<Record<HealthState, number>>;
-  /** Consumers whose probe failed, by error class. */
+  /** Consumers that failed, by error class, whether it counted or not. */
   readonly errors: Readonly<Partial<Record<HealthError, number>>>;
+  /** Consumers that were called and got no verdict. */
+  readonly unjudged: number;
   readonly skipped: Readonly<Partial<Record<SkipReason, number>>>;
-  /** New candidates; candidates that became consumers; dead consumers found at another address. */
+  /** New candidates. */
   readonly learned: number;
+  /** Candidates that became consumers. */
   readonly promoted: number;
+  /** Consumers found at another address than the one in `consumers`. */
   readonly moved: number;
+  readonly mirror?: Mirror;
   /** Health records that were removed because `consumers` holds them no more. */
   readonly forgotten: number;
-  /** Other shards that were started, and that could not be. */
+  /** Other shards that were started. */
   readonly shardsStarted: number;
+  /** Other shards that could not be started. */
   readonly shardsLost: number;
   /** Redis commands, a script counting as one. */
   readonly commands: number;
@@ -55,6 +74,7 @@ export type RoundSummary = {
 
 /** A summary while it is being made. */
 export type Tally = { -readonly [Key in Counter]: number } & {
+  inconclusive: boolean;
   readonly states: Record<HealthState, number>;
   readonly errors: Partial<Record<HealthError, number>>;
   readonly skipped: Partial<Record<SkipReason, number>>;
@@ -63,22 +83,26 @@ export type Tally = { -readonly [Key in Counter]: number } & {
 type Counter =
   | 'pages'
   | 'probes'
+  | 'secondProbes'
   | 'candidateProbes'
+  | 'unjudged'
   | 'learned'
   | 'promoted'
   | 'moved'
   | 'forgotten'
   | 'shardsStarted'
-  | 'shardsLost'
-  | 'commands';
+  | 'shardsLost';
 
 export function createTally(): Tally {
   return {
+    inconclusive: false,
     pages: 0,
     probes: 0,
+    secondProbes: 0,
     candidateProbes: 0,
     states: { new: 0, alive: 0, suspect: 0, dead: 0 },
     errors: {},
+    unjudged: 0,
     skipped: {},
     learned: 0,
     promoted: 0,
@@ -86,7 +110,6 @@ export function createTally(): Tally {
     forgotten: 0,
     shardsStarted: 0,
     shardsLost: 0,
-    commands: 0,
   };
 }
 

@@ -1,220 +1,184 @@
 import { RedisReplyError } from '../errors.ts';
-import type { RoundContext } from './context.ts';
-import type { Position } from './cursor.ts';
-import { encodeHealth, stateOf } from './health.ts';
-import { isSuspicious } from './outage.ts';
-import { type Page, readPage } from './pages.ts';
-import { type PageProbes, probePage } from './probe.ts';
-import { increment, type RoundSummary } from './summary.ts';
-import { learnHeard, writeRound } from './writer.ts';
+import { type PartState, type Position, pageAt } from '../store/part-state.ts';
+import type { PageWrite } from '../store/rounds.ts';
+import type { Round } from './context.ts';
+import { type Judged, judgePage, type PageProbes } from './judge.ts';
+import { type HomeVisit, type Page, planPage, selectEntries } from './page.ts';
+import { probeGroup } from './probe.ts';
+import { increment, type SkipReason } from './summary.ts';
 
-/** Pages that are read and not yet written: the oldest, and two that keep the probes busy while it is written. */
+/** How many consumers a page of one shard has, more or less. */
+const PAGE_SIZE = 2_000;
+/** Pages that are read and not yet written: the oldest, and two that keep the calls going while it is written. */
 const MOST_OPEN_PAGES = 3;
 
-/** How a walk ended. `failure` is what reading or writing a page threw. */
-export interface WalkEnd {
+/** How a walk ended. */
+export interface Walked {
+  /** Whether it has reached the last page, and everybody in between has had its turn. */
   readonly complete: boolean;
+  /** What is not written yet: it belongs into the write that ends the round. Undefined if nothing may be written any more. */
+  readonly rest: Pick<PageWrite, 'health' | 'state'> | undefined;
+  /** What reading or writing a page threw. */
   readonly failure?: unknown;
 }
 
 interface OpenPage {
   readonly page: Page;
-  /** Where it begins, and where a walk that has finished it goes on. */
-  readonly position: Position;
-  readonly next: Position | 'end';
-  /** When the page before the last one began. */
-  readonly beforeLast: Page['began'];
+  /** Where it begins; undefined for a page that is no part of the walk. */
+  readonly position?: Position;
+  /** Where a walk that has finished it goes on. */
+  readonly next: Position | undefined;
   /** Never rejects. */
   readonly probing: Promise<PageProbes | { readonly failure: unknown }>;
 }
 
-interface Walk {
-  readonly context: RoundContext;
-  readonly summarize: (end: WalkEnd) => RoundSummary;
-  readonly open: OpenPage[];
-  /** The next page to read. */
-  position: Position | 'end';
-  /** The pass that it is to bring to its end, and whether it has read that one's last page. */
-  passAt: number;
-  readAll: boolean;
-  /** Once another pass was begun: the page that ends it, the one with which this walk began. See `mayBeginAnew`. */
-  until: string | undefined;
-  /** When the last two pages began; before the first one, when the walk did. */
-  began: readonly [beforeLast: Page['began'], last: Page['began']];
-  /** Redis did not take the cursor: once the open pages are written, the walk starts over. */
-  rejected: boolean;
-  restarted: boolean;
-  /** The oldest page that was not finished. From then on the cursor stays there. */
-  unfinished: Position | undefined;
-  failure: unknown;
-  /** After a failed write nothing is written any more: not behind it, and not page by page while Redis is away. */
-  mayWrite: boolean;
-  /** The end of the round is written. */
-  closed: boolean;
-}
-
 /**
- * Walks the pages from a position on: the next ones are read while one is probed, and they are written in order. What
- * `summarize` answers is written with the last one, and ends the round.
+ * Walks the pages from a position on: the next ones are read while one is probed, and they are written in order, each
+ * with the position of the oldest that is not finished. `first` is a page that is probed before.
  *
- * Everything that it started has ended when this resolves. It does not throw: a failure stops the walk, what was probed
- * until then is written if possible, and the cursor stays at the oldest page that is not finished.
+ * Everything that it started has ended when this resolves. It does not throw: a failure stops the walk, and what was
+ * probed until then is written if possible.
  */
-export async function walkPages(
-  start: Position,
-  context: RoundContext,
-  summarize: (end: WalkEnd) => RoundSummary,
-): Promise<WalkEnd> {
-  const walkBegan = { ms: context.host.monotonicMs() };
-  const walk: Walk = {
-    context,
-    summarize,
-    open: [],
-    position: start,
-    passAt: start.passAt,
-    readAll: false,
-    until: undefined,
-    began: [walkBegan, walkBegan],
-    rejected: false,
-    restarted: false,
-    unfinished: undefined,
-    failure: undefined,
-    mayWrite: true,
-    closed: false,
+export async function walkPages(start: Position, first: Page | undefined, round: Round): Promise<Walked> {
+  const { calls, store, part } = round;
+  const open: OpenPage[] = [];
+  let position: Position | undefined = start;
+  let unfinished: Position | undefined;
+  let restarted = false;
+  let failure: unknown;
+  let waiting: Pick<PageWrite, 'health' | 'state'> | undefined = {
+    health: [],
+    state: stateAt(start, round),
   };
+
+  const fail = (error: unknown) => {
+    failure ??= error;
+    calls.stop('error');
+  };
+  /** Writes the page that waits. The last one waits for the end of the round, which is then one command. */
+  const writeWaiting = async () => {
+    if (waiting === undefined || waiting.health.length === 0) return;
+    try {
+      const written = await store.writePage({ part, nowMs: round.nowMs(), ...waiting });
+      if (written !== 'lease-lost') return;
+      calls.stop('lease');
+    } catch (error) {
+      fail(error);
+    }
+    // After a failed write nothing is written any more: not behind it, and not page by page while Redis is away.
+    waiting = undefined;
+  };
+  const finish = async ({ page, position: from, next, probing }: OpenPage) => {
+    const probes = await probing;
+    let judged: Judged = { health: [], outage: false };
+    if ('failure' in probes) fail(probes.failure);
+    else judged = await judgePage(page, probes, round);
+    if (from !== undefined) unfinished ??= 'failure' in probes ? from : restOf(from, page, probes);
+    if (judged.outage) calls.stop('outage');
+    await writeWaiting();
+    if (round.lease.lost) calls.stop('lease');
+    if (waiting !== undefined && !round.lease.lost)
+      waiting = { health: judged.health, state: stateAt(unfinished ?? next, round) };
+  };
+
+  if (first !== undefined) open.push({ page: first, next: start, probing: startProbes(first, round) });
   for (;;) {
-    const { position } = walk;
-    const mayRead = !walk.rejected && walk.open.length < MOST_OPEN_PAGES && context.budget.left > 0;
-    if (position !== 'end' && mayRead && (await context.gate())) {
-      await readNext(position, walk);
+    if (
+      position !== undefined &&
+      open.length < MOST_OPEN_PAGES &&
+      calls.left > 0 &&
+      (await calls.mayGoOn())
+    ) {
+      try {
+        const read = await readPage(position, open, round);
+        if (read !== 'rejected') {
+          open.push(read);
+          position = read.next;
+        } else if (restarted) {
+          throw new RedisReplyError('ERR invalid cursor: Redis rejected a cursor that it had just given');
+        } else {
+          restarted = true;
+          position = pageAt('0', part.at);
+        }
+      } catch (error) {
+        fail(error);
+      }
       continue;
     }
-    const oldest = walk.open.shift();
-    if (oldest !== undefined) {
-      await finish(oldest, walk);
-    } else if ((walk.rejected || mayBeginAnew(walk)) && context.progress.stopped === undefined) {
-      startOver(start, walk);
-    } else {
-      if (!walk.closed) await write(undefined, walk);
-      return endOf(walk);
-    }
+    const oldest = open.shift();
+    if (oldest === undefined) break;
+    await finish(oldest);
   }
+  const complete = position === undefined && unfinished === undefined && failure === undefined;
+  if (!complete) calls.stop('budget');
+  return {
+    complete,
+    rest: round.lease.lost ? undefined : waiting,
+    ...(failure === undefined ? {} : { failure }),
+  };
 }
 
-/** Goes back to the first page: because Redis did not take a cursor, or to begin another pass. */
-function startOver(start: Position, walk: Walk): void {
-  const { context, readAll, rejected } = walk;
-  walk.position = { cursor: '0', passAt: rejected ? context.part.at : context.afterNowMs() };
-  if (!readAll) walk.passAt = context.part.at;
-  if (rejected) walk.restarted = true;
-  else walk.until = start.cursor;
-  walk.rejected = false;
+function stateAt(position: Position | undefined, { witness, findings }: Round): PartState {
+  return {
+    ...(position === undefined ? {} : { position }),
+    ...witness.state,
+    outage: findings.tally.inconclusive,
+  };
 }
 
-/** Reads the next page and starts its probes. */
-async function readNext(position: Position, walk: Walk): Promise<void> {
-  const { context, open, began } = walk;
-  try {
-    const page = await readPage(context, { ...position, open: open.map((each) => each.page) });
-    if (page === 'rejected') {
-      if (walk.restarted) throw new RedisReplyError('ERR a cursor of this very walk was rejected');
-      walk.rejected = true;
-      return;
-    }
-    context.tally.pages += 1;
-    const probing = probePage(page, context).catch((failure: unknown) => ({ failure }));
-    const next = page.next === '0' || page.cursor === walk.until ? 'end' : { ...position, cursor: page.next };
-    open.push({ page, position, next, beforeLast: began[0], probing });
-    walk.began = [began[1], page.began];
-    walk.position = next;
-    walk.readAll ||= next === 'end';
-  } catch (error) {
-    fail(error, walk);
-  }
+/** Reads the next page and starts its calls. */
+async function readPage(
+  position: Position,
+  open: readonly OpenPage[],
+  round: Round,
+): Promise<OpenPage | 'rejected'> {
+  const { store, part, policy, isOurs, findings, calls, time } = round;
+  const scanned = await store.scanConsumers(position.cursor, PAGE_SIZE * part.of);
+  if (scanned === 'rejected') return 'rejected';
+  const skip = (reason: SkipReason) => increment(findings.tally.skipped, reason);
+  const openFields = new Set(open.flatMap(({ page }) => page.entries.map(({ record }) => record.field)));
+  const records = selectEntries(scanned.entries, { policy, ...part, isOurs, openFields, skip });
+  const healths = await store.readHealth(records.map(({ field }) => field));
+  const page = planPage(records, healths, {
+    policy,
+    position,
+    time,
+    nowMs: round.nowMs(),
+    take: calls.take,
+    skip,
+  });
+  findings.tally.pages += 1;
+  findings.hearsay.know(
+    page.entries.flatMap(({ record, health }) => (health?.state === 'dead' ? [] : [record.uuid])),
+  );
+  const next = scanned.next === '0' ? undefined : pageAt(scanned.next, position.passAt);
+  return { page, position, next, probing: startProbes(page, round) };
 }
 
-/** Waits for a page's probes, judges them as a whole, and writes the page. */
-async function finish(oldest: OpenPage, walk: Walk): Promise<void> {
-  const { page, beforeLast, probing } = oldest;
-  const { context } = walk;
-  const { progress, outage, invocation } = context;
-  const probes = await probing;
-  if ('failure' in probes) fail(probes.failure, walk);
-  if ('failure' in probes || !probes.finished || page.cut) {
-    walk.unfinished ??= oldest.position;
-  }
-  const suspicious =
-    !('failure' in probes) && isSuspicious({ ...probes, ...progress, beforeLastBeganMs: beforeLast.ms });
-  const counts = !suspicious || !(await outage.isOurs(invocation.signal));
-  if (!counts) {
-    progress.inconclusive = true;
-    progress.stop('outage');
-  }
-  count(page, counts, context);
-  await write({ ...oldest, counts }, walk);
-}
-
-/** Writes a page that was judged, and the end of the round if there is nothing after it. */
-async function write(
-  judged: (Pick<OpenPage, 'page' | 'next'> & { counts: boolean }) | undefined,
-  walk: Walk,
-): Promise<void> {
-  const { context, open, unfinished } = walk;
-  const { progress, hold, budget } = context;
-  if (hold.lost) progress.stop('lease');
-  else if (open.length === 0 && budget.left === 0 && (walk.position !== 'end' || judged?.page.cut)) {
-    progress.stop('budget');
-  }
-  if (hold.lost || !walk.mayWrite) return;
-  const goesOn = walk.position !== 'end' || mayBeginAnew(walk);
-  const more = open.length > 0 || (goesOn && progress.stopped === undefined);
-  await learnHeard(context, { all: !more });
-  try {
-    await writeRound(
-      {
-        health: judged?.counts ? healthOf(judged.page) : [],
-        ...(judged === undefined ? {} : { position: unfinished ?? judged.next }),
-        ...(more ? {} : { summary: walk.summarize(endOf(walk)) }),
-      },
-      context,
-    );
-    walk.closed = !more;
-  } catch (error) {
-    walk.mayWrite = false;
-    fail(error, walk);
-  }
-}
-
-function fail(error: unknown, walk: Walk): void {
-  walk.failure ??= error;
-  walk.context.progress.stop('error');
-}
-
-function endOf({ readAll, passAt, unfinished, failure }: Walk): WalkEnd {
-  const complete = readAll && unfinished?.passAt !== passAt && failure === undefined;
-  return { complete, ...(failure === undefined ? {} : { failure }) };
-}
-
-/**
- * Whether a walk that has brought an older pass to its end begins the next one: with a limited budget what is left of it
- * must not be lost, else a little more than fits into one round would take two. Not before the open pages are written:
- * who is in one of them would be passed over.
- */
-function mayBeginAnew({ context: { budget, part }, position, passAt, until }: Walk): boolean {
-  const limited = Number.isFinite(budget.left) && budget.left > 0;
-  return limited && position === 'end' && passAt < part.at && until === undefined;
-}
-
-function healthOf({ entries }: Page): string[] {
-  return entries.flatMap(({ record, next }) =>
-    next === undefined ? [] : [record.field, encodeHealth(next)],
+function startProbes(page: Page, round: Round): OpenPage['probing'] {
+  const homes = page.homes.map(async (visit) => ({ visit, isHome: await isAtHome(visit, round) }));
+  return Promise.all([
+    Promise.all(page.due.map((group) => probeGroup(group, round))),
+    Promise.all(homes),
+  ]).then(
+    ([probed, visited]) => ({ probed, homes: visited }),
+    (failure: unknown) => ({ failure }),
   );
 }
 
-/** Counts the page's consumers by what is known about them now. */
-function count({ entries }: Page, counts: boolean, { tally }: RoundContext): void {
-  for (const { record, health, next } of entries) {
-    tally.states[stateOf(counts && next !== undefined ? next : health, record.address.key)] += 1;
-    if (next?.failures !== undefined && next.lastError !== undefined) increment(tally.errors, next.lastError);
-  }
+/** Whether the consumer answers where it was before it moved by hearsay. Undefined if it could not be asked. */
+async function isAtHome({ entry, address }: HomeVisit, round: Round): Promise<boolean | undefined> {
+  const { answer } = await round.calls.probe(address);
+  if (answer.kind === 'untried') return undefined;
+  round.findings.tally.probes += 1;
+  return answer.kind === 'answered' && answer.reply.names === entry.record.uuid;
+}
+
+/** Where a later round goes on with a page: at the first one that has not had its turn. Undefined if all have. */
+function restOf(from: Position, { cut }: Page, { probed }: PageProbes): Position | undefined {
+  const untried = probed.filter(({ first }) => first.kind === 'untried' && !first.local);
+  const places = [...cut, ...untried.map(({ group }) => group)].map(({ place }) => place);
+  const ahead = places.filter((place) => place >= from.after);
+  if (ahead.length > 0) return { ...from, after: Math.min(...ahead) };
+  return places.length > 0 ? { ...from, after: 0, lap: 2 } : undefined;
 }

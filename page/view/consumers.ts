@@ -1,4 +1,4 @@
-import { RECENT_OUTCOMES, type RecentOutcome, readOutcomes } from '../../lib/sync/recent.ts';
+import { RECENT_OUTCOMES, type RecentOutcome, readOutcomes } from '../../lib/store/recent.ts';
 import type { ConsumerFacts, CountedState } from '../../report/consumers.ts';
 import { KEPT_DAYS } from '../../report/days.ts';
 import type { Facts } from '../../report/facts.ts';

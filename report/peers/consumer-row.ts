@@ -1,8 +1,9 @@
 import type { AddressPolicy } from '../../lib/peers/address.ts';
 import { parsePeerRecord, type RecordRefusal } from '../../lib/peers/registry.ts';
 import type { Uuid } from '../../lib/peers/uuid.ts';
-import { decodeHealth, type HealthRecord, probedAt, stateOf } from '../../lib/sync/health.ts';
-import { readOutcomes } from '../../lib/sync/recent.ts';
+import { decodeHealth, type HealthRecord } from '../../lib/store/health-record.ts';
+import { readOutcomes } from '../../lib/store/recent.ts';
+import { aboutAddress, probedAt } from '../../lib/sync/health.ts';
 import type { DayHistory } from '../days.ts';
 import { isStale } from '../read/stale.ts';
 
@@ -39,17 +40,15 @@ export function consumerRow(uuid: string, address: string, json: unknown, rules:
   if ('refused' in parsed && parsed.refused === 'self') return { uuid, address, state: 'self' };
   if ('refused' in parsed) return { uuid, address, state: 'unusable', refused: parsed.refused };
   if (parsed.record.uuid === localUuid) return { uuid, address, state: 'self' };
-  const { key } = parsed.record.address;
-  const health = decodeHealth(json, nowMs);
-  const state = stateOf(health, key);
-  if (health === undefined || state === 'new') return { uuid, address, state: 'new' };
+  const health = aboutAddress(decodeHealth(json, nowMs), address, parsed.record.address, policy);
+  if (health === undefined) return { uuid, address, state: 'new' };
   // Whoever is left alone until a later time is not looked at before it, and that is in order.
-  const lookedAt = Math.max(probedAt(health, key), health.due ?? 0);
+  const lookedAt = Math.max(probedAt(health), health.due ?? 0);
   const known = lookedAt > nowMs || !isStale(lookedAt, intervalMs, nowMs);
   return {
     uuid,
     address,
-    state: known ? state : 'unknown',
+    state: known ? health.state : 'unknown',
     health,
     outcomes: countOutcomes(health.recent),
     ...(health.due === undefined ? {} : { due: health.due }),

@@ -64,7 +64,7 @@ const EXTRAS = ['answering', 'told', 'firstAck', 'lastAck'] as const satisfies (
 /** The rules for peers once our own addresses are known: nobody is called there. */
 export function policyFor(
   { policy, config }: Pick<AppParts, 'policy' | 'config'>,
-  { current, previous }: Register,
+  { current }: Register,
 ): AddressPolicy {
-  return withoutSelf(policy, { ips: [current, previous], port: config.peers.port });
+  return withoutSelf(policy, { ips: [current], port: config.peers.port });
 }

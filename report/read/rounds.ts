@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { HealthState } from '../../lib/sync/health.ts';
+import type { HealthState } from '../../lib/store/health-record.ts';
 import { type Answered, entriesOf, wholeOf } from './fields.ts';
 
 /** One round of synchronization as its shards summed it up. */

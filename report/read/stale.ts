@@ -1,4 +1,4 @@
-import { CLOCK_SLACK_MS } from '../../lib/sync/health.ts';
+import { CLOCK_SLACK_MS } from '../../lib/store/health-record.ts';
 
 /** What is older than so many periods of its schedule says nothing about now. */
 const STALE_PERIODS = 3;

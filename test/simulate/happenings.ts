@@ -1,6 +1,6 @@
 import type { Random } from '../chaos/random.ts';
 import type { EventLoop } from './event-loop.ts';
-import { KEYS, type Member } from './member.ts';
+import type { Member } from './member.ts';
 import type { Scenario } from './options.ts';
 import type { Watchers } from './watchers.ts';
 import type { World } from './world.ts';
@@ -12,8 +12,6 @@ export interface Happenings {
   /** From now on things happen, at random moments. Only the first call counts. */
   begin(): void;
   readonly leavers: number;
-  /** Members that got an address which another had before it, times those that take it for their own ever since. */
-  readonly barred: number;
 }
 
 /** Each kind is a Poisson process with a random stream of its own: more moves are not other leavings. */
@@ -37,7 +35,6 @@ export function createHappenings({
 }): Happenings {
   let begun = false;
   let leavers = 0;
-  let barred = 0;
   const honest = () => world.living().filter(({ poisons }) => !poisons);
   const someone = (draw: Random): Member => {
     const [first, ...rest] = honest();
@@ -60,19 +57,9 @@ export function createHappenings({
   const move = (draw: Random) => {
     const mover = someone(draw);
     world.move(mover);
-    // A scheduler does not call its own address, nor the one before: it never calls who has that now.
-    const isBarred = (each: Member) => each.store.field(KEYS.ip, 'previous') === mover.ip;
     const know = honest().filter((each) => watchers.turns.knows(each, mover));
-    for (const each of know.filter(isBarred)) {
-      barred += 1;
-      watchers.turns.excuse(each, mover);
-    }
     // Who does not know it yet learns of it at its new address anyway.
-    watchers.moves.begin(
-      mover,
-      know.filter((each) => !isBarred(each)),
-      loop.nowMs,
-    );
+    watchers.moves.begin(mover, know, loop.nowMs);
   };
   const repeat = (anHour: number, draw: Random, act: (draw: Random) => void) => {
     if (anHour <= 0) return;
@@ -90,9 +77,6 @@ export function createHappenings({
   return {
     get leavers() {
       return leavers;
-    },
-    get barred() {
-      return barred;
     },
     begin() {
       if (begun) return;

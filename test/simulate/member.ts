@@ -1,11 +1,9 @@
+import { parseIp } from '../../lib/peers/ip-space.ts';
 import type { Uuid } from '../../lib/peers/uuid.ts';
-import { createKeys } from '../../lib/store/keys.ts';
+import type { HealthRecord } from '../../lib/store/health-record.ts';
 import type { Random } from '../chaos/random.ts';
 import { nobodysAddress, randomUuid } from './address-space.ts';
-import { createStore, type OnField, type Store } from './store/store.ts';
-
-/** The keys of every simulated Redis. */
-export const KEYS = createKeys('{p2p}:');
+import { createDatabase, type Database } from './store/memory.ts';
 
 /** Of those it knows, as many does a consumer tell in one reply; a caller reads no more. */
 const MOST_TOLD = 50;
@@ -23,7 +21,8 @@ export interface Member {
   readonly had: ReadonlySet<string>;
   /** When it left for good. */
   readonly goneMs: number | undefined;
-  readonly store: Store;
+  /** What its Redis holds. */
+  readonly database: Database;
   /** The consumer API gets to know somebody: by a call of theirs, or by its operator. */
   meet(uuid: Uuid, ip: string): void;
   /** The consumer API answers `/sync`, which it gets from a member at an address. */
@@ -41,8 +40,14 @@ export interface MemberOptions {
   readonly gossips: boolean;
   readonly random: Random;
   readonly nowMs: () => number;
-  /** A field of its Redis is written. */
-  readonly onField: (member: Member, ...write: Parameters<OnField>) => void;
+  /** An entry of its `consumers`, or a health record, is written. */
+  readonly onConsumer: (member: Member, uuid: string, ip: string, before: string | undefined) => void;
+  readonly onHealth: (
+    member: Member,
+    uuid: string,
+    record: HealthRecord,
+    before: HealthRecord | undefined,
+  ) => void;
 }
 
 export function createMember({
@@ -53,19 +58,22 @@ export function createMember({
   gossips,
   random,
   nowMs,
-  onField,
+  onConsumer,
+  onHealth,
 }: MemberOptions): Member {
   const told = createTold(uuid, random);
-  const store = createStore(nowMs, (key, field, value, before) => {
-    if (key === KEYS.consumers) told.note(field, value);
-    onField(member, key, field, value, before);
+  const database = createDatabase(nowMs, {
+    consumer(other, at, before) {
+      told.note(other, at);
+      onConsumer(member, other, at, before);
+    },
+    health: (other, record, before) => onHealth(member, other, record, before),
   });
   const present = { ip, goneMs: undefined as number | undefined };
   const had = new Set([ip]);
   const silent = Buffer.from(JSON.stringify({ uuid }));
   const meet = (other: Uuid, at: string) => {
-    if (other !== uuid && store.field(KEYS.consumers, other) !== at)
-      store.setFields(KEYS.consumers, [other, at]);
+    if (other !== uuid && database.consumers.get(other) !== at) database.setConsumer(other, at);
   };
   const member: Member = {
     index,
@@ -79,7 +87,7 @@ export function createMember({
     get goneMs() {
       return present.goneMs;
     },
-    store,
+    database,
     meet,
     answer(from) {
       meet(from.uuid, from.ip);
@@ -87,7 +95,7 @@ export function createMember({
       return gossips ? told.some() : silent;
     },
     moveTo(next) {
-      store.setFields(KEYS.ip, ['previous', present.ip, 'current', next]);
+      database.ownIp = parseIp(next);
       present.ip = next;
       had.add(next);
     },
@@ -95,8 +103,7 @@ export function createMember({
       present.goneMs = atMs;
     },
   };
-  store.set(KEYS.uuid, uuid);
-  store.setFields(KEYS.ip, ['current', ip]);
+  database.ownIp = parseIp(ip);
   return member;
 }
 

@@ -28,6 +28,7 @@ test('everything about a scenario can be chosen', () => {
       outage: { from: 60, to: 75 },
       poisoners: 3,
       maxProbes: 100,
+      spread: false,
     },
     json: true,
     help: false,

@@ -21,6 +21,8 @@ export interface Scenario {
   readonly outage: Window | undefined;
   readonly poisoners: number;
   readonly maxProbes: number | undefined;
+  /** Whether rounds spread their calls over time, as on a host. */
+  readonly spread: boolean;
 }
 
 /** Minutes from the start. */
@@ -64,6 +66,7 @@ export const HELP = `npm run simulate -- [options]
   --outage START,LENGTH     minutes in which no node reaches anything
   --poisoners N             nodes that tell of 50 false consumers in each reply (1)
   --max-probes N            SYNC_MAX_PROBES_PER_ROUND (no limit)
+  --spread on|off           whether a round starts 30 calls a second at most, as on a host (off)
   --json                    the result as JSON on stdout
   --help                    this text
 
@@ -96,6 +99,7 @@ export function readOptions(args: readonly string[]): Options | { fault: string 
         outage: optional,
         poisoners: text('1'),
         'max-probes': optional,
+        spread: text('off'),
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -118,6 +122,7 @@ export function readOptions(args: readonly string[]): Options | { fault: string 
       partition: read.window('--partition', values.partition),
       outage: read.window('--outage', values.outage),
       poisoners: read.whole('--poisoners', values.poisoners, { min: 0, max: 10_000 }),
+      spread: read.one('--spread', values.spread, ON_OFF) === 'on',
       maxProbes:
         values['max-probes'] === undefined
           ? undefined

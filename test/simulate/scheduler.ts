@@ -6,8 +6,7 @@ import type { PostToPeer } from '../../lib/peers/post.ts';
 import { type RoundSummary, runSync, type SyncParts } from '../../lib/sync/round.ts';
 import type { Random } from '../chaos/random.ts';
 import type { EventLoop } from './event-loop.ts';
-import { KEYS, type Member } from './member.ts';
-import { createSimulatedRedis } from './store/redis.ts';
+import type { Member } from './member.ts';
 
 /** The time limit of a run of `sync`, as on Lambda. */
 const RUN_LIMIT_MS = 240_000;
@@ -15,6 +14,8 @@ const RUN_LIMIT_MS = 240_000;
 export interface SchedulerOptions {
   readonly intervalMs: number;
   readonly maxProbes: number | undefined;
+  /** Whether it runs on a host, which spreads its calls over time. */
+  readonly spread: boolean;
   readonly policy: AddressPolicy;
   readonly loop: EventLoop;
   readonly startMs: number;
@@ -26,7 +27,7 @@ export interface SchedulerOptions {
 
 /** The production round of one member, with the simulated world in the place of machine, network and Redis. */
 export function createScheduler(member: Member, options: SchedulerOptions): () => Promise<RoundSummary> {
-  const { intervalMs, maxProbes, policy, loop, startMs, post, source, random, log } = options;
+  const { intervalMs, maxProbes, spread, policy, loop, startMs, post, source, random, log } = options;
   const config = loadConfig({
     LOCAL_UUID: member.uuid,
     REDIS_URL: 'redis://simulated.invalid',
@@ -48,11 +49,11 @@ export function createScheduler(member: Member, options: SchedulerOptions): () =
   };
   const parts: SyncParts = {
     config,
-    redis: createSimulatedRedis(member.store, () => loop.nowMs),
-    keys: KEYS,
+    openRoundStore: () => member.database.openStore(host),
     policy,
     post,
-    sources: [source],
+    sourcesOf: (family) => (family === 4 ? [source] : []),
+    spread,
     invoke: async () => {
       throw new Error('A simulated round is not split.');
     },

@@ -4,8 +4,8 @@ import { createFounders, introduce } from './founders.ts';
 import { createHappenings, type Happenings } from './happenings.ts';
 import type { PoisonResult } from './measures/poison.ts';
 import type { SpreadResult } from './measures/spread.ts';
-import { saysDead, type VerdictsResult } from './measures/verdicts.ts';
-import { KEYS, type Member } from './member.ts';
+import type { VerdictsResult } from './measures/verdicts.ts';
+import type { Member } from './member.ts';
 import { createNetwork, type Stretch } from './network.ts';
 import { INTERVAL_MS, type Scenario, type Window } from './options.ts';
 import { createRoundCounter, type Rounds } from './rounds.ts';
@@ -37,8 +37,6 @@ export interface Report {
   readonly pairDays: number;
   /** From a change of address until each honest member that knew it had reached the new one. */
   readonly moves: SpreadResult;
-  /** Pairs in which one does not call the other, whose address was its own before. */
-  readonly barred: number;
   /** From a newcomer's coming until each honest member knew it. */
   readonly newcomers: SpreadResult;
   readonly poison: PoisonResult | undefined;
@@ -85,7 +83,8 @@ export async function simulate(
     random,
     network,
     log: counter.log,
-    onField: (...write) => watchers?.wrote(...write),
+    onConsumer: (...write) => watchers?.consumerWritten(...write),
+    onHealth: (...write) => watchers?.healthWritten(...write),
     onRound(member, summary) {
       counter.count(summary);
       if (scenario.poisoners > 0 && !member.poisons) watchers?.poison.roundEnded(member);
@@ -147,7 +146,6 @@ function reportOf({
     rounds,
     ...knowledgeOf(watchers),
     leavers: happenings.leavers,
-    barred: happenings.barred,
     verdicts: verdicts.result(),
     undetected: countUndetected(world, endMs - QUIET_END_MS),
     pairDays: (rounds.probes * INTERVAL_MS) / DAY_MS,
@@ -172,18 +170,17 @@ function pairsHeldDead(world: World): (readonly [Member, Member])[] {
     observer.poisons
       ? []
       : living
-          .filter(({ uuid }) => saysDead(observer.store.field(KEYS.health, uuid)))
+          .filter(({ uuid }) => observer.database.health.get(uuid)?.state === 'dead')
           .map((subject) => [observer, subject] as const),
   );
 }
 
 function countUndetected(world: World, beforeMs: number): number {
   const gone = world.members.filter(({ goneMs = Number.POSITIVE_INFINITY }) => goneMs < beforeMs);
-  const holdsAlive = ({ store }: Member, { uuid }: Member) => {
-    const ip = store.field(KEYS.consumers, uuid);
-    const record = store.field(KEYS.health, uuid);
+  const holdsAlive = ({ database }: Member, { uuid }: Member) => {
+    const record = database.health.get(uuid);
     // A record about another address is void.
-    return record !== undefined && !saysDead(record) && record.includes(`"address":"${ip}:80"`);
+    return record !== undefined && record.state !== 'dead' && record.address === database.consumers.get(uuid);
   };
   return world
     .living()

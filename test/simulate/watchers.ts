@@ -1,15 +1,17 @@
+import type { HealthRecord } from '../../lib/store/health-record.ts';
 import { createKnowledge, type Knowledge } from './measures/knowledge.ts';
 import { createPoison, type Poison } from './measures/poison.ts';
 import { createSpread, type Spread } from './measures/spread.ts';
 import { createTurns, type Turns } from './measures/turns.ts';
-import { createVerdicts, saysDead, type Verdicts } from './measures/verdicts.ts';
-import { KEYS, type Member } from './member.ts';
+import { createVerdicts, type Verdicts } from './measures/verdicts.ts';
+import type { Member } from './member.ts';
 import type { Stretch, Watch } from './network.ts';
 
 /** Everything that is measured, and what tells it. Only what honest members know and say is judged. */
 export interface Watchers extends Watch {
-  /** A field of a member's Redis is written. */
-  wrote(member: Member, key: string, field: string, value: string, before: string | undefined): void;
+  /** An entry of a member's `consumers` is written. */
+  consumerWritten(member: Member, uuid: string, ip: string, before: string | undefined): void;
+  healthWritten(member: Member, uuid: string, record: HealthRecord, before: HealthRecord | undefined): void;
   readonly knowledge: Knowledge;
   readonly verdicts: Verdicts;
   readonly moves: Spread;
@@ -52,20 +54,19 @@ export function createWatchers({
     newcomers,
     poison,
     turns,
-    wrote(member, key, field, value, before) {
-      if (member.poisons) return;
-      if (key === KEYS.health) {
-        if (saysDead(value) === saysDead(before)) return;
-        const subject = memberOf(field);
-        if (subject !== undefined) verdicts.changed(member, subject, value);
-      } else if (key === KEYS.consumers && value !== before) {
-        poison.noted(member, { uuid: field, ip: value, before });
-        const subject = memberOf(field);
-        if (before !== undefined || subject === undefined) return;
-        knowledge.learned(member, field);
-        newcomers.reached(member, subject, nowMs());
-        turns.learned(member, subject);
-      }
+    consumerWritten(member, uuid, ip, before) {
+      if (member.poisons || ip === before) return;
+      poison.noted(member, { uuid, ip, before });
+      const subject = memberOf(uuid);
+      if (before !== undefined || subject === undefined) return;
+      knowledge.learned(member, uuid);
+      newcomers.reached(member, subject, nowMs());
+      turns.learned(member, subject);
+    },
+    healthWritten(member, uuid, record, before) {
+      if (member.poisons || (record.state === 'dead') === (before?.state === 'dead')) return;
+      const subject = memberOf(uuid);
+      if (subject !== undefined) verdicts.changed(member, subject, record);
     },
     called(caller, ip) {
       if (caller.poisons) return;

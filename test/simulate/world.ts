@@ -31,11 +31,13 @@ export interface WorldParts {
   readonly random: Random;
   readonly network: Network;
   readonly log: Log;
-  readonly onField: MemberOptions['onField'];
+  readonly onConsumer: MemberOptions['onConsumer'];
+  readonly onHealth: MemberOptions['onHealth'];
   readonly onRound: (member: Member, summary: RoundSummary) => void;
 }
 
-export function createWorld({ scenario, loop, random, network, log, onField, onRound }: WorldParts): World {
+export function createWorld(parts: WorldParts): World {
+  const { scenario, loop, random, network, log, onConsumer, onHealth, onRound } = parts;
   const startMs = loop.nowMs;
   const members: Member[] = [];
   const byUuid = new Map<string, Member>();
@@ -64,7 +66,8 @@ export function createWorld({ scenario, loop, random, network, log, onField, onR
         gossips: scenario.gossip,
         random: random.fork(`replies of ${index}`),
         nowMs: () => loop.nowMs,
-        onField,
+        onConsumer,
+        onHealth,
       });
       members.push(member);
       byUuid.set(member.uuid, member);
@@ -76,6 +79,7 @@ export function createWorld({ scenario, loop, random, network, log, onField, onR
       const round = createScheduler(member, {
         intervalMs: INTERVAL_MS,
         maxProbes: scenario.maxProbes,
+        spread: scenario.spread,
         policy,
         loop,
         startMs,

@@ -2,7 +2,7 @@ import { type AppParts, createParts } from '../../lib/app.ts';
 import { loadConfig } from '../../lib/config.ts';
 import type { Command, Redis } from '../../lib/redis/redis.ts';
 import { createKeys } from '../../lib/store/keys.ts';
-import { pushOutcome, type RecentOutcome } from '../../lib/sync/recent.ts';
+import { pushOutcome, type RecentOutcome } from '../../lib/store/recent.ts';
 
 /** What a Redis can be like when somebody looks: the states that the page and the command are tested and drawn in. */
 export const REPORT_STATES = ['well', 'untold', 'network-out', 'many', 'hostile', 'empty', 'stale'] as const;
@@ -224,7 +224,8 @@ function person(i: number, now: number): { address: string; health?: object } {
           lastOk: now - 3 * DAY,
           lastError: 'timeout',
           lastFail: now - 22 * MINUTE,
-          failures: 40,
+          fails: 40,
+          counted: 40,
           due: now + 34 * MINUTE,
         },
       };
@@ -238,7 +239,8 @@ function person(i: number, now: number): { address: string; health?: object } {
           lastOk: now - 7 * MINUTE,
           lastError: 'refused',
           lastFail: seen,
-          failures: 1,
+          fails: 1,
+          counted: 1,
           rtt: 120,
         },
       };

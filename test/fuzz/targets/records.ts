@@ -5,25 +5,24 @@ import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { parseIp } from '../../../lib/peers/ip-space.ts';
 import { parseUuid } from '../../../lib/peers/uuid.ts';
 import type { Reply } from '../../../lib/redis/redis.ts';
-import { decodeDelivery } from '../../../lib/store/delivery-record.ts';
 import {
-  chooseCandidates,
+  DROPPED_AFTER_FAILURES,
   decodeCandidate,
   encodeCandidate,
-  MOST_CANDIDATE_PROBES,
-} from '../../../lib/sync/candidate.ts';
-import { decodePosition, encodePosition } from '../../../lib/sync/cursor.ts';
+  SLOTS,
+} from '../../../lib/store/candidates.ts';
+import { decodeDelivery } from '../../../lib/store/delivery-record.ts';
 import {
   decodeHealth,
   encodeHealth,
-  isDue,
+  HEALTH_ERRORS,
   LONGEST_PAUSE_MS,
-  nextHealth,
-  probedAt,
-  stateOf,
-} from '../../../lib/sync/health.ts';
-import { HEALTH_ERRORS, type ProbeResult } from '../../../lib/sync/outcome.ts';
-import { RECENT_OUTCOMES, readOutcomes } from '../../../lib/sync/recent.ts';
+} from '../../../lib/store/health-record.ts';
+import { decodePartState, encodePartState } from '../../../lib/store/part-state.ts';
+import { RECENT_OUTCOMES, readOutcomes } from '../../../lib/store/recent.ts';
+import type { ProbeResult } from '../../../lib/sync/answer.ts';
+import { chooseCandidates, MOST_CANDIDATE_PROBES } from '../../../lib/sync/candidates.ts';
+import { healthAfterAnswer, healthAfterFailure, isDue, probedAt, stateOf } from '../../../lib/sync/health.ts';
 import {
   addressText,
   anyText,
@@ -46,10 +45,15 @@ const canonical = fc.oneof(
   fc.constant('[2a00:1450:4001:8000:8000:8000:8000:2000]:65535'),
 );
 const probe: fc.Arbitrary<ProbeResult> = fc.oneof(
-  fc.record({ kind: fc.constant('alive' as const), rttMs: fc.double({ min: 0, max: 20_000, noNaN: true }) }),
+  fc.record({
+    kind: fc.constant('alive' as const),
+    rttMs: fc.double({ min: 0, max: 20_000, noNaN: true }),
+    named: fc.boolean(),
+  }),
   fc.record({
     kind: fc.constant('busy' as const),
     rttMs: fc.double({ min: 0, max: 20_000, noNaN: true }),
+    named: fc.boolean(),
     retryAfterMs: fc.nat(10 ** 9),
   }),
   fc.record({ kind: fc.constant('failed' as const), error: fc.constantFrom(...HEALTH_ERRORS) }),
@@ -67,7 +71,12 @@ const HEALTH = target(
         lastError: fc.constantFrom(...HEALTH_ERRORS),
         lastFail: time,
         rtt: fc.nat(20_000),
+        fails: fc.nat(10_000),
+        counted: fc.nat(10_000),
         failures: fc.nat(10_000),
+        named: fc.constant(true),
+        home: canonical,
+        homeDue: time,
         due: time,
         recent: fc.string({ unit: fc.constantFrom(...'AZaz09-_'), minLength: 20, maxLength: 20 }),
       }),
@@ -83,45 +92,62 @@ const HEALTH = target(
       assert.ok((record.due ?? 0) <= FUZZ_NOW_MS + 60_000 + LONGEST_PAUSE_MS, 'nobody is put off for ever');
       assert.ok(readOutcomes(record.recent).length <= RECENT_OUTCOMES);
     }
-    assert.ok(['new', 'alive', 'suspect', 'dead'].includes(stateOf(record, address)));
-    assert.equal(typeof isDue(record, address, { at: FUZZ_NOW_MS, intervalMs: 300_000 }), 'boolean');
-    assert.ok(probedAt(record, address) <= FUZZ_NOW_MS + 60_000);
-    const next = nextHealth(record, result, { address, nowMs: FUZZ_NOW_MS, intervalMs: 300_000, random });
+    assert.ok(['new', 'alive', 'suspect', 'dead'].includes(stateOf(record)));
+    assert.equal(typeof isDue(record, { at: FUZZ_NOW_MS, intervalMs: 300_000 }), 'boolean');
+    assert.ok(probedAt(record) <= FUZZ_NOW_MS + 60_000);
+    const probed = { address, nowMs: FUZZ_NOW_MS, intervalMs: 300_000, random };
+    const next =
+      result.kind === 'failed'
+        ? healthAfterFailure(record, result, random < 0.5, probed)
+        : healthAfterAnswer(record, result, probed);
     const written = encodeHealth(next);
-    assert.ok(written.length < 250, `${written.length} bytes: ${written}`);
+    assert.ok(written.length < 400, `${written.length} bytes: ${written}`);
     assert.deepEqual(decodeHealth(written, FUZZ_NOW_MS), next, 'what is written is read back');
     return record !== undefined;
   },
 );
 
-const upperCase = uuid.map((each) => each.toUpperCase());
 const OURS = '00000000-0000-4000-8000-000000000001';
 const CANDIDATES = target(
   'candidates',
   fc.array(
     fc.tuple(
-      fc.oneof({ weight: 9, arbitrary: uuid }, damaged(uuid), upperCase, fc.constant(OURS)),
-      jsonNear(nearly({ address: addressText, from: uuid, at: time, failures: fc.nat(3) })),
+      fc.oneof(
+        { weight: 9, arbitrary: fc.nat(SLOTS + 10).map(String) },
+        { weight: 1, arbitrary: damaged(uuid) },
+      ),
+      jsonNear(
+        nearly({
+          uuid: fc.oneof({ weight: 9, arbitrary: uuid }, { weight: 1, arbitrary: fc.constant(OURS) }),
+          address: addressText,
+          from: uuid,
+          at: time,
+          failures: fc.nat(DROPPED_AFTER_FAILURES),
+        }),
+      ),
     ),
     { maxLength: 8 },
   ),
   (pairs) => {
     const given = new Map(pairs);
-    const flat: Reply[] = [...given].flat();
-    const { chosen, useless } = chooseCandidates(flat, {
+    const candidates = [...given].flatMap(([slot, json]) => decodeCandidate(slot, json) ?? []);
+    const { chosen, useless } = chooseCandidates(candidates, {
       policy,
+      random: () => 0.5,
       isOurs: (each) => each === OURS,
+      most: MOST_CANDIDATE_PROBES,
     });
-    assert.equal(chosen.length + useless.length, given.size, 'each is one or the other');
-    assert.ok(chosen.length <= MOST_CANDIDATE_PROBES);
-    for (const { uuid: id, address, record, json } of chosen) {
-      assert.equal(parseUuid(id), id);
-      assert.notEqual(id, OURS);
-      assert.equal(json, given.get(id), 'what a script compares is what was read');
+    assert.equal(chosen.length + useless.length, candidates.length, 'each is one or the other');
+    for (const { candidate, address } of chosen) {
+      const { slot, stored } = candidate;
+      assert.ok(slot >= 0 && slot < SLOTS);
+      assert.equal(parseUuid(candidate.uuid), candidate.uuid);
+      assert.notEqual(candidate.uuid, OURS);
+      assert.equal(stored, given.get(String(slot)), 'what a script compares is what was read');
       assert.ok(!NOT_PUBLIC.has(address.ip), `${address.ip} is probed`);
-      assert.deepEqual(decodeCandidate(encodeCandidate(record)), record);
+      const again = decodeCandidate(String(slot), encodeCandidate({ ...candidate, at: 1 }));
+      assert.deepEqual({ ...again, stored }, candidate);
     }
-    for (const { uuid: field, json } of useless) assert.equal(json, given.get(field));
     return chosen.length > 0;
   },
 );
@@ -218,18 +244,32 @@ const CURSOR = target(
   'cursor',
   mostly(
     fc.oneof(
+      damaged(fc.tuple(fc.nat(), time).map(([cursor, passAt]) => `${cursor}@${passAt}`)),
       damaged(
-        fc.tuple(fc.nat(), time).map(([cursor, passAt]) => encodePosition({ cursor: `${cursor}`, passAt })),
+        fc
+          .record({
+            position: fc.record({
+              cursor: fc.nat().map(String),
+              passAt: time,
+              after: fc.nat(2 ** 31),
+              lap: fc.constantFrom(1 as const, 2 as const),
+            }),
+            tries: fc.constant({ '4far': { tried: 3, failed: 1 } }),
+            sourced: fc.constant([4 as const]),
+            outage: fc.boolean(),
+          })
+          .map((state) => encodePartState(state)),
       ),
       anyText,
     ),
   ),
   (stored) => {
-    const position = decodePosition(stored, FUZZ_NOW_MS);
-    assert.ok(position.cursor.length >= 1 && position.cursor.length <= 64);
-    assert.ok(position.passAt >= 0 && position.passAt <= FUZZ_NOW_MS, 'a pass does not begin in the future');
-    assert.deepEqual(decodePosition(encodePosition(position), FUZZ_NOW_MS), position);
-    return position.cursor !== '0';
+    const state = decodePartState(stored, FUZZ_NOW_MS);
+    const { cursor, passAt } = state.position ?? { cursor: '0', passAt: 0 };
+    assert.ok(cursor.length >= 1 && cursor.length <= 64);
+    assert.ok(passAt >= 0 && passAt <= FUZZ_NOW_MS, 'a pass does not begin in the future');
+    assert.deepEqual(decodePartState(encodePartState(state), FUZZ_NOW_MS), state);
+    return state.position !== undefined;
   },
 );
 

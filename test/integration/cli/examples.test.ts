@@ -6,8 +6,8 @@ import type { Source } from '../../../lib/ip/vote.ts';
 import { parseIp } from '../../../lib/peers/ip-space.ts';
 import type { PostToPeer } from '../../../lib/peers/post.ts';
 import type { Redis } from '../../../lib/redis/redis.ts';
-import { encodeHealth, type HealthRecord } from '../../../lib/sync/health.ts';
-import { NO_OUTCOMES } from '../../../lib/sync/recent.ts';
+import { encodeHealth, type HealthRecord } from '../../../lib/store/health-record.ts';
+import { NO_OUTCOMES } from '../../../lib/store/recent.ts';
 import { redisForSuite } from '../../support/redis.ts';
 import { KEYS, LOCAL_UUID, p2p } from './harness.ts';
 
@@ -89,7 +89,8 @@ describe('the examples of docs/OPERATING.md', () => {
         lastOk: NOW - 7 * MINUTE,
         lastError: 'refused',
         lastFail: seen,
-        failures: 1,
+        fails: 1,
+        counted: 1,
       }),
       'e4eaaaf2-d142-41b3-b3b4-1a2b3c4d5e6f': health({
         state: 'dead',
@@ -98,7 +99,8 @@ describe('the examples of docs/OPERATING.md', () => {
         lastOk: NOW - 3 * DAY - HOUR,
         lastError: 'wrong-identity',
         lastFail: NOW - 22 * MINUTE,
-        failures: 40,
+        fails: 40,
+        counted: 40,
         due: NOW + 34 * MINUTE,
       }),
     });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import type { Redis } from '../../../lib/redis/redis.ts';
-import { encodeHealth } from '../../../lib/sync/health.ts';
-import { NO_OUTCOMES } from '../../../lib/sync/recent.ts';
+import { encodeHealth } from '../../../lib/store/health-record.ts';
+import { NO_OUTCOMES } from '../../../lib/store/recent.ts';
 import { countingRedis } from '../../support/counting-redis.ts';
 import { redisForSuite } from '../../support/redis.ts';
 import { envOf, faultsOfText, KEYS, LOCAL_UUID, p2p, redisNow, uuidOf } from './harness.ts';
@@ -127,7 +127,8 @@ for (const transport of ['tcp', 'rest'] as const) {
         health(2, {
           state: 'dead',
           lastFail: now,
-          failures: 4,
+          fails: 4,
+          counted: 4,
           lastError: 'wrong-identity',
           due: now + 600_000,
         }),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { encodeHealth } from '../../../lib/sync/health.ts';
-import { NO_OUTCOMES } from '../../../lib/sync/recent.ts';
+import { encodeHealth } from '../../../lib/store/health-record.ts';
+import { NO_OUTCOMES } from '../../../lib/store/recent.ts';
 import { countingRedis } from '../../support/counting-redis.ts';
 import { closedPort } from '../../support/fake-redis.ts';
 import { redisForSuite } from '../../support/redis.ts';
@@ -42,7 +42,7 @@ describe('p2p status', () => {
       since: lookedAt,
       ...(state === 'alive'
         ? { lastOk: lookedAt }
-        : { lastFail: lookedAt, lastError: 'timeout', failures: 3, due: lookedAt + 10 * MINUTE }),
+        : { lastFail: lookedAt, lastError: 'timeout', fails: 3, counted: 3, due: lookedAt + 10 * MINUTE }),
       recent: NO_OUTCOMES,
     });
 

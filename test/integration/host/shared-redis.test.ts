@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, test } from 'node:test';
 import type { Context } from 'aws-lambda';
-import { createParts } from '../../../lib/app.ts';
+import { type AppParts, createParts, syncParts } from '../../../lib/app.ts';
 import type { Config } from '../../../lib/config.ts';
 import type { Invoke } from '../../../lib/host.ts';
 import { runIpCheck } from '../../../lib/ip/check.ts';
@@ -36,7 +36,9 @@ function startFunctions(t: { after(end: () => Promise<void>): void }, config: Co
     );
     return (event: unknown) => handler(event, contextOf());
   };
-  const sync = functionOf(runSync);
+  const sync = functionOf((event, invocation, given: AppParts) =>
+    runSync(event, invocation, syncParts(given)),
+  );
   const ipCheck = functionOf(runIpCheck);
   functions.sync = sync;
   functions['producer-notify'] = functionOf(runProducerNotify);

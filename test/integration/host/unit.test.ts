@@ -58,49 +58,6 @@ describe('the systemd unit', () => {
   });
 });
 
-/** A shell that sees of `/proc` what `ProcSubset=pid` leaves. */
-const HIDDEN_PROC = [
-  '--mount',
-  '--pid',
-  '--fork',
-  'sh',
-  '-c',
-  'mount -t proc -o subset=pid proc /proc && exec "$@"',
-  'sh',
-];
-
-function needsHiddenProc(): { skip?: string } {
-  if (spawnSync('unshare', [...HIDDEN_PROC, 'ip', '-V'], { stdio: 'ignore' }).status === 0) return {};
-  if (process.env.CI) throw new Error('CI needs iproute2 and the right to mount in a namespace of its own.');
-  return { skip: 'NEEDS iproute2 and the right to mount in a namespace of its own (root)' };
-}
-
-test('the default gateway is found where the unit hides the rest of /proc', needsHiddenProc(), () => {
-  assert.match(unit, /^ProcSubset=pid$/m);
-  const routes = new URL('../../../host/hints/routes.ts', import.meta.url).href;
-  const script = `const { readDefaultRoutes } = await import(${JSON.stringify(routes)}); console.log(JSON.stringify(await readDefaultRoutes(4)));`;
-  // With a default route of its own, whatever this machine has.
-  const network =
-    'ip link set lo up && ip link add wan0 type veth peer name wan1 && ip addr add 192.0.2.2/24 dev wan0 && ip link set wan0 up && ip link set wan1 up && ip route add default via 192.0.2.1';
-  const { stdout, stderr } = spawnSync(
-    'unshare',
-    [
-      '--net',
-      'sh',
-      '-c',
-      `${network} && exec unshare "$@"`,
-      'sh',
-      ...HIDDEN_PROC,
-      process.execPath,
-      '--input-type=module',
-      '-e',
-      script,
-    ],
-    { encoding: 'utf8' },
-  );
-  assert.deepEqual(JSON.parse(stdout || stderr), [{ interface: 'wan0', gateway: '192.0.2.1', metric: 0 }]);
-});
-
 test('the Containerfile takes what is built and runs it', () => {
   const containerfile = read('Containerfile');
   assert.match(containerfile, new RegExp(`^COPY .*${BUNDLE} `, 'm'));

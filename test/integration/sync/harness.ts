@@ -1,13 +1,14 @@
 import type { TestContext } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { type Config, loadConfig } from '../../../lib/config.ts';
-import type { Invocation, LogFields } from '../../../lib/host.ts';
+import type { Host, Invocation, LogFields } from '../../../lib/host.ts';
 import type { Failure, Outcome } from '../../../lib/http/outcome.ts';
 import type { Source, Vote } from '../../../lib/ip/vote.ts';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { createPostToPeer, type PeerRequest, type PostToPeer } from '../../../lib/peers/post.ts';
 import type { Redis, Reply } from '../../../lib/redis/redis.ts';
 import { createKeys } from '../../../lib/store/keys.ts';
+import { createRoundStore } from '../../../lib/store/redis-rounds.ts';
 import type { ShardEvent } from '../../../lib/sync/event.ts';
 import { type RoundSummary, runSync } from '../../../lib/sync/round.ts';
 import { type CountingRedis, countingRedis } from '../../support/counting-redis.ts';
@@ -16,6 +17,9 @@ import { startTestRedis, type TestRedis, type TestRedisOptions } from '../../sup
 export const LOCAL_UUID = '00000000-0000-4000-8000-000000000001';
 export const INTERVAL_MS = 300_000;
 export const KEYS = createKeys('{p2p}:');
+
+/** A second call comes 3 to 4 s after the first. */
+const SHORT_MS = 5_000;
 
 /** The `n`-th uuid of a test. */
 export function uuidOf(n: number): string {
@@ -42,6 +46,8 @@ export interface World {
   consumers(): Promise<Record<string, string>>;
   health(uuid: string): Promise<Record<string, unknown>>;
   hash(key: string): Promise<Record<string, string>>;
+  /** Where a part of a round is to go on; undefined if its pass has ended. */
+  position(part?: string): Promise<unknown>;
   round(options?: RoundOptions): Promise<RoundSummary>;
 }
 
@@ -49,6 +55,9 @@ export interface RoundOptions {
   readonly event?: unknown;
   readonly post?: PostToPeer | undefined;
   readonly sources?: readonly Source[];
+  /** The sources over IPv6. None by default. */
+  readonly sources6?: readonly Source[];
+  readonly spread?: boolean;
   readonly remainingMs?: () => number;
   readonly signal?: AbortSignal;
   readonly redis?: Redis;
@@ -119,6 +128,10 @@ export async function startWorld(
       return json === null ? {} : JSON.parse(String(json));
     },
     hash,
+    async position(part = '0/1') {
+      const stored = await test.command('HGET', KEYS.cursor, part);
+      return stored === null ? undefined : JSON.parse(String(stored)).position;
+    },
     async round(options = {}) {
       rounds += 1;
       const beganMs = performance.now();
@@ -127,26 +140,39 @@ export async function startWorld(
         signal: options.signal ?? new AbortController().signal,
         remainingMs: options.remainingMs ?? (() => 240_000),
       };
+      const host: Host = {
+        monotonicMs: () => (options.instant ? beganMs : performance.now()) + offsetMs,
+        wallMs: () => Date.now() + offsetMs + frozenMs,
+        random: options.random ?? (() => 0.5),
+        // The wait before a second call takes no time; what is longer is real, and ends with the round.
+        sleep: async (ms, signal) => {
+          const options = signal === undefined ? {} : { signal };
+          await (ms < SHORT_MS ? nextTurn(undefined, options) : delay(ms, undefined, options)).catch(
+            () => {},
+          );
+        },
+      };
       return runSync('event' in options ? options.event : { source: 'schedule' }, invocation, {
         config,
-        redis: options.redis ?? redis,
-        keys: KEYS,
+        openRoundStore: ({ signal }) =>
+          createRoundStore({
+            redis: options.redis ?? redis,
+            keys: KEYS,
+            localUuid: config.localUuid,
+            host,
+            signal,
+          }),
         policy,
         post: options.post ?? post,
-        sources: options.sources ?? [answeringSource()],
+        sourcesOf: (family) =>
+          family === 4 ? (options.sources ?? [answeringSource()]) : (options.sources6 ?? []),
         invoke:
           options.invoke ??
           (async (_, payload) => {
             invoked.push(payload as ShardEvent);
           }),
-        host: {
-          monotonicMs: () => (options.instant ? beganMs : performance.now()) + offsetMs,
-          wallMs: () => Date.now() + offsetMs + frozenMs,
-          random: options.random ?? (() => 0.5),
-          sleep: async (ms, signal) => {
-            await delay(ms, undefined, signal === undefined ? {} : { signal }).catch(() => {});
-          },
-        },
+        host,
+        spread: options.spread ?? false,
         log,
       });
     },

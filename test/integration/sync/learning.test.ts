@@ -8,7 +8,6 @@ import {
   INTERVAL_MS,
   KEYS,
   LOCAL_UUID,
-  manyConsumers,
   reply,
   silentSource,
   startWorld,
@@ -16,9 +15,22 @@ import {
   type World,
 } from './harness.ts';
 
+/** Candidates by their uuid, without when they were heard of and their slots. */
 async function candidates(world: World): Promise<Record<string, Record<string, unknown>>> {
-  const stored = await world.hash(KEYS.candidates);
-  return Object.fromEntries(Object.entries(stored).map(([uuid, json]) => [uuid, JSON.parse(json)]));
+  const { secret, ...slots } = await world.hash(KEYS.candidates);
+  assert.ok(secret === undefined || /^[0-9a-f]{32}$/.test(secret));
+  return Object.fromEntries(
+    Object.values(slots).map((json) => {
+      const { uuid, at, ...candidate } = JSON.parse(json);
+      assert.equal(typeof at, 'number');
+      return [uuid, candidate];
+    }),
+  );
+}
+
+/** The `n`-th address in a network of its own. */
+function elsewhere(n: number): string {
+  return `10.${100 + (n >> 8)}.${n & 255}.1:7000`;
 }
 
 test('a consumer that was introduced is a candidate, and a consumer once it has named itself', async (t) => {
@@ -32,9 +44,9 @@ test('a consumer that was introduced is a candidate, and a consumer once it has 
   const first = await world.round();
   assert.equal(first.learned, 1);
   assert.equal(newcomer.requests.length, 0);
-  const { at, ...candidate } = (await candidates(world))[uuidOf(2)] ?? {};
-  assert.deepEqual(candidate, { address: newcomer.address, from: uuidOf(1), failures: 0 });
-  assert.equal(typeof at, 'number');
+  assert.deepEqual(await candidates(world), {
+    [uuidOf(2)]: { address: newcomer.address, from: uuidOf(1), failures: 0 },
+  });
 
   const second = await world.round();
   assert.equal(second.promoted, 1);
@@ -42,7 +54,8 @@ test('a consumer that was introduced is a candidate, and a consumer once it has 
   assert.equal(newcomer.requests[0]?.body, JSON.stringify({ uuid: LOCAL_UUID }));
   assert.deepEqual(second.states, { new: 0, alive: 2, suspect: 0, dead: 0 });
   assert.deepEqual(await world.consumers(), { [uuidOf(1)]: teacher.address, [uuidOf(2)]: newcomer.address });
-  assert.equal((await world.health(uuidOf(2))).state, 'alive');
+  const { state, address, named } = await world.health(uuidOf(2));
+  assert.deepEqual({ state, address, named }, { state: 'alive', address: newcomer.address, named: true });
   assert.deepEqual(await candidates(world), {});
 });
 
@@ -58,38 +71,51 @@ test('a web server that answers 200 to everything never becomes a consumer', asy
     world.advance(INTERVAL_MS);
   }
   assert.deepEqual(Object.keys(await world.consumers()), [uuidOf(1)]);
-  assert.equal(Object.keys(await candidates(world)).length, 10);
+  const held = Object.keys(await candidates(world)).length;
+  assert.ok(held > 1 && held <= 16, 'a network reaches 16 slots');
   assert.equal(victim.requests.length, 2, 'one request a round, however many uuids are said to be there');
 
   poisoner.respond({ body: { uuid: uuidOf(1) } });
-  await world.round();
+  for (let i = 0; i < 3; i++) await world.round();
   assert.deepEqual(await candidates(world), {}, 'dropped after three failures');
 });
 
-test('one teacher gets 50 candidates at most, and one round probes 200 and promotes 50', async (t) => {
+test('the teachers of one network reach 16 slots, one round probes 200 candidates and promotes 50', async (t) => {
   const world = await startWorld(t);
-  await world.setConsumers(manyConsumers(8));
+  const teachers = Array.from({ length: 60 }, (_, n) => [uuidOf(n), elsewhere(n)] as const);
+  await world.setConsumers(Object.fromEntries(teachers));
   const told = (teacher: number) =>
-    Array.from({ length: 60 }, (_, n) => ({
+    Array.from({ length: 50 }, (_, n) => ({
       uuid: uuidOf(1_000 * (teacher + 1) + n),
-      ip: `10.${teacher + 100}.${n}.1:7000`,
+      ip: `10.${teacher + 120}.${n}.1:7000`,
     }));
-  const uuidAt = new Map([...Array(8).keys()].flatMap(told).map(({ uuid, ip }) => [ip, uuid]));
+  const uuidAt = new Map([...teachers.keys()].flatMap(told).map(({ uuid, ip }) => [ip, uuid]));
   const teaching = fakePost((address) => {
-    const teacher = [...Array(8).keys()].find((n) => fakeAddress(n) === address);
-    return reply({
-      uuid: teacher === undefined ? undefined : uuidOf(teacher),
-      consumers: told(teacher ?? 0),
-    });
+    const teacher = teachers.findIndex(([, at]) => at === address);
+    return reply({ uuid: teachers[teacher]?.[0], consumers: told(teacher) });
   });
-  assert.equal((await world.round({ post: teaching })).learned, 400);
+  const { learned } = await world.round({ post: teaching, random: Math.random });
+  assert.ok(learned > 300 && learned <= 60 * 16, `${learned}`);
 
-  const naming = fakePost((address) => reply({ uuid: uuidAt.get(address) }));
-  const second = await world.round({ post: naming });
+  const naming = fakePost((address) =>
+    reply({ uuid: uuidAt.get(address) ?? teachers.find(([, at]) => at === address)?.[0] }),
+  );
+  const second = await world.round({ post: naming, random: Math.random });
   assert.equal(second.candidateProbes, 200);
   assert.equal(second.promoted, 50);
-  assert.equal(await world.test.command('HLEN', KEYS.consumers), 58);
-  assert.equal(await world.test.command('HLEN', KEYS.candidates), 350);
+  assert.equal(await world.test.command('HLEN', KEYS.consumers), 110);
+});
+
+test('of the candidates in one network a round probes 20 at most', async (t) => {
+  const world = await startWorld(t);
+  const teachers = Array.from({ length: 40 }, (_, n) => [uuidOf(n), elsewhere(n)] as const);
+  await world.setConsumers(Object.fromEntries(teachers));
+  let next = 1_000;
+  const consumers = () =>
+    Array.from({ length: 50 }, (_, n) => ({ uuid: uuidOf(next++), ip: `10.90.0.${n + 1}:7000` }));
+  await world.round({ post: fakePost(() => reply({ consumers: consumers() })), random: Math.random });
+  const { candidateProbes } = await world.round({ post: fakePost(), random: Math.random });
+  assert.ok(candidateProbes > 5 && candidateProbes <= 20, `${candidateProbes}`);
 });
 
 test('a dead consumer moves to where it names itself, and a living one does not', async (t) => {
@@ -104,15 +130,20 @@ test('a dead consumer moves to where it names itself, and a living one does not'
   const post = fakePost((address) => {
     if (address === fakeAddress(1)) return reply({ uuid: uuidOf(1), consumers });
     if (address === fakeAddress(2)) return failure();
-    return reply({ uuid: moved[address] });
+    return reply({ uuid: moved[address] ?? uuidOf(3) });
   });
-  for (let i = 0; i < 3; i++) await world.round({ post });
+  const round = async () => {
+    const summary = await world.round({ post });
+    world.advance(INTERVAL_MS);
+    return summary;
+  };
+  for (let i = 0; i < 3; i++) await round();
   assert.equal((await world.health(uuidOf(2))).state, 'dead');
   assert.deepEqual(await candidates(world), {}, 'while it was not yet dead nothing was of interest');
 
-  await world.round({ post });
+  await round();
   assert.deepEqual(Object.keys(await candidates(world)), [uuidOf(2)]);
-  const summary = await world.round({ post });
+  const summary = await round();
 
   assert.equal(summary.moved, 1);
   assert.equal(summary.states.alive, 3);
@@ -121,7 +152,59 @@ test('a dead consumer moves to where it names itself, and a living one does not'
     [uuidOf(2)]: fakeAddress(12),
     [uuidOf(3)]: fakeAddress(3),
   });
-  assert.equal((await world.health(uuidOf(2))).address, fakeAddress(12));
+  const { address, home } = await world.health(uuidOf(2));
+  assert.deepEqual({ address, home }, { address: fakeAddress(12), home: fakeAddress(2) });
+});
+
+test('a consumer whose uuid a liar took over is found again within an hour of its return', async (t) => {
+  const world = await startWorld(t);
+  await world.setConsumers({ [uuidOf(1)]: fakeAddress(1), [uuidOf(2)]: fakeAddress(2) });
+  let returned = false;
+  const post = fakePost((address) => {
+    if (address === fakeAddress(2)) return returned ? reply({ uuid: uuidOf(2) }) : failure();
+    if (address === fakeAddress(66)) return reply({ uuid: uuidOf(2) });
+    return reply({ uuid: uuidOf(1), consumers: [{ uuid: uuidOf(2), ip: fakeAddress(66) }] });
+  });
+  for (let i = 0; i < 6; i++) {
+    await world.round({ post });
+    world.advance(INTERVAL_MS);
+  }
+  assert.equal((await world.consumers())[uuidOf(2)], fakeAddress(66), 'the liar has it');
+  returned = true;
+  let rounds = 0;
+  while ((await world.consumers())[uuidOf(2)] !== fakeAddress(2)) {
+    await world.round({ post });
+    world.advance(INTERVAL_MS);
+    rounds += 1;
+    assert.ok(rounds <= 13, 'an hour has passed');
+  }
+  const { state, home } = await world.health(uuidOf(2));
+  assert.deepEqual({ state, home }, { state: 'alive', home: undefined });
+  for (let i = 0; i < 12; i++) {
+    await world.round({ post });
+    world.advance(INTERVAL_MS);
+  }
+  assert.equal((await world.consumers())[uuidOf(2)], fakeAddress(2), 'and stays');
+});
+
+test('a move that the API writes ends what hearsay had begun', async (t) => {
+  const world = await startWorld(t);
+  await world.setConsumers({ [uuidOf(2)]: fakeAddress(66) });
+  const record = {
+    state: 'alive',
+    address: fakeAddress(66),
+    since: 1,
+    lastOk: 1,
+    home: fakeAddress(2),
+    homeDue: 1,
+    recent: 'A'.repeat(20),
+  };
+  await world.test.command('HSET', KEYS.health, uuidOf(2), JSON.stringify(record));
+  await world.setConsumers({ [uuidOf(2)]: fakeAddress(3) });
+  const post = fakePost();
+  await world.round({ post });
+  assert.deepEqual(post.calls, [fakeAddress(3)]);
+  assert.equal((await world.health(uuidOf(2))).home, undefined);
 });
 
 test('whoever answers in place of another becomes a candidate under the uuid it named', async (t) => {
@@ -149,6 +232,34 @@ test('of what is heard, ourselves, our address, known consumers and bad addresse
   const summary = await world.round({ post: fakePost(() => reply({ consumers })) });
   assert.equal(summary.learned, 0);
   assert.deepEqual(await candidates(world), {});
+});
+
+test('hearsay names the default port only, outside of the ranges that the operator has opened', async (t) => {
+  const world = await startWorld(t, { PEER_PORT: '7000', PEER_ALLOW_CIDRS: '10.0.0.0/8' });
+  await world.setConsumers({ [uuidOf(1)]: fakeAddress(1) });
+  const consumers = [
+    ...Array.from({ length: 30 }, (_, n) => ({ uuid: uuidOf(100 + n), ip: `8.8.8.8:${8_000 + n}` })),
+    { uuid: uuidOf(2), ip: '8.8.4.4:7000' },
+    { uuid: uuidOf(3), ip: '10.3.3.3:8000' },
+  ];
+  await world.round({ post: fakePost(() => reply({ consumers })) });
+  assert.deepEqual(Object.keys(await candidates(world)).toSorted(), [uuidOf(2), uuidOf(3)]);
+});
+
+test('nothing that a candidate tells is heard', async (t) => {
+  const world = await startWorld(t);
+  await world.setConsumers({ [uuidOf(1)]: fakeAddress(1) });
+  const tell = (n: number) => [{ uuid: uuidOf(n), ip: elsewhere(n) }];
+  const post = fakePost((address) =>
+    address === fakeAddress(1)
+      ? reply({ uuid: uuidOf(1), consumers: tell(2) })
+      : reply({ uuid: uuidOf(50), consumers: tell(51) }),
+  );
+  await world.round({ post });
+  await world.round({ post });
+  const { learned } = await world.round({ post });
+  assert.equal(learned, 0);
+  assert.deepEqual(Object.keys(await candidates(world)), [uuidOf(2)]);
 });
 
 test('a candidate that the API has added meanwhile is given up, unprobed', async (t) => {
@@ -190,11 +301,15 @@ test('our own outage counts against no candidate', async (t) => {
   assert.equal((await candidates(world))[uuidOf(2)]?.failures, 1);
 });
 
-test('a candidate record that is none of ours goes', async (t) => {
+test('candidates of version 1 go with the first round, and the secret stays', async (t) => {
   const world = await startWorld(t);
-  await world.setConsumers(manyConsumers(1));
-  await world.test.command('HSET', KEYS.candidates, 'x', '1', uuidOf(5), '[]', uuidOf(6), '{"address":"::"}');
-  const summary = await world.round({ post: fakePost() });
-  assert.equal(summary.candidateProbes, 0);
-  assert.deepEqual(await world.hash(KEYS.candidates), {});
+  await world.setConsumers({ [uuidOf(1)]: fakeAddress(1) });
+  const old = JSON.stringify({ address: fakeAddress(5), from: uuidOf(1), at: 1, failures: 0 });
+  await world.test.command('HSET', KEYS.candidates, uuidOf(5), old, 'x', '1', '7', '[]');
+  const { candidateProbes } = await world.round({ post: fakePost() });
+  assert.equal(candidateProbes, 0);
+  const { secret } = await world.hash(KEYS.candidates);
+  assert.match(secret ?? '', /^[0-9a-f]{32}$/);
+  await world.round({ post: fakePost() });
+  assert.deepEqual(await world.hash(KEYS.candidates), { '7': '[]', secret });
 });

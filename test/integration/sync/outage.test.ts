@@ -4,6 +4,7 @@ import {
   answeringSource,
   failure,
   fakePost,
+  INTERVAL_MS,
   KEYS,
   manyConsumers,
   reply,
@@ -27,11 +28,7 @@ for (const count of [1, 2, 3, 50]) {
     assert.equal(summary.states.alive, count);
     assert.equal(source.asked, 1);
     assert.deepEqual(await world.hash(KEYS.health), before);
-    assert.equal(
-      await world.test.command('HEXISTS', KEYS.cursor, '0/1'),
-      0,
-      'the cursor moved past the page',
-    );
+    assert.equal(await world.position(), undefined, 'the cursor moved past the page');
   });
 }
 
@@ -66,11 +63,14 @@ test('as long as anybody answers no source is asked', async (t) => {
 
 test('a page without a probe is no page in which all failed', async (t) => {
   const world = await startWorld(t);
-  await world.setConsumers(manyConsumers(2));
-  for (let i = 0; i < 3; i++) await world.round({ post: fakePost(() => failure()) });
+  await world.setConsumers(manyConsumers(1));
+  for (let i = 0; i < 3; i++) {
+    await world.round({ post: fakePost(() => failure()) });
+    world.advance(INTERVAL_MS);
+  }
   const source = silentSource();
-  const summary = await world.round({ sources: [source] });
-  assert.equal(summary.states.dead, 2);
+  const summary = await world.round({ post: fakePost(), sources: [source] });
+  assert.equal(summary.states.dead, 1);
   assert.equal(summary.inconclusive, false);
   assert.equal(source.asked, 0);
 });
@@ -88,7 +88,7 @@ test('an outage in the middle of a round ends it after a few pages, and nobody i
   assert.equal(summary.states.dead, 0);
   assert.ok(summary.states.alive >= 2_500);
   assert.ok(post.calls.length < 10_000, `${post.calls.length} probes`);
-  assert.equal(source.asked, 1);
+  assert.ok(source.asked >= 1 && source.asked <= 4, 'once a page');
   assert.equal((await world.health(uuidOf(0))).state === 'dead', false);
 });
 

@@ -1,17 +1,15 @@
-import { decodeCandidate } from '../../../lib/sync/candidate.ts';
+import type { Candidate } from '../../../lib/store/rounds.ts';
 import { isNobodys } from '../address-space.ts';
-import { KEYS, type Member } from '../member.ts';
-import { netOf } from '../store/learn.ts';
+import type { Member } from '../member.ts';
 import { describe, type Statistics } from './statistics.ts';
 
 export interface PoisonResult {
   /** Entries of `consumers` that are false: of a uuid that nobody has, or of one at an address that it never had. */
   readonly falsePromotions: number;
   readonly falseMoves: number;
-  /** The most candidates that anybody held after a round: in all, of one teacher, in one network of 256. */
+  /** The most candidates that anybody held after a round: in all, and of one teacher. */
   readonly mostCandidates: number;
   readonly mostOfTeacher: number;
-  readonly mostInNet: number;
   /** Calls of one round to addresses at which nobody ever was. */
   readonly extraProbes: Statistics | undefined;
 }
@@ -27,7 +25,7 @@ export interface Poison {
 }
 
 export function createPoison(memberOf: (uuid: string) => Member | undefined): Poison {
-  const result = { falsePromotions: 0, falseMoves: 0, mostCandidates: 0, mostOfTeacher: 0, mostInNet: 0 };
+  const result = { falsePromotions: 0, falseMoves: 0, mostCandidates: 0, mostOfTeacher: 0 };
   const extra = new Map<Member, number>();
   const extraProbes: number[] = [];
   return {
@@ -41,8 +39,8 @@ export function createPoison(memberOf: (uuid: string) => Member | undefined): Po
     roundEnded(member) {
       extraProbes.push(extra.get(member) ?? 0);
       extra.delete(member);
-      const held = boundsOf(member.store.fields(KEYS.candidates));
-      for (const bound of ['mostCandidates', 'mostOfTeacher', 'mostInNet'] as const) {
+      const held = boundsOf([...member.database.candidates.values()]);
+      for (const bound of ['mostCandidates', 'mostOfTeacher'] as const) {
         result[bound] = Math.max(result[bound], held[bound]);
       }
     },
@@ -50,19 +48,11 @@ export function createPoison(memberOf: (uuid: string) => Member | undefined): Po
   };
 }
 
-function boundsOf(candidates: ReadonlyMap<string, string>) {
+function boundsOf(candidates: readonly Candidate[]) {
   const ofTeacher = new Map<string, number>();
-  const inNet = new Map<string, number>();
-  const count = (counts: Map<string, number>, key: string) => counts.set(key, (counts.get(key) ?? 0) + 1);
-  for (const json of candidates.values()) {
-    const candidate = decodeCandidate(json);
-    if (candidate === undefined) continue;
-    count(ofTeacher, candidate.from);
-    count(inNet, netOf(candidate.address));
-  }
+  for (const { from } of candidates) ofTeacher.set(from, (ofTeacher.get(from) ?? 0) + 1);
   return {
-    mostCandidates: candidates.size,
+    mostCandidates: candidates.length,
     mostOfTeacher: Math.max(0, ...ofTeacher.values()),
-    mostInNet: Math.max(0, ...inNet.values()),
   };
 }

@@ -1,3 +1,4 @@
+import type { HealthRecord } from '../../../lib/store/health-record.ts';
 import type { Member } from '../member.ts';
 import type { Stretch } from '../network.ts';
 import { describe, type Statistics } from './statistics.ts';
@@ -20,15 +21,10 @@ export interface VerdictsResult {
 /** What the schedulers say about members, held against what is true. */
 export interface Verdicts {
   /** A health record changes from or to dead. */
-  changed(observer: Member, subject: Member, record: string): void;
+  changed(observer: Member, subject: Member, record: HealthRecord): void;
   /** The partition ends; `pairs` are those of whom one holds the other dead. */
   partitionEnds(pairs: Iterable<readonly [observer: Member, subject: Member]>): void;
   result(): VerdictsResult;
-}
-
-/** Whether a health record says that its consumer is dead. */
-export function saysDead(record: string | undefined): boolean {
-  return record?.includes('"state":"dead"') ?? false;
 }
 
 export function createVerdicts({
@@ -52,10 +48,9 @@ export function createVerdicts({
     stretch !== undefined && nowMs() - 3.5 * intervalMs < stretch.to && nowMs() >= stretch.from;
   const apart = (a: Member, b: Member) => a.index % 2 !== b.index % 2;
 
-  const died = (observer: Member, subject: Member, record: string) => {
-    const { address } = JSON.parse(record) as { address: string };
+  const died = (observer: Member, subject: Member, { address }: HealthRecord) => {
     if (subject.goneMs !== undefined) detectionMs.push(nowMs() - Math.max(subject.goneMs, observer.joinedMs));
-    else if (address !== `${subject.ip}:80`) counts.atOldAddress += 1;
+    else if (address !== subject.ip) counts.atOldAddress += 1;
     else if (wasDuring(outage)) counts.inOutage += 1;
     else if (wasDuring(partition) && apart(observer, subject)) counts.acrossPartition += 1;
     else counts.falseDeaths += 1;
@@ -63,7 +58,7 @@ export function createVerdicts({
 
   return {
     changed(observer, subject, record) {
-      if (saysDead(record)) died(observer, subject, record);
+      if (record.state === 'dead') died(observer, subject, record);
       else if (waiting.get(observer)?.delete(subject) && partition !== undefined) {
         healingMs.push(nowMs() - partition.to);
       }

@@ -38,8 +38,6 @@ test('services of one operator count as one', () => {
     ['https://one.github.io', 'github.io'],
     ['https://two.github.io', 'github.io'],
     ['https://1.2.3.4', '1.2.3.4'],
-    ['https://1.2.3.4:8443', '1.2.3.4'],
-    ['http://localhost:8080', 'localhost:8080'],
     ['http://127.0.0.1:8080', '127.0.0.1:8080'],
     ['http://127.0.0.1:8081', '127.0.0.1:8081'],
     ['https://[2a00:1450::1]/', '[2a00:1450::1]'],

@@ -4,8 +4,8 @@ import { parseEpoch } from '../../../lib/ip/register.ts';
 import { createAddressPolicy, withoutSelf } from '../../../lib/peers/address.ts';
 import { parseIp } from '../../../lib/peers/ip-space.ts';
 import { parseUuid } from '../../../lib/peers/uuid.ts';
-import { encodeHealth, type HealthRecord } from '../../../lib/sync/health.ts';
-import { NO_OUTCOMES } from '../../../lib/sync/recent.ts';
+import { encodeHealth, type HealthRecord } from '../../../lib/store/health-record.ts';
+import { NO_OUTCOMES } from '../../../lib/store/recent.ts';
 import { consumerRow } from '../../../report/peers/consumer-row.ts';
 import { producerRow } from '../../../report/peers/producer-row.ts';
 
@@ -35,7 +35,10 @@ describe('a consumer', () => {
 
   test('is as its record says, while that is recent', () => {
     assert.equal(state(health({})), 'alive');
-    assert.equal(state(health({ state: 'suspect', lastFail: NOW - MINUTE, failures: 1 })), 'suspect');
+    assert.equal(
+      state(health({ state: 'suspect', lastFail: NOW - MINUTE, fails: 1, counted: 1 })),
+      'suspect',
+    );
   });
 
   test('is unknown, and not alive, when it was last asked too long ago', () => {
@@ -47,7 +50,8 @@ describe('a consumer', () => {
       state: 'dead',
       lastOk: NOW - 80 * MINUTE,
       lastFail: NOW - 50 * MINUTE,
-      failures: 9,
+      fails: 9,
+      counted: 9,
     } as const;
     assert.equal(state(health({ ...dead, due: NOW + 9 * MINUTE })), 'dead');
     assert.equal(state(health({ ...dead, due: NOW - 40 * MINUTE })), 'unknown');

@@ -2,7 +2,22 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { createPool } from '../../../lib/sync/pool.ts';
+import { systemHost } from '../../../lib/app.ts';
+import { createPool as create, type PoolOptions } from '../../../lib/sync/pool.ts';
+
+const createPool = (limit: number, gate: PoolOptions['gate'], over: Partial<PoolOptions> = {}) =>
+  create({ limit, gate, everyMs: 0, host: systemHost, signal: new AbortController().signal, ...over });
+
+/** A clock that stands where the last sleep has put it. */
+function virtualHost() {
+  let nowMs = 0;
+  return {
+    monotonicMs: () => nowMs,
+    sleep: async (ms: number) => {
+      nowMs += ms;
+    },
+  };
+}
 
 test('jobs start in order, at most so many at a time, and all of them run', async () => {
   const pool = createPool(3, () => true);
@@ -103,4 +118,42 @@ test('a job that has run is let go, although the pool is never idle', async () =
   for (let done = 0; done < runs.length; done++) await runs[done];
   // A stack frame may still hold on to the first one.
   assert.deepEqual(collected?.slice(1), Array(9).fill(true));
+});
+
+test('with a pace, one job starts each so many milliseconds', async () => {
+  const host = virtualHost();
+  const pool = createPool(1, () => true, { everyMs: 33, host });
+  const startedMs: number[] = [];
+  await Promise.all(
+    Array.from({ length: 5 }, () => pool.run(async () => void startedMs.push(host.monotonicMs()))),
+  );
+  assert.deepEqual(startedMs, [0, 33, 66, 99, 132]);
+});
+
+test('a pool that is to slow down pauses for a second, and then runs half as many at a time', async () => {
+  const host = virtualHost();
+  const pool = createPool(8, () => true, { host });
+  let running = 0;
+  let most = 0;
+  const job = async () => {
+    running += 1;
+    most = Math.max(most, running);
+    await new Promise((resolve) => setImmediate(resolve));
+    running -= 1;
+  };
+  await Promise.all(Array.from({ length: 16 }, () => pool.run(job)));
+  assert.equal(most, 8);
+  pool.slowDown();
+  pool.slowDown();
+  most = 0;
+  await Promise.all(Array.from({ length: 16 }, () => pool.run(job)));
+  assert.equal(most, 4, 'many errors of one moment are one');
+  assert.ok(host.monotonicMs() >= 1_000);
+});
+
+test('once the round stops nobody waits for a turn any more', async () => {
+  const stopping = new AbortController();
+  stopping.abort();
+  const pool = createPool(1, () => !stopping.signal.aborted, { everyMs: 60_000, signal: stopping.signal });
+  assert.deepEqual(await Promise.all([pool.run(async () => {}), pool.run(async () => {})]), [false, false]);
 });

@@ -8,7 +8,7 @@ import {
   RECENT_OUTCOMES,
   type RecentOutcome,
   readOutcomes,
-} from '../../../lib/sync/recent.ts';
+} from '../../../lib/store/recent.ts';
 
 test('the last 60 outcomes are kept, the oldest first, in 20 characters', () => {
   fc.assert(

@@ -1,0 +1,118 @@
+import * as v from 'valibot';
+import { FAILURES, type Failure } from '../http/outcome.ts';
+import { isRecent } from './recent.ts';
+
+/** Why a probe failed. Kept in health and shown to operators; never a peer's own text. */
+export type HealthError = Exclude<Failure, 'aborted' | 'local'> | 'status' | 'wrong-identity';
+
+/** Every class that a health record may name, also those that only version 1 wrote. */
+export const HEALTH_ERRORS: readonly HealthError[] = [
+  ...FAILURES.filter((error) => error !== 'aborted' && error !== 'local'),
+  'status',
+  'wrong-identity',
+];
+
+/** SWIM's words (https://www.cs.cornell.edu/projects/Quicksilver/public_pdfs/SWIM.pdf). No record at all is `new`. */
+export type HealthState = 'new' | ProbedState;
+export type ProbedState = 'alive' | 'suspect' | 'dead';
+
+/**
+ * What our probes found out about one consumer. `state`, `address`, `since`, `lastOk` and `lastError` are stable for the
+ * consumer API. All times are Redis's, in milliseconds. Under 350 bytes as JSON.
+ */
+export interface HealthRecord {
+  readonly state: ProbedState;
+  /** The very string of `consumers` that was probed. A record about another address is void. */
+  readonly address: string;
+  /** When it entered this state. */
+  readonly since: number;
+  /** When it last answered; absent if it never did. */
+  readonly lastOk?: number;
+  /** Why the last failure failed. It stays after a recovery. */
+  readonly lastError?: HealthError;
+  /** When the last failure was. It stays after a recovery. */
+  readonly lastFail?: number;
+  /** Milliseconds of its last answer; not kept for the dead. */
+  readonly rtt?: number;
+  /** Failures in a row; absent after an answer. */
+  readonly fails?: number;
+  /** Those of `fails` that were no part of a mass failure; absent where it is 0. */
+  readonly counted?: number;
+  /** Not to be probed before: backoff of the dead, Retry-After of the busy. */
+  readonly due?: number;
+  /** It has once named its uuid, so a reply without one is not its own. */
+  readonly named?: true;
+  /** The address before a move that only hearsay suggested, as `consumers` had it. It is probed now and then. */
+  readonly home?: string;
+  /** When `home` is to be probed next. */
+  readonly homeDue?: number;
+  /** The last 60 outcomes, see `recent.ts`. */
+  readonly recent: string;
+}
+
+/** Neither a dead consumer nor one that sent Retry-After is left alone for longer. */
+export const LONGEST_PAUSE_MS = 3_600_000;
+/** By how much another invocation's reading of the same clock may be ahead of ours. */
+export const CLOCK_SLACK_MS = 60_000;
+/** Counting further changes nothing, and the record stays small. */
+export const MOST_FAILS = 9_999;
+/** `[`, the longest IP literal, `]:65535`. */
+const LONGEST_ADDRESS = 53;
+/** Larger than any record of ours: not worth parsing. */
+const LONGEST_JSON = 1_000;
+
+export function encodeHealth(record: HealthRecord): string {
+  return JSON.stringify(record);
+}
+
+/**
+ * Reads what Redis holds, which may be anything: undefined unless it is a record of ours, of this version or of version 1.
+ * A record that lies in the future counts as none: Redis's clock was set back, or somebody else wrote it. It would keep
+ * its consumer from ever being probed.
+ */
+export function decodeHealth(json: unknown, nowMs: number): HealthRecord | undefined {
+  if (typeof json !== 'string' || json.length > LONGEST_JSON) return undefined;
+  const parsed = v.safeParse(RECORD, parseJson(json));
+  if (!parsed.success) return undefined;
+  const { failures, ...record } = parsed.output;
+  const { lastOk = 0, lastFail = 0, since, due = 0, homeDue = 0 } = record;
+  const latest = Math.max(lastOk, lastFail);
+  if (Math.max(latest, since) > nowMs + CLOCK_SLACK_MS || due > latest + LONGEST_PAUSE_MS) return undefined;
+  if (homeDue > nowMs + LONGEST_PAUSE_MS + CLOCK_SLACK_MS) return undefined;
+  // Version 1 kept one count.
+  return failures === undefined || record.fails !== undefined
+    ? record
+    : { ...record, fails: failures, counted: failures };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const time = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const count = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MOST_FAILS));
+const address = v.pipe(
+  v.string(),
+  v.check((text) => text.length <= LONGEST_ADDRESS),
+);
+const RECORD = v.object({
+  state: v.picklist(['alive', 'suspect', 'dead']),
+  address,
+  since: time,
+  lastOk: v.exactOptional(time),
+  lastError: v.exactOptional(v.picklist(HEALTH_ERRORS)),
+  lastFail: v.exactOptional(time),
+  rtt: v.exactOptional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(999_999))),
+  fails: v.exactOptional(count),
+  counted: v.exactOptional(count),
+  failures: v.exactOptional(count),
+  due: v.exactOptional(time),
+  named: v.exactOptional(v.literal(true)),
+  home: v.exactOptional(address),
+  homeDue: v.exactOptional(time),
+  recent: v.pipe(v.string(), v.check(isRecent)),
+});

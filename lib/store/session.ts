@@ -1,0 +1,119 @@
+import { RedisReplyError } from '../errors.ts';
+import type { Host } from '../host.ts';
+import type { Uuid } from '../peers/uuid.ts';
+import { createRedisClock, type RedisClock } from '../redis/clock.ts';
+import { renewCall, sendLeaseCall } from '../redis/lease.ts';
+import type { Command, Redis, Reply, ScriptCall } from '../redis/redis.ts';
+import type { Keys } from './keys.ts';
+import { type HeldLease, keepLease, LEASE_MS } from './lease.ts';
+
+export interface RoundStoreOptions {
+  readonly redis: Redis;
+  readonly keys: Keys;
+  readonly localUuid: Uuid;
+  readonly host: Host;
+  /** Ends the reading of what a round starts from. What is written goes on, to hand back what was begun. */
+  readonly signal: AbortSignal;
+}
+
+/** What the parts of one round's store share: the way to Redis, its clock, and the lease once it is taken. */
+export interface Session extends RoundStoreOptions {
+  readonly clock: RedisClock;
+  readonly commands: number;
+  nowMs(): number;
+  /** Sends requests that may be repeated. A reply that is an error throws, with the key that its request named first. */
+  read(requests: readonly (Command | ScriptCall)[], signal?: AbortSignal): Promise<Reply[]>;
+  /** Takes note of a lease that the round has just taken. */
+  holdLease(lease: { readonly key: string; readonly token: string; readonly takenMs: number }): HeldLease;
+  /** Runs a script whose first key is the lease and first argument its token. Undefined if the lease is not ours. */
+  write(call: ScriptCall, options?: { repeatable: boolean }): Promise<readonly Reply[] | undefined>;
+  readonly token: string;
+  readonly leaseKey: string;
+  /** Fields of `sync:cursor` as the round found them; emptied once those of another split were dropped. */
+  cursorFields: readonly string[];
+  close(): Promise<void>;
+}
+
+export function createSession(options: RoundStoreOptions): Session {
+  const { host } = options;
+  const clock = createRedisClock(host);
+  let commands = 0;
+  const redis: Redis = {
+    send(requests, sendOptions) {
+      commands += requests.length;
+      return options.redis.send(requests, sendOptions);
+    },
+    close: () => options.redis.close(),
+  };
+  let held: { readonly lease: HeldLease; readonly key: string; readonly token: string } | undefined;
+  const theLease = () => {
+    if (held === undefined) throw new Error('No round is open.');
+    return held;
+  };
+
+  return {
+    ...options,
+    redis,
+    clock,
+    nowMs: () => clock.nowMs(),
+    get commands() {
+      return commands;
+    },
+    async read(requests, signal) {
+      const replies = await redis.send(requests, {
+        repeatable: true,
+        ...(signal === undefined ? {} : { signal }),
+      });
+      return replies.map((reply, i) => {
+        if (reply instanceof RedisReplyError) throw withKey(reply, requests[i]);
+        return reply;
+      });
+    },
+    holdLease({ key, token, takenMs }) {
+      const lease = keepLease({
+        host,
+        clock: {
+          get readings() {
+            return clock.readings;
+          },
+          isStale: clock.isStale,
+          refresh: () => clock.refresh(redis),
+        },
+        renew: (signal) => sendLeaseCall(redis, renewCall(key, token, LEASE_MS), signal),
+        takenMs,
+      });
+      held = { lease, key, token };
+      return lease;
+    },
+    async write(call, { repeatable } = { repeatable: true }) {
+      const reply = await theLease().lease.run(
+        async () => {
+          const [answered] = await redis.send([call], { repeatable });
+          if (answered instanceof RedisReplyError) throw answered;
+          return list(answered);
+        },
+        ([ours]) => ours === 1,
+      );
+      return reply[0] === 1 ? reply : undefined;
+    },
+    get token() {
+      return theLease().token;
+    },
+    get leaseKey() {
+      return theLease().key;
+    },
+    cursorFields: [],
+    close: async () => held?.lease.end(),
+  };
+}
+
+/** A script names the key itself; for a plain command it is the first argument. */
+function withKey(error: RedisReplyError, request: Command | ScriptCall | undefined): RedisReplyError {
+  if (request === undefined || 'script' in request) return error;
+  return new RedisReplyError(error.message.replace(/^\S+ /, (code) => `${code}${request[1]}: `));
+}
+
+/** The elements of an array reply; none for any other. */
+export function list(reply: Reply | undefined): readonly Reply[] {
+  return Array.isArray(reply) ? reply : [];
+}

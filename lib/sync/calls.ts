@@ -1,0 +1,148 @@
+import type { Config } from '../config.ts';
+import type { Host, Invocation } from '../host.ts';
+import type { Address, AddressPolicy } from '../peers/address.ts';
+import type { PostToPeer } from '../peers/post.ts';
+import type { OpenedRound, PartName } from '../store/rounds.ts';
+import { type Answer, readAnswer } from './answer.ts';
+import { createPool } from './pool.ts';
+import type { StopReason } from './summary.ts';
+
+/** A probe of one address: what came back, and when it began by the monotonic clock. */
+export interface Probe {
+  readonly answer: Answer;
+  readonly beganMs: number;
+}
+
+/** The `/sync` calls of one round: bounded in number, at a time and in pace, and only while there is time for them. */
+export interface Calls {
+  /** Waits for its turn and calls. `untried` if the round stops first. */
+  probe(address: Address): Promise<Probe>;
+  /** As `probe`, at least 3 s from now. `untried` at once if time or budget do not allow it. */
+  probeAgain(address: Address): Promise<Probe>;
+  /** Takes as many of the wanted first calls from the budget as are left, and answers how many. */
+  take(wanted: number): number;
+  /** First calls that may still be planned. Infinity without `SYNC_MAX_PROBES_PER_ROUND`. */
+  readonly left: number;
+  /** Whether a page may be read or a call started. Stops the round if not. */
+  mayGoOn(): boolean | Promise<boolean>;
+  /** Why the round stops, if it does. The first reason stays. */
+  readonly stopped: StopReason | undefined;
+  stop(reason: StopReason): void;
+}
+
+/** A call leaves so much time after its deadline: 3 s for the IP sources, 2 s to write. */
+export const MARGIN_MS = 5_000;
+const AGAIN_AFTER_MS = 3_000;
+/** Second calls are spread over so long, so that they come in random order. */
+const AGAIN_WITHIN_MS = 1_000;
+/** Of a limited budget, what is kept for second calls: without one there is no verdict. */
+const KEPT_FOR_SECOND = 0.1;
+/** A home router's table of connections bears so many starts a second. */
+const STARTS_A_SECOND = 30;
+/** Of the time between two rounds, or of the invocation's, so much may be taken to spread a round. */
+const SPREAD_OVER = 0.8;
+
+export interface CallsOptions {
+  readonly config: Pick<Config, 'localUuid' | 'sync'>;
+  readonly policy: AddressPolicy;
+  readonly post: PostToPeer;
+  readonly host: Host;
+  readonly invocation: Invocation;
+  readonly part: PartName;
+  readonly opened: Pick<OpenedRound, 'lease' | 'consumers'>;
+  /** Whether calls are spread over time; on Lambda, where waiting is billed, they are not. */
+  readonly spread: boolean;
+}
+
+export function createCalls({
+  config: { localUuid, sync },
+  policy,
+  post,
+  host,
+  invocation,
+  part,
+  opened: { lease, consumers },
+  spread,
+}: CallsOptions): Calls {
+  const { timeoutMs } = sync;
+  const { signal } = invocation;
+  const body = JSON.stringify({ uuid: localUuid });
+  const total = shareOf(sync.maxProbes, part);
+  const kept = Number.isFinite(total) ? Math.floor(total * KEPT_FOR_SECOND) : 0;
+  let left = total;
+  let stopped: StopReason | undefined;
+  const stopping = new AbortController();
+
+  const stop = (reason: StopReason) => {
+    stopped ??= reason;
+    stopping.abort();
+  };
+  const refuse = (reason: StopReason) => {
+    stop(reason);
+    return false;
+  };
+  const hasTime = (ms: number) => !signal.aborted && invocation.remainingMs() >= ms;
+  const mayGoOn = () => {
+    if (stopped !== undefined) return false;
+    const needMs = timeoutMs + MARGIN_MS;
+    if (!hasTime(needMs)) return refuse('time');
+    return lease.leftMs() >= needMs || lease.renew().then((leftMs) => leftMs >= needMs || refuse('lease'));
+  };
+
+  const pool = createPool({
+    limit: sync.concurrency,
+    gate: mayGoOn,
+    everyMs: spread ? paceMs(consumers / part.of, Math.min(sync.intervalMs, invocation.remainingMs())) : 0,
+    host,
+    signal: AbortSignal.any([signal, stopping.signal]),
+  });
+
+  const probe = async (address: Address): Promise<Probe> => {
+    let answer: Answer = { kind: 'untried', local: false };
+    let beganMs = Number.NaN;
+    await pool.run(async () => {
+      beganMs = host.monotonicMs();
+      answer = readAnswer(await post({ address, path: '/sync', body, timeoutMs, signal }), policy);
+      if (answer.kind !== 'untried') return;
+      if (answer.local) pool.slowDown();
+      else stop('time');
+    });
+    return { answer, beganMs };
+  };
+
+  return {
+    probe,
+    async probeAgain(address) {
+      const waitMs = AGAIN_AFTER_MS + host.random() * AGAIN_WITHIN_MS;
+      const none: Probe = { answer: { kind: 'untried', local: false }, beganMs: Number.NaN };
+      if (left < 1 || stopped !== undefined || !hasTime(waitMs + timeoutMs + MARGIN_MS)) return none;
+      left -= 1;
+      await host.sleep(waitMs, stopping.signal);
+      return probe(address);
+    },
+    take(wanted) {
+      const taken = Math.max(0, Math.min(wanted, left - kept));
+      left -= taken;
+      return taken;
+    },
+    get left() {
+      return Math.max(0, left - kept);
+    },
+    mayGoOn,
+    get stopped() {
+      return stopped;
+    },
+    stop,
+  };
+}
+
+/** A shard's equal part of `SYNC_MAX_PROBES_PER_ROUND`; the parts of all shards add up to it. */
+export function shareOf(maxProbes: number, { shard, of }: PartName): number {
+  return Number.isFinite(maxProbes) ? Math.floor((maxProbes + of - 1 - shard) / of) : maxProbes;
+}
+
+/** Milliseconds from one start to the next, for so many calls within so much time. */
+export function paceMs(calls: number, withinMs: number): number {
+  const needed = (calls * 1_000) / (withinMs * SPREAD_OVER);
+  return 1_000 / Math.max(STARTS_A_SECOND, needed);
+}

@@ -1,0 +1,166 @@
+import { createHash } from 'node:crypto';
+import type { Config } from '../config.ts';
+import type { Host } from '../host.ts';
+import type { Address } from '../peers/address.ts';
+import { inAnyCidr } from '../peers/ip-space.ts';
+import { networkOf } from '../peers/network.ts';
+import type { Uuid } from '../peers/uuid.ts';
+import { SLOTS } from '../store/candidates.ts';
+import type { SlotClaim } from '../store/rounds.ts';
+import { fnv1a } from './shard.ts';
+
+/** One thing that a peer told us: that `uuid` is to be found at `address`. */
+export interface Named {
+  readonly uuid: Uuid;
+  readonly address: Address;
+  /** The address as it will be stored, see `Heard.raw`. */
+  readonly raw: string;
+}
+
+/** Who told: the consumer that answered the probe. */
+export interface Teacher {
+  readonly uuid: Uuid;
+  readonly address: Address;
+}
+
+/**
+ * What was heard in a round and is not known yet. Its size is bounded, whatever peers tell and however many they are.
+ *
+ * Candidates live in slots, as in Bitcoin's addrman (https://www.usenix.org/system/files/conference/usenixsecurity15/sec15-paper-heilman.pdf):
+ * the network of a teacher reaches 16 of 1,024 slots, which only a secret of this database tells. For each slot one
+ * network is drawn at random. So a stranger who names many, or names first, keeps nobody out.
+ */
+export interface Hearsay {
+  /** Takes note of what a peer told, except about those that are known. */
+  add(named: readonly Named[], teacher: Teacher): void;
+  /** Those are in `consumers`, and not dead: nobody needs to tell us of them. */
+  know(uuids: Iterable<Uuid>): void;
+  /** One claim for each slot that something was named for. Empties it. */
+  claims(atMs: number): SlotClaim[];
+}
+
+/** Most names in all, and of one network. */
+const MOST_NAMES = 10_000;
+const MOST_OF_NETWORK = 50;
+const SLOTS_OF_NETWORK = 16;
+export const NETWORK_BITS = { 4: 24, 6: 32 } as const;
+/** The filter of known uuids has so many bits for each consumer, 1 MB at most: one newcomer in 64 waits a round. */
+const BITS_EACH = 64;
+const MOST_BITS = 2 ** 23;
+
+interface Kept extends Named {
+  readonly from: Uuid;
+  readonly network: string;
+}
+
+export function createHearsay({
+  secret,
+  consumers,
+  random,
+}: {
+  /** Of this database; nobody else knows it. */
+  readonly secret: string;
+  /** About how many are known. */
+  readonly consumers: number;
+  readonly random: Host['random'];
+}): Hearsay {
+  /** Known to the walk so far: bits that the hashes of uuids set. */
+  const bits = Math.min(MOST_BITS, 32 * Math.ceil(((consumers + 1) * BITS_EACH) / 32));
+  const known = new Uint32Array(bits / 32);
+  // Another in each round, so that nobody is taken for a known one for good.
+  const salt = random().toString(36).slice(2, 8);
+  const bitOf = (uuid: Uuid) => fnv1a(salt + uuid) % bits;
+  const isKnown = (uuid: Uuid) => {
+    const bit = bitOf(uuid);
+    return ((known[bit >>> 5] ?? 0) & (1 << (bit & 31))) !== 0;
+  };
+
+  let names: Kept[] = [];
+  let keys = new Set<string>();
+  let ofNetwork = new Map<string, number>();
+  let offered = 0;
+  const keyOf = ({ network, uuid, address }: Kept) => `${network} ${uuid} ${address.key}`;
+  const countOf = (network: string, by: number) => {
+    const count = (ofNetwork.get(network) ?? 0) + by;
+    if (count === 0) ofNetwork.delete(network);
+    else ofNetwork.set(network, count);
+  };
+  const forget = (gone: Kept) => {
+    keys.delete(keyOf(gone));
+    countOf(gone.network, -1);
+  };
+
+  /** Keeps it, if there is room, or else in the place of a random one with the probability that keeps the sample fair. */
+  const keep = (name: Kept) => {
+    const key = keyOf(name);
+    if (keys.has(key) || (ofNetwork.get(name.network) ?? 0) >= MOST_OF_NETWORK) return;
+    offered += 1;
+    const place = names.length < MOST_NAMES ? names.length : Math.floor(random() * offered);
+    if (place >= MOST_NAMES) return;
+    const replaced = names[place];
+    if (replaced !== undefined) forget(replaced);
+    names[place] = name;
+    keys.add(key);
+    countOf(name.network, 1);
+  };
+
+  return {
+    add(told, teacher) {
+      const unknown = told.filter(({ uuid }) => !isKnown(uuid));
+      if (unknown.length === 0) return;
+      const network = networkOf(teacher.address.ip, NETWORK_BITS);
+      for (const named of unknown) keep({ ...named, from: teacher.uuid, network });
+    },
+    know(uuids) {
+      for (const uuid of uuids) {
+        const bit = bitOf(uuid);
+        known[bit >>> 5] = (known[bit >>> 5] ?? 0) | (1 << (bit & 31));
+      }
+      if (names.length === 0) return;
+      const left: Kept[] = [];
+      for (const name of names) {
+        if (isKnown(name.uuid)) forget(name);
+        else left.push(name);
+      }
+      names = left;
+    },
+    claims(at) {
+      const bySlot = new Map<number, Map<string, Kept[]>>();
+      for (const name of names) {
+        const slot = slotOf(secret, name);
+        const networks = bySlot.get(slot) ?? new Map<string, Kept[]>();
+        bySlot.set(slot, networks);
+        const same = networks.get(name.network);
+        if (same === undefined) networks.set(name.network, [name]);
+        else same.push(name);
+      }
+      names = [];
+      keys = new Set();
+      ofNetwork = new Map();
+      offered = 0;
+      return [...bySlot].flatMap(([slot, networks]) => {
+        const name = pick(pick([...networks.values()], random) ?? [], random);
+        return name === undefined ? [] : [{ slot, uuid: name.uuid, address: name.raw, from: name.from, at }];
+      });
+    },
+  };
+}
+
+/** Of the 16 slots that a network reaches, the one for this uuid at this address. */
+function slotOf(secret: string, { network, uuid, address }: Kept): number {
+  const reached = createHash('sha256').update(`${secret} ${network}`).digest();
+  const which = fnv1a(`${secret} ${uuid} ${address.key}`) % SLOTS_OF_NETWORK;
+  return reached.readUInt16BE(2 * which) % SLOTS;
+}
+
+function pick<Item>(items: readonly Item[], random: Host['random']): Item | undefined {
+  return items[Math.floor(random() * items.length)];
+}
+
+/**
+ * Whether hearsay may name an address: with `PEER_PORT` only, or one host with many ports would be many consumers. An
+ * operator who opened a range trusts it.
+ */
+export function mayBeNamed({ ip, port }: Address, peers: Config['peers']): boolean {
+  return port === peers.port || inAnyCidr(ip, peers.allowCidrs);
+}

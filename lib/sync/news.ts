@@ -1,0 +1,72 @@
+import type { Log } from '../host.ts';
+import type { StopReason } from './summary.ts';
+
+/** What can happen to a consumer in a round that an operator wants to read. */
+export type Event = 'joined' | 'moved' | 'died' | 'came back';
+
+/** Collects what happened to consumers in a round, and says it at its end, so that a log line is never one of thousands. */
+export interface News {
+  add(event: Event, consumer: { readonly uuid: string; readonly address: string }): void;
+  /** Writes a line for each kind of event. */
+  tell(log: Log): void;
+}
+
+/** Of each kind so many are named, the others are counted. */
+const MOST_NAMED = 10;
+
+const LINES: Readonly<Record<Event, string>> = {
+  joined: 'Consumers joined: they answered for the first time',
+  moved: 'Consumers moved to another address',
+  died: 'Consumers died: they do not answer any more',
+  'came back': 'Consumers came back: they answer again',
+};
+
+export function createNews(): News {
+  const events = new Map<Event, { count: number; named: { uuid: string; address: string }[] }>();
+  return {
+    add(event, { uuid, address }) {
+      const happened = events.get(event) ?? { count: 0, named: [] };
+      events.set(event, happened);
+      happened.count += 1;
+      if (happened.named.length < MOST_NAMED) happened.named.push({ uuid, address });
+    },
+    tell(log) {
+      for (const [event, { count, named }] of events) {
+        log.info(LINES[event], {
+          consumers: named,
+          ...(count > named.length ? { more: count - named.length } : {}),
+        });
+      }
+    },
+  };
+}
+
+/** Says once that our own network is down, once that it is back, and why a round ended early. */
+export function tellCourse(
+  log: Log,
+  {
+    outageBefore,
+    outageNow,
+    stopped,
+    complete,
+  }: {
+    readonly outageBefore: boolean;
+    readonly outageNow: boolean;
+    readonly stopped: StopReason | undefined;
+    readonly complete: boolean;
+  },
+): void {
+  if (outageNow && !outageBefore) {
+    log.warn(
+      'Our own network seems to be down: consumers do not answer, and nothing else does. Their failures do not count.',
+    );
+  } else if (outageBefore && !outageNow) {
+    log.info('Our own network is back: consumers or IP sources answer again');
+  }
+  if (stopped === 'time' && !complete) {
+    log.warn(
+      'The round ran out of time before it had called everyone; the next round goes on from there. ' +
+        'If this repeats, raise SYNC_CONCURRENCY or SYNC_INTERVAL_MS.',
+    );
+  }
+}

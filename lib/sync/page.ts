@@ -1,0 +1,151 @@
+import type { Address, AddressPolicy } from '../peers/address.ts';
+import { type PeerRecord, parsePeerRecord } from '../peers/registry.ts';
+import type { Uuid } from '../peers/uuid.ts';
+import type { HealthRecord } from '../store/health-record.ts';
+import type { Position } from '../store/part-state.ts';
+import type { RawEntry } from '../store/rounds.ts';
+import { aboutAddress, isDue, probedAt, type RoundTime } from './health.ts';
+import { fnv1a, shardOf } from './shard.ts';
+import type { SkipReason } from './summary.ts';
+
+/** One consumer of a page. */
+export interface Entry {
+  readonly record: PeerRecord;
+  /** What is known about it at its present address. */
+  readonly health: HealthRecord | undefined;
+  /** Whether it was known at another address before: it moved. */
+  readonly moved: boolean;
+  readonly due: boolean;
+}
+
+/** The consumers of a page at one address. They cost one call, if one of them is due. */
+export interface AddressGroup {
+  readonly address: Address;
+  readonly entries: readonly Entry[];
+  /** Its place in the order of the pass, from 0 to 2^32. */
+  readonly place: number;
+}
+
+/** A home that is to be looked at, see `HealthRecord.home`. */
+export interface HomeVisit {
+  readonly entry: Entry;
+  readonly address: Address;
+}
+
+/** A page of `consumers` that was read and is not yet written. */
+export interface Page {
+  readonly entries: readonly Entry[];
+  /** Those with a due entry, in the order of the pass, as far as the budget reaches. */
+  readonly due: readonly AddressGroup[];
+  readonly homes: readonly HomeVisit[];
+  /** Those that are due and that the budget did not reach. */
+  readonly cut: readonly AddressGroup[];
+}
+
+/** The entries of a page that this part of a round has to look at, and why others are left out. */
+export function selectEntries(
+  raw: readonly RawEntry[],
+  {
+    policy,
+    of,
+    shard,
+    isOurs,
+    openFields,
+    skip,
+  }: {
+    policy: AddressPolicy;
+    of: number;
+    shard: number;
+    isOurs: (uuid: Uuid, address: Address) => boolean;
+    /** Fields of the pages that are open: an entry may come twice while the hash grows or shrinks. */
+    openFields: ReadonlySet<string>;
+    skip: (reason: SkipReason) => void;
+  },
+): PeerRecord[] {
+  const records = new Map<string, PeerRecord>();
+  for (const { field, address: stored } of raw) {
+    const parsed = parsePeerRecord(field, stored, policy);
+    if ('refused' in parsed) {
+      // Each shard reads every page; what belongs to none of them is counted by the first.
+      if (shard === 0) skip(parsed.refused);
+      continue;
+    }
+    const { uuid, address } = parsed.record;
+    if (isOurs(uuid, address)) {
+      if (shard === 0) skip('self');
+    } else if (shardOf(address.key, of) === shard) {
+      if (records.has(field) || openFields.has(field)) skip('repeated');
+      else records.set(field, parsed.record);
+    }
+  }
+  return [...records.values()];
+}
+
+/**
+ * Plans the calls of a page: one for each address with a due entry, in the random order of the pass. Whoever was probed
+ * since the pass began has had its turn. Those before the position's place come last, and in its second lap not at all.
+ */
+export function planPage(
+  records: readonly PeerRecord[],
+  healths: readonly (HealthRecord | undefined)[],
+  {
+    policy,
+    position,
+    time,
+    nowMs,
+    take,
+    skip,
+  }: {
+    policy: AddressPolicy;
+    position: Position;
+    time: RoundTime;
+    nowMs: number;
+    take: (wanted: number) => number;
+    skip: (reason: SkipReason) => void;
+  },
+): Page {
+  const entries: Entry[] = [];
+  for (const [index, record] of records.entries()) {
+    const stored = healths[index];
+    const health = aboutAddress(stored, record.raw, record.address, policy);
+    if (probedAt(health) >= Math.min(position.passAt, time.at)) skip('repeated');
+    else entries.push({ record, health, moved: stored !== health, due: isDue(health, time) });
+  }
+  const groups = groupByAddress(entries, position.passAt).filter((group) =>
+    group.entries.some(({ due }) => due),
+  );
+  const [again, wanted] = partition(groups, ({ place }) => place < position.after);
+  const homes = homesOf(entries, policy, nowMs);
+  const inOrder = position.lap === 1 ? [...wanted, ...again] : wanted;
+  const due = inOrder.slice(0, take(inOrder.length));
+  return {
+    entries,
+    due,
+    homes: homes.slice(0, take(homes.length)),
+    cut: inOrder.slice(due.length),
+  };
+}
+
+function groupByAddress(entries: readonly Entry[], passAt: number): AddressGroup[] {
+  const groups = new Map<string, { address: Address; entries: Entry[]; place: number }>();
+  for (const entry of entries) {
+    const { address } = entry.record;
+    const group = groups.get(address.key);
+    if (group !== undefined) group.entries.push(entry);
+    else groups.set(address.key, { address, entries: [entry], place: fnv1a(`${passAt} ${address.key}`) });
+  }
+  return [...groups.values()].sort((a, b) => a.place - b.place);
+}
+
+function homesOf(entries: readonly Entry[], policy: AddressPolicy, nowMs: number): HomeVisit[] {
+  return entries.flatMap((entry) => {
+    const { home, homeDue = 0 } = entry.health ?? {};
+    if (home === undefined || homeDue > nowMs) return [];
+    const parsed = policy.parse(home);
+    return 'address' in parsed ? [{ entry, address: parsed.address }] : [];
+  });
+}
+
+function partition<Item>(items: readonly Item[], test: (item: Item) => boolean): [Item[], Item[]] {
+  return [items.filter(test), items.filter((item) => !test(item))];
+}
