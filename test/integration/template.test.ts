@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { loadConfig } from '../../lib/config.ts';
 import { METRIC_UNITS } from '../../lib/lambda/metrics.ts';
 import { describeVariable, variableNames } from '../../lib/variables.ts';
+import { awsTool, needsAwsTools } from '../support/aws-tools.ts';
 import { type PackagedService, packageService } from '../support/service.ts';
 import type { JsonObject, Resource } from '../support/template.ts';
 
@@ -651,4 +658,25 @@ describe('the dashboard', () => {
     assert.deepEqual(ofType(silent, 'AWS::Logs::QueryDefinition'), []);
     assert.deepEqual(ofType(silent, 'AWS::CloudWatch::Dashboard'), []);
   });
+});
+
+test("AWS's own linter finds no error in the template, whatever its switches", needsAwsTools(), async (t) => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'p2p-lint-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const files = await Promise.all(
+    [plain, inVpc, silent].map(async ({ templateText }, at) => {
+      const file = path.join(folder, `${at}.json`);
+      await writeFile(file, templateText);
+      return file;
+    }),
+  );
+
+  // Its exit code tells of errors alone. Its warnings are that conditions are decided while packaging.
+  const linter = spawn(awsTool('cfn-lint'), [
+    ...['--non-zero-exit-code', 'error', '--regions', 'eu-central-1', '--template'],
+    ...files,
+  ]);
+  const [output, [code]] = await Promise.all([text(linter.stdout), once(linter, 'close')]);
+
+  assert.equal(code, 0, output);
 });
