@@ -37,6 +37,22 @@ export function readEnvironment(folder: string, exported: Environment): GivenEnv
   return { env: { ...given, ...exported }, file, origin };
 }
 
+/**
+ * The one option of `npm run host` and `npm start`, `--env-file <file>` or `--env-file=<file>`, as the variable that it
+ * stands for.
+ *
+ * @throws ConfigError for anything else, which would be left unread.
+ */
+export function fileOption(args: readonly string[]): Environment {
+  const [first = '', second, ...more] = args;
+  if (args.length === 0) return {};
+  const inline = /^--env-file=(.+)$/.exec(first)?.[1];
+  const file = first === '--env-file' ? second : inline;
+  const rest = inline === undefined ? more : args.slice(1);
+  if (file && rest.length === 0) return { LOCAL_ENV_FILE: file };
+  throw new ConfigError(['the only option is --env-file <file>; everything else is a variable']);
+}
+
 /** The text of the file, without the byte order mark that some editors put in front of it. */
 function read(file: string): string {
   try {

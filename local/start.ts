@@ -1,6 +1,7 @@
 // npm start: the whole scheduler on this machine. Exit code 0 when asked to end (Ctrl-C, SIGTERM, SIGHUP, npm gone),
 // 1 when it could not start or a part of it died, 130 when a second Ctrl-C did not let it end in order.
 import { fileURLToPath } from 'node:url';
+import { fileOption } from '../host/env-file.ts';
 import { ConfigError } from '../lib/errors.ts';
 import { readStack } from './env.ts';
 import { watchForEnd } from './lifecycle.ts';
@@ -20,7 +21,7 @@ watchForEnd(({ why, again }) => {
 const folder = fileURLToPath(new URL('..', import.meta.url));
 let code = 0;
 try {
-  await runStack(readStack(folder, process.env), {
+  await runStack(readStack(folder, { ...process.env, ...fileOption(process.argv.slice(2)) }), {
     folder,
     print: (text) => console.log(text),
     colour: process.stdout.isTTY === true && !process.env.NO_COLOR,

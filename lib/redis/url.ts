@@ -40,16 +40,15 @@ export function parseRedisUrl(text: string): RedisTarget | { readonly fault: str
     return { fault: 'must be ASCII without spaces: percent-encode any other character' };
   if (!URL.canParse(text)) return { fault: `must be a valid URL with one host and port; ${ENCODE}` };
   const url = new URL(text);
-  const login = url.username !== '' || url.password !== '';
   if (protocol === 'http' || protocol === 'https') {
-    return login || url.search !== '' || url.hash !== ''
+    return authority.includes('@') || url.search !== '' || url.hash !== ''
       ? { fault: 'must hold no login, query or fragment for REST; the token belongs into REDIS_TOKEN' }
       : { kind: 'rest', where: url.host, url: text };
   }
-  return tcpTarget(url);
+  return tcpTarget(url, authority.includes('@'));
 }
 
-function tcpTarget(url: URL): RedisTarget | { readonly fault: string } {
+function tcpTarget(url: URL, login: boolean): RedisTarget | { readonly fault: string } {
   const host = url.hostname.replace(/^\[|\]$/g, '');
   if (isIP(host) === 0 && !/^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_.])?$/i.test(host)) {
     return {
@@ -65,8 +64,9 @@ function tcpTarget(url: URL): RedisTarget | { readonly fault: string } {
   if (!/^(\/\d{0,5})?$/.test(url.pathname)) {
     return { fault: 'must have a database number as its path, or none: redis://host:6379/3' };
   }
-  if (url.username !== '' && url.password === '') {
-    return { fault: 'has a user without a password: redis://user:password@host, or redis://:password@host' };
+  // `redis://:$PASSWORD@host` with a variable that was empty has a login, too.
+  if (login && url.password === '') {
+    return { fault: 'has a login without a password: redis://user:password@host, or redis://:password@host' };
   }
   if (/%(?![0-9a-f]{2})/i.test(url.username + url.password)) {
     return { fault: 'has a "%" in user or password that must be percent-encoded as %25' };

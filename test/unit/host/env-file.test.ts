@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { readEnvironment } from '../../../host/env-file.ts';
+import { fileOption, readEnvironment } from '../../../host/env-file.ts';
 import { ConfigError } from '../../../lib/errors.ts';
 
 function folder(t: TestContext, files: Readonly<Record<string, string>> = {}): string {
@@ -78,6 +78,27 @@ describe('the environment', () => {
       assert.ok(faults[0]?.startsWith(fault), faults[0]);
       assert.match(message, /read from \S+\.env \(1 variable\) and the exported variables\.$/);
       assert.doesNotMatch(message, /planted/);
+    });
+  }
+});
+
+describe('the option --env-file', () => {
+  test('names the file, in either form', () => {
+    assert.deepEqual(fileOption([]), {});
+    assert.deepEqual(fileOption(['--env-file', 'my file']), { LOCAL_ENV_FILE: 'my file' });
+    assert.deepEqual(fileOption(['--env-file=other']), { LOCAL_ENV_FILE: 'other' });
+  });
+
+  for (const args of [
+    ['--env-file'],
+    ['--env-file='],
+    ['--env-file', ''],
+    ['--env-file', 'a', 'b'],
+    ['--port', '1'],
+    ['x'],
+  ]) {
+    test(`is not guessed from ${JSON.stringify(args)}`, () => {
+      assert.throws(() => fileOption(args), /the only option is --env-file <file>/);
     });
   }
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
+import fc from 'fast-check';
 import { parseRedisUrl } from '../../../lib/redis/url.ts';
 
 describe('REDIS_URL', () => {
@@ -36,8 +37,10 @@ describe('REDIS_URL', () => {
     ['redis://h/?db=3', /the database is the path \(redis:\/\/host:6379\/3\)/],
     ['redis://h?ssl=true', /TLS is rediss:/],
     ['redis://h/planted', /database number/],
-    ['redis://planted@h', /user without a password/],
-    ['redis://planted:@h', /user without a password/],
+    ['redis://planted@h', /login without a password/],
+    ['redis://planted:@h', /login without a password/],
+    ['redis://:@planted', /login without a password/],
+    ['redis://@planted', /login without a password/],
     ['redis://:p@planted/w#rd@h', /percent-encode/],
     ['redis://:p@planted@h', /percent-encode/],
     ['redis://:pa/planted@h:6379', /percent-encode/],
@@ -68,4 +71,32 @@ describe('REDIS_URL', () => {
       assert.doesNotMatch(target.fault, /planted/);
     });
   }
+
+  const login = fc.string({ minLength: 1, maxLength: 12, unit: fc.constantFrom(...'aB9/?#@:%&=+ü\\[] \t') });
+
+  test('takes any user and password that are percent-encoded, as they were meant', () => {
+    fc.assert(
+      fc.property(login, login, (user, password) => {
+        const target = parseRedisUrl(
+          `rediss://${encodeURIComponent(user)}:${encodeURIComponent(password)}@h:1/2`,
+        );
+        assert.ok('kind' in target && target.kind === 'tcp', inspect(target));
+        assert.deepEqual([target.user, target.password, target.host], [user, password, 'h']);
+      }),
+    );
+  });
+
+  test('takes one that is not encoded as it stands there, or refuses it, and never another host', () => {
+    fc.assert(
+      fc.property(login, (password) => {
+        const target = parseRedisUrl(`redis://:${password}@h`);
+        if ('fault' in target) return;
+        assert.ok(target.kind === 'tcp');
+        assert.deepEqual(
+          [target.password, target.host, target.where],
+          [decodeURIComponent(password), 'h', 'h'],
+        );
+      }),
+    );
+  });
 });
