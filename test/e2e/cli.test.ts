@@ -94,7 +94,7 @@ describe('npm run p2p', () => {
 
     const status = await run(['status'], { FORCE_COLOR: '1' });
     assert.equal(status.code, 0);
-    assert.match(status.out, /^OK {9}127\.0\.0\.1 confirmed; 1 of 1 consumer alive; 1 producer up to date\n/);
+    assert.match(status.out, /^OK {9}1 of 1 consumer alive, 1 producer told\n/);
     assert.ok(!status.out.includes('\u001b'), 'no colours where it is no terminal');
     const doctor = await run(['doctor', '--json']);
     assert.equal(doctor.code, 0, doctor.out);
