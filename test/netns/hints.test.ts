@@ -79,6 +79,22 @@ describe('a host with hints', { concurrency: true }, () => {
     assert.deepEqual(senders(await host.told('11.22.33.81')), ['11.22.33.81']);
   });
 
+  test('calls from BIND_ADDRESS, and says when that is gone and when it is back', {
+    ...limit,
+    ...needsNetwork(),
+  }, async (t) => {
+    const { network, startHost, calls } = await openScene(t, { producers: 2, router: 'none' });
+    const own = '11.22.33.200';
+    network.alias('add', own);
+    const host = await startHost({ ...BY_HINT_ALONE, BIND_ADDRESS: own });
+    assert.deepEqual(senders(await host.told(own)), [own]);
+    network.alias('del', own);
+    await host.line(/BIND_ADDRESS 11\.22\.33\.200 is no address of this machine\. It has 11\.22\.33\.10\./);
+    network.alias('add', own);
+    await host.line(/BIND_ADDRESS 11\.22\.33\.200 is an address of this machine/);
+    assert.deepEqual(toldBy(host, calls), [own], 'the other address of this machine is nothing to tell');
+  });
+
   test('is not moved by a gateway that lies and floods: few checks, no change, no memory', {
     ...limit,
     ...needsNetwork(),

@@ -21,6 +21,8 @@ export interface Network {
   readonly firstIp: string;
   /** Replaces the address that the outside sees, as a provider does. */
   renumber(from: string, to: string): void;
+  /** Gives `home` a second address beside its own, or takes it away. */
+  alias(change: 'add' | 'del', ip: string): void;
   /** Cuts the cable of `home`, or plugs it in again. Without a router its address is gone with it. */
   plug(state: 'in' | 'out', ip?: string): void;
   /** Cuts the cable between `nat` and the outside, or plugs it in again. */
@@ -129,6 +131,8 @@ export function createNetwork(
       ip('-n', nat, 'address', 'add', `${to}/24`, 'dev', 'outer');
       routeOut();
     },
+    alias: (change, address) =>
+      void ip('-n', home, 'address', change, `${address}/24`, 'dev', router ? 'lan' : 'outer'),
     plug(state, address) {
       const link = router ? 'lan' : 'outer';
       if (state === 'out') {
