@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import tls from 'node:tls';
 import { parseEnv } from 'node:util';
 import type { Environment } from '../lib/config.ts';
 import { ConfigError } from '../lib/errors.ts';
@@ -19,6 +20,8 @@ export interface GivenEnvironment {
  * The exported variables, and under them those of the `.env` in `folder`, if there is one. An exported `LOCAL_ENV_FILE`
  * names another file; exported empty it means none.
  *
+ * Trusts the authorities of `NODE_EXTRA_CA_CERTS` in that file, for the whole process.
+ *
  * @throws ConfigError if it names a file that cannot be read, or if the file would give a variable another value than
  * the one that stands there.
  */
@@ -32,7 +35,7 @@ export function readEnvironment(folder: string, exported: Environment): GivenEnv
   const text = read(file);
   const given = parseEnv(text);
   const origin = `${file} (${count(Object.keys(given).length)}) and the exported variables`;
-  const faults = misread(text, given, exported);
+  const faults = [...misread(text, given), ...trustAuthorities({ ...given, ...exported }, exported)];
   if (faults.length > 0) throw new ConfigError(faults, origin);
   return { env: { ...given, ...exported }, file, origin };
 }
@@ -63,16 +66,13 @@ function read(file: string): string {
   }
 }
 
-/** Lines from which `parseEnv` takes another value than a reader sees, and a variable that works only when exported. */
-function misread(text: string, given: Environment, exported: Environment): string[] {
+/** Lines from which `parseEnv` takes another value than a reader sees. */
+function misread(text: string, given: Environment): string[] {
   const lines = [...text.matchAll(/^[ \t]*(?:export[ \t]+)?([A-Z][A-Z0-9_]*)[ \t]*=[ \t]*(.*)$/gm)];
   const seen = new Map<string, string>();
   return lines.flatMap(([, name = '', written = '']) => {
     const before = seen.get(name);
     seen.set(name, written.trim());
-    if (name === 'NODE_EXTRA_CA_CERTS' && exported[name] === undefined) {
-      return [`${name} must be exported: Node reads it when it starts, before this file is read`];
-    }
     if (!isVariable(name) || given[name] === undefined) return [];
     if (before !== undefined && before !== written.trim()) return [`${name} stands twice, with two values`];
     if (!/^["'`]/.test(written) && /[^\s#]#/.test(written)) {
@@ -81,6 +81,24 @@ function misread(text: string, given: Environment, exported: Environment): strin
     if (/^(["'`]).*\1\s*[^\s#"'`]/.test(written)) return [`${name} goes on after its closing quote`];
     return [];
   });
+}
+
+/**
+ * Trusts the authorities of `NODE_EXTRA_CA_CERTS` where the file names it: Node itself reads that variable only if it is
+ * exported, when it starts. Answers the fault, if there is one.
+ */
+function trustAuthorities({ NODE_EXTRA_CA_CERTS: path }: Environment, exported: Environment): string[] {
+  if (!path || exported.NODE_EXTRA_CA_CERTS !== undefined) return [];
+  if (typeof tls.setDefaultCACertificates !== 'function') {
+    return ['NODE_EXTRA_CA_CERTS must be exported: this Node reads it only when it starts'];
+  }
+  try {
+    tls.setDefaultCACertificates([...tls.getCACertificates('default'), readFileSync(path, 'utf8')]);
+    return [];
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    return [`NODE_EXTRA_CA_CERTS must name a file of certificates in PEM that can be read (${code})`];
+  }
 }
 
 function count(variables: number): string {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { createServer, type TlsOptions } from 'node:tls';
 import { fileURLToPath } from 'node:url';
@@ -68,6 +70,26 @@ describe('rediss://', () => {
     );
     assert.equal(await firstLine, '["OK","1"]');
     assert.deepEqual(names, ['localhost'], 'a TLS router needs the server name');
+  });
+
+  test('trusts the authorities that an .env names, as those that are exported', async (t) => {
+    const { url } = await startTlsRedis(t);
+    const folder = await mkdtemp(join(tmpdir(), 'p2p-ca-'));
+    t.after(() => rm(folder, { recursive: true }));
+    await writeFile(
+      join(folder, '.env'),
+      `NODE_EXTRA_CA_CERTS=${fileURLToPath(new URL('ca.pem', FIXTURES))}\n`,
+    );
+    const { firstLine } = runModule(
+      t,
+      `import { readEnvironment } from './host/env-file.ts';
+       import { createRedis } from './lib/redis/client.ts';
+       readEnvironment('${folder}', {});
+       const redis = createRedis({ url: '${url}' });
+       console.log(await redis.send([['PING']], { repeatable: true }).then(String, String));
+       await redis.close();`,
+    );
+    assert.equal(await firstLine, 'PONG');
   });
 
   test('sends no server name where the host is an IP address', async (t) => {

@@ -70,7 +70,7 @@ describe('the environment', () => {
     ['REDIS_URL=redis://:p#planted@h', 'REDIS_URL holds a "#"'],
     ['REDIS_PREFIX="{p2p}"planted', 'REDIS_PREFIX goes on after its closing quote'],
     ['PEER_PORT=80\nPEER_PORT=81', 'PEER_PORT stands twice, with two values'],
-    ['NODE_EXTRA_CA_CERTS=/planted.pem', 'NODE_EXTRA_CA_CERTS must be exported'],
+    ['NODE_EXTRA_CA_CERTS=/planted.pem', 'NODE_EXTRA_CA_CERTS must name a file of certificates'],
   ] as const) {
     test(`refuses ${written.replace('\n', ', ')}: another value than stands there would be read`, (t) => {
       const { faults, message } = faultsOf(folder(t, { '.env': `${written}\n` }));
