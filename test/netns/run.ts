@@ -25,6 +25,8 @@ const { values } = parseArgs({
     check: { type: 'string', default: '20' },
     /** Minutes that the halves are apart. */
     partition: { type: 'string', default: '15' },
+    /** A comma list of troubles; a network that forms is always the first. */
+    only: { type: 'string' },
   },
 });
 const missing = missingForNetwork();
@@ -66,20 +68,20 @@ console.log(
   `${values.members} consumers, ${values.producers} producers, a round each ${values.interval} s, a check each ${values.check} s\n`,
 );
 console.log('| what happens | target | result | reached |\n| --- | --- | --- | --- |');
+const troubles: Readonly<Record<string, () => Promise<Outcome | Outcome[]>>> = {
+  change: () => addressChange(network),
+  moves: () => twoMoveAtOnce(network),
+  kill: () => killed(network),
+  frozen: () => frozenRedis(3 * network.intervalMs)(network),
+  impostor: () => impostor(5)(network),
+  liar: () => liar(5)(network),
+  isolation: () => isolation(apartMs)(network),
+  partition: () => partition(apartMs)(network),
+};
+const chosen = values.only?.split(',') ?? Object.keys(troubles);
 try {
   tell([await formation(network), await everyProducerKnows(network)]);
-  tell(await addressChange(network));
-  for (const scenario of [
-    twoMoveAtOnce,
-    killed,
-    frozenRedis(3 * network.intervalMs),
-    impostor(5),
-    liar(5),
-    isolation(apartMs),
-    partition(apartMs),
-  ]) {
-    tell([await scenario(network)]);
-  }
+  for (const name of chosen) tell([(await troubles[name]?.()) ?? []].flat());
 } catch (error) {
   // What was under way failed because everything was ended under it.
   if (interrupted) await new Promise(() => {});
