@@ -1,6 +1,6 @@
+import { PLANTED, type PlantedName } from '../support/planted.ts';
 import { type Run, runOnce } from './course.ts';
 import { type Lane, startLane } from './lane.ts';
-import { PLANTED } from './mistakes.ts';
 import { addTo, createTally, type Tally } from './tally.ts';
 
 export interface ChaosOptions {
@@ -9,8 +9,8 @@ export interface ChaosOptions {
   readonly seed: number;
   /** How many go on side by side, each with a redis-server and handlers of its own. */
   readonly lanes: number;
-  /** A mistake to plant, a key of `PLANTED`. */
-  readonly plant?: string | undefined;
+  /** A mistake to plant into the scripts. */
+  readonly plant?: PlantedName | undefined;
   /** Whether to begin no run after one that failed. */
   readonly untilFailure?: boolean;
   /** No run begins after that, and one that has begun does not count. */
@@ -32,7 +32,7 @@ export interface ChaosReport {
  */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const { runs, seed, plant, untilFailure = false, signal, onRun } = options;
-  const mistakes = plant === undefined ? [] : (PLANTED[plant] ?? []);
+  const mistakes = plant === undefined ? [] : PLANTED[plant].mistakes;
   const tally = createTally();
   const failures: Run[] = [];
   const startedAt = performance.now();

@@ -1,14 +1,14 @@
 import { randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { PLANTED } from './mistakes.ts';
+import { PLANTED, type PlantedName } from '../support/planted.ts';
 
 /** What the command line asks for. */
 export interface Options {
   readonly runs: number;
   readonly seed: number;
   readonly lanes: number;
-  readonly plant: string | undefined;
+  readonly plant: PlantedName | undefined;
   readonly json: boolean;
   readonly help: boolean;
 }
@@ -42,22 +42,25 @@ export function readOptions(args: readonly string[]): Options | { fault: string 
         help: { type: 'boolean', default: false },
       },
     });
-    if (values.plant !== undefined && !Object.hasOwn(PLANTED, values.plant)) {
-      return {
-        fault: `There is no mistake ${values.plant}. There are ${Object.keys(PLANTED).join(', ')}.`,
-      };
+    const { plant } = values;
+    if (plant !== undefined && !isPlanted(plant)) {
+      return { fault: `There is no mistake ${plant}. There are ${Object.keys(PLANTED).join(', ')}.` };
     }
     return {
       runs: whole('--runs', values.runs, { min: 1, max: 1_000_000 }),
       seed: whole('--seed', values.seed, { min: 0, max: MAX_SEED }),
       lanes: whole('--lanes', values.lanes, { min: 1, max: 64 }),
-      plant: values.plant,
+      plant,
       json: values.json,
       help: values.help,
     };
   } catch (error) {
     return { fault: error instanceof Error ? error.message : String(error) };
   }
+}
+
+function isPlanted(name: string): name is PlantedName {
+  return Object.hasOwn(PLANTED, name);
 }
 
 function whole(name: string, text: string, { min, max }: { min: number; max: number }): number {

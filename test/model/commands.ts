@@ -47,6 +47,11 @@ const pause = fc.constantFrom(
   90_000_000,
 );
 
+/** From within a lease to days. */
+const clockStep = fc
+  .tuple(fc.constantFrom(1, -1), fc.constantFrom(10_000, 300_000, 1_800_000, 7_200_000, 259_200_000))
+  .map(([sign, ms]) => sign * ms);
+
 const open = (world: World) =>
   world.attempts.filter(({ startedAt, orphaned }) => startedAt !== undefined && !orphaned);
 const show = (value: Fate) => JSON.stringify(value);
@@ -177,6 +182,16 @@ const ANY_STEP: { weight: number; arbitrary: fc.Arbitrary<Command> }[] = [
     ),
   },
   { weight: 1, arbitrary: drain.map((d) => step(`${d} crashes`, (w) => w.crash(d))) },
+  {
+    weight: 3,
+    arbitrary: clockStep.map((ms) =>
+      step(
+        `Redis's clock is set by ${ms} ms`,
+        (w) => w.setClock(ms),
+        (w) => w.mode === 'clock',
+      ),
+    ),
+  },
   { weight: 1, arbitrary: fc.constant(step('Redis forgets its scripts', (w) => w.flushScripts())) },
 ];
 

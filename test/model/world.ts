@@ -29,6 +29,8 @@ export const DRAINS = ['drain-a', 'drain-b'] as const;
 export const IPS: readonly Ip[] = ['203.0.113.1', '203.0.113.2'].map((text) => known(parseIp(text)));
 
 const LATE_MS = 60_000;
+/** Nothing waits for longer than an hour; the rest is for leases, for ambiguity, and for what comes late. */
+const HEALED_WITHIN_MS = 66 * 60_000;
 /** So many looks in a row have to miss a producer before a commit drops its delivery. */
 const LOOKS_TO_DROP = 24;
 const START_MS = 1_800_000_000_000;
@@ -69,9 +71,16 @@ interface Producer {
   readonly received: { epoch: number; ip: string; at: number }[];
 }
 
+/**
+ * - `in-time`: a request takes effect before its drain gives it up or its lease ends, or never.
+ * - `late`: up to 60 s after that. Then an older address may come after a newer one, but it does not stay.
+ * - `clock`: in time, and Redis's clock is set back and forward. Leases look longer or shorter than they are then, so that
+ *   an older address may come after a newer one, but nothing waits for longer than an hour.
+ */
+export type Mode = 'in-time' | 'late' | 'clock';
+
 export interface World {
-  /** Requests die in time: at the latest when their drain gives up or the lease ends. Else up to 60 s later. */
-  readonly strict: boolean;
+  readonly mode: Mode;
   checks: { register: Register; beganMs: number; ip: Ip }[];
   attempts: Attempt[];
   ended: (Ended & { drain: string })[];
@@ -96,6 +105,8 @@ export interface World {
   keepLooking(drain: string, looks: number): Promise<void>;
   crash(drain: string): void;
   flushScripts(): Promise<void>;
+  /** Sets Redis's clock. Not forward while a request is under way: it would outlive its lease, which is not promised. */
+  setClock(byMs: number): Promise<void>;
   /** Lets everything that is late happen, heals all, drains until nothing is due, and checks the promise. */
   heal(): Promise<void>;
 }
@@ -105,11 +116,19 @@ function uuid(n: number): Uuid {
 }
 
 /** `redis` is empty, and may carry planted mistakes. */
-export async function createWorld(redis: Redis, { strict }: { strict: boolean }): Promise<World> {
+export async function createWorld(redis: Redis, mode: Mode): Promise<World> {
   const keys = createKeys('{model}:');
   let now = START_MS;
   let truth = known(IPS[0]);
+  /** How far Redis's clock is ahead of the true time. */
+  let aheadMs = 0;
+  const redisNow = () => now + aheadMs;
+  /** When `lease:notify` ends, by Redis's clock. */
   let drainLeaseEnd = 0;
+  /** A script died since the last commit: it may have settled somebody without counting it. */
+  let mayBeUncounted = false;
+  /** When a producer was last told something that it had to be told. */
+  let lastTold = START_MS;
   const producers: Producer[] = Array.from({ length: PRODUCERS }, (_, i) => ({
     uuid: uuid(i + 1),
     home: `203.0.113.${10 * (i + 1)}`,
@@ -141,7 +160,7 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
         return replies.map((reply, i) => {
           const request = requests[i];
           if (reply instanceof RedisReplyError && reply.message.includes('the script died')) throw new Lost();
-          return Array.isArray(request) && request[0] === 'TIME' ? virtualTime(now) : reply;
+          return Array.isArray(request) && request[0] === 'TIME' ? virtualTime(redisNow()) : reply;
         });
       },
       close: async () => {},
@@ -151,7 +170,7 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
   const openRegister = (fate: Fate) =>
     openRegisterStore(
       { redis: network(fate), keys, host, config: { localUuid: LOCAL_UUID, ip: { intervalMs: 60_000 } } },
-      { signal: never, clock: clockAt(() => now) },
+      { signal: never, clock: clockAt(redisNow) },
     );
 
   /** After something that may have committed: who became due, seen in Redis and held against who had to. */
@@ -159,6 +178,7 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
     const epoch = await storedEpoch();
     const due = await dueMembers();
     const committed = epoch !== before.epoch;
+    mayBeUncounted = typeof fate === 'object' || (mayBeUncounted && !committed);
     // A commit that died half-way may have made some due already.
     const mayBeDue = committed || typeof fate === 'object';
     for (const producer of producers) {
@@ -169,7 +189,9 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
           !listed && misses >= LOOKS_TO_DROP,
           `only a producer that ${LOOKS_TO_DROP} looks in a row have missed loses its delivery`,
         );
+        // Also by a commit that died half-way: nothing is promised to whom the API kept removed for so long.
         producer.pending = false;
+        producer.owed = false;
       }
       if (!committed) continue;
       if (listed) {
@@ -204,7 +226,7 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
     return token === null ? null : String(token);
   };
   const noteDrainLease = async (drain: string) => {
-    if ((await holder()) === drain) drainLeaseEnd = now + leaseMs(TIMEOUT_MS);
+    if ((await holder()) === drain) drainLeaseEnd = redisNow() + leaseMs(TIMEOUT_MS);
   };
 
   /** The store of a drain, over a network that does as told from now on. */
@@ -251,6 +273,15 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
     }
   };
 
+  /** `told` in the register is how many records say that they acknowledged the present epoch. */
+  const checkTelling = async () => {
+    if (mayBeUncounted) return;
+    const [told, epoch] = await list('HMGET', keys.ip, 'told', 'epoch');
+    const records = (await list('HVALS', keys.deliveries)).map(decodeDelivery);
+    const acknowledged = records.filter(({ ackedEpoch }) => String(ackedEpoch) === epoch);
+    assert.equal(Number(told ?? 0), acknowledged.length, 'each acknowledgement is counted once');
+  };
+
   const checkLeases = async () => {
     const due = await dueMembers();
     const flat = await list('HGETALL', keys.deliveries);
@@ -267,15 +298,16 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
     const producer = producers.find(({ uuid }) => uuid === attempt.delivery.uuid);
     if (producer === undefined || producer.home !== attempt.delivery.rawAddress) return;
     const last = producer.received.at(-1);
-    if (strict && last !== undefined) {
+    if (mode === 'in-time' && last !== undefined) {
       assert.ok(last.epoch <= attempt.delivery.epoch, 'a producer gets no older address after a newer one');
     }
+    if (producer.owed && producer.pending) lastTold = now;
     producer.received.push({ epoch: attempt.delivery.epoch, ip: attempt.ip, at: now });
   };
 
   const retire = (attempt: Attempt, ending: Ending) => {
     const endedMonotonicMs = now;
-    attempt.livesUntil = strict || isAnswer(ending) || ending === 'refused' ? now : now + LATE_MS;
+    attempt.livesUntil = mode !== 'late' || isAnswer(ending) || ending === 'refused' ? now : now + LATE_MS;
     world.ended.push({
       delivery: attempt.delivery,
       result: resultOf(ending),
@@ -287,7 +319,7 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
   };
 
   const world: World = {
-    strict,
+    mode,
     checks: [],
     attempts: [],
     ended: [],
@@ -309,7 +341,7 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
       world.attempts = world.attempts.filter(
         ({ livesUntil, startedAt, leaseEnd }) => (startedAt === undefined ? leaseEnd : livesUntil) > now,
       );
-      if (now > drainLeaseEnd) await command('DEL', keys.lease('notify'));
+      if (redisNow() > drainLeaseEnd) await command('DEL', keys.lease('notify'));
     },
 
     changeIp(ip) {
@@ -348,7 +380,7 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
 
     async beginCheck() {
       const { register } = await openRegister('arrives').beginCheck();
-      world.checks.push({ register, beganMs: now, ip: truth });
+      world.checks.push({ register, beganMs: redisNow(), ip: truth });
     },
 
     async recordCheck(pick, fate) {
@@ -384,7 +416,9 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
       const store = await storeOf(drain, fate === 'twice' ? 'arrives' : fate);
       const reply = await orLost(store.settleAndClaim({ ended, next: { claim: places, holding } }));
       await noteDrainLease(drain);
+      mayBeUncounted ||= typeof fate === 'object';
       await checkLeases();
+      await checkTelling();
       await noteMisses();
       if (reply?.claim === undefined) return;
       noteSettled(ended, reply.settled);
@@ -440,7 +474,9 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
       const store = await storeOf(drain, fate);
       const reply = await orLost(store.settleAndClaim({ ended, next: 'settle' }));
       await noteDrainLease(drain);
+      mayBeUncounted ||= typeof fate === 'object';
       await checkLeases();
+      await checkTelling();
       // Without a reply it is sent again, later or never.
       if (reply !== undefined) noteSettled(ended, reply.settled);
     },
@@ -449,18 +485,19 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
       for (let look = 0; look < looks; look++) {
         const [, score] = await list('ZRANGE', keys.due, 0, 0, 'WITHSCORES');
         if (score === undefined) return;
-        await world.advance(Math.max(1, Number(score) - now));
+        await world.advance(Math.max(1, Math.min(Number(score) - redisNow(), 3_600_000)));
         await world.claim(drain, PRODUCERS, 'arrives');
       }
     },
 
     crash(drain) {
+      stores.delete(drain);
       world.ended = world.ended.filter((one) => one.drain !== drain);
       world.attempts = world.attempts.filter((one) => one.drain !== drain || one.startedAt !== undefined);
       for (const attempt of world.attempts) {
         if (attempt.drain !== drain || attempt.orphaned) continue;
         attempt.orphaned = true;
-        attempt.livesUntil = strict ? attempt.leaseEnd : attempt.leaseEnd + LATE_MS;
+        attempt.livesUntil = mode === 'late' ? attempt.leaseEnd + LATE_MS : attempt.leaseEnd;
       }
       world.attempts = world.attempts.filter(({ arrived, orphaned }) => !(arrived && orphaned));
     },
@@ -469,8 +506,18 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
       await command('SCRIPT', 'FLUSH');
     },
 
+    async setClock(byMs) {
+      if (byMs > 0 && world.attempts.length > 0) return;
+      aheadMs += byMs;
+      // Redis keeps the moment at which a key ends, and not how long it lives.
+      const left = drainLeaseEnd - redisNow();
+      await command('PEXPIRE', keys.lease('notify'), Math.max(left, 0));
+    },
+
     async heal() {
       for (const drain of DRAINS) world.crash(drain);
+      await world.setClock(-aheadMs);
+      const began = now;
       const worst = Math.max(now, ...world.attempts.map(({ livesUntil }) => livesUntil - 1));
       await world.beginCheck();
       await world.recordCheck(world.checks.length - 1, 'arrives');
@@ -497,7 +544,7 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
         if (score === undefined && now > worst) break;
         const held = ![null, drain].includes(await holder());
         const soonest = [
-          ...(held ? [drainLeaseEnd + 1] : score === undefined ? [] : [score]),
+          ...(held ? [drainLeaseEnd + 1 - aheadMs] : score === undefined ? [] : [score - aheadMs]),
           ...world.attempts.map(({ livesUntil }) => livesUntil - 1),
           now + 3_600_000,
         ];
@@ -505,6 +552,10 @@ export async function createWorld(redis: Redis, { strict }: { strict: boolean })
       }
 
       assert.equal(await command('HGET', keys.ip, 'current'), truth, 'the register holds the true address');
+      assert.ok(
+        lastTold - began <= HEALED_WITHIN_MS,
+        `the last was told ${lastTold - began} ms after all was well`,
+      );
       for (const { uuid, listed, owed, received } of producers) {
         if (!listed || !owed) continue;
         assert.equal(received.at(-1)?.ip, truth, `${uuid} was left with an older address, or with none`);
