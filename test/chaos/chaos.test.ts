@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { PLANTED } from '../support/planted.ts';
 import { needsRealRedis } from '../support/redis.ts';
 import { runChaos } from './chaos.ts';
 import { formatFailure } from './table.ts';
@@ -19,14 +20,14 @@ test(
   },
 );
 
-test('a planted mistake is found: a failed delivery is given up', needsRealRedis(), async (t) => {
-  const { tally } = await runChaos({
-    runs: 40,
-    seed: 1,
-    lanes: 2,
-    plant: 'failure-ends',
-    untilFailure: true,
+/** Runs that show each soon. The other mistakes are shown by the model, which is a hundred times as fast. */
+for (const [plant, seed, finding] of [
+  ['failure-ends', 1, 'lost'],
+  ['address-ignored', 5, 'lost'],
+] as const) {
+  test(`a planted mistake is found: ${PLANTED[plant].what}`, needsRealRedis(), async (t) => {
+    const { tally } = await runChaos({ runs: 30, seed, lanes: 2, plant, untilFailure: true });
+    t.diagnostic(`after ${tally.runs} runs: ${JSON.stringify(tally.findings)}`);
+    assert.ok(tally.findings[finding] > 0, `${tally.runs} runs did not show it`);
   });
-  t.diagnostic(`after ${tally.runs} runs: ${JSON.stringify(tally.findings)}`);
-  assert.ok(tally.findings.lost > 0, `${tally.runs} runs did not show it`);
-});
+}
