@@ -1,10 +1,9 @@
-import { syncParts } from '../lib/app.ts';
+import { runSyncJob } from '../lib/app.ts';
 import { createHandler } from '../lib/lambda/handler.ts';
-import { runSync } from '../lib/sync/round.ts';
 
 /** EventBridge Scheduler, or `sync` itself for a shard of a large round → one round, or one shard of it. */
 export const handler = createHandler({
-  run: (event, invocation, parts) => runSync(event, invocation, syncParts(parts)),
+  run: runSyncJob,
   metrics: ({ of, complete, resumed, stopped, states }) => ({
     RoundsCut: Number(stopped === 'time'),
     // Only a round that has seen every consumer can tell how many are alive. A shard sees its part of them: times the

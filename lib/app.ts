@@ -11,6 +11,7 @@ import { createPostToPeer, type PostToPeer } from './peers/post.ts';
 import { createSigner } from './peers/signing.ts';
 import { createRedis } from './redis/client.ts';
 import type { Redis } from './redis/redis.ts';
+import { keepDays } from './store/days.ts';
 import { createKeys, type Keys } from './store/keys.ts';
 import { createRoundStore } from './store/redis-rounds.ts';
 import { type RoundSummary, runSync, type SyncParts } from './sync/round.ts';
@@ -58,11 +59,26 @@ export interface App {
 export function createApp(options: AppOptions): App {
   const parts = createParts(options);
   return {
-    sync: (event, invocation) => runSync(event, invocation, syncParts(parts)),
+    sync: (event, invocation) => runSyncJob(event, invocation, parts),
     ipCheck: (event, invocation) => runIpCheck(event, invocation, parts),
     producerNotify: (event, invocation) => runProducerNotify(event, invocation, parts),
     close: () => parts.redis.close(),
   };
+}
+
+/** A round; after the first one of a day the worst states of the day before are kept. */
+export async function runSyncJob(
+  event: unknown,
+  invocation: Invocation,
+  parts: AppParts,
+): Promise<RoundSummary> {
+  const summary = await runSync(event, invocation, syncParts(parts));
+  if (summary.shard === 0 && summary.pages > 0) {
+    await keepDays(summary.at, invocation, parts).catch((error) =>
+      parts.log.warn('The states of yesterday could not be kept; the next round tries again', { error }),
+    );
+  }
+  return summary;
 }
 
 /** Makes what the options leave open. A function of its own so that the bundle of one job does not carry the others. */

@@ -1,3 +1,4 @@
+import { KEPT_DAYS } from '../lib/store/days.ts';
 import type { Answered } from './read/fields.ts';
 
 /** What a day was like at its worst: nothing known, all well, something failed or changed, dead or not told for long. */
@@ -10,9 +11,6 @@ export interface DayHistory {
   readonly lastDay: number;
   readonly days: readonly DayWord[];
 }
-
-/** How many days are kept. */
-export const KEPT_DAYS = 90;
 
 /** Reads `<last day>:<a digit each>`. Anything else is no history. Never throws. */
 export function decodeDays(text: Answered): DayHistory | undefined {

@@ -1,4 +1,5 @@
-import { type DayHistory, type DayWord, KEPT_DAYS } from '../../report/days.ts';
+import { KEPT_DAYS } from '../../lib/store/days.ts';
+import type { DayHistory, DayWord } from '../../report/days.ts';
 import type { Facts } from '../../report/facts.ts';
 import type { Change } from '../../report/read/changes.ts';
 import { isStale } from '../../report/read/stale.ts';

@@ -1,6 +1,6 @@
+import { KEPT_DAYS } from '../../lib/store/days.ts';
 import { RECENT_OUTCOMES, type RecentOutcome, readOutcomes } from '../../lib/store/recent.ts';
 import type { ConsumerFacts, CountedState } from '../../report/consumers.ts';
-import { KEPT_DAYS } from '../../report/days.ts';
 import type { Facts } from '../../report/facts.ts';
 import type { ConsumerRow } from '../../report/peers/consumer-row.ts';
 import { plural, tallyText, thousands } from '../../report/text/count.ts';

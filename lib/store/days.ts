@@ -1,0 +1,181 @@
+import type { Config } from '../config.ts';
+import { RedisReplyError } from '../errors.ts';
+import type { Invocation } from '../host.ts';
+import type { Redis, Reply } from '../redis/redis.ts';
+import { decodeHealth, type HealthRecord } from './health-record.ts';
+import type { Keys } from './keys.ts';
+import { readOutcomes } from './recent.ts';
+
+/**
+ * A digit says what a day was like at its worst: 0 nothing is known, 1 well, 2 a call failed (of ourselves: the address
+ * changed), 3 dead (of ourselves: a producer waited for more than ten minutes).
+ */
+export type DayDigit = 0 | 1 | 2 | 3;
+
+export const DAY_MS = 86_400_000;
+/** How many days are kept. */
+export const KEPT_DAYS = 90;
+const PAGE_SIZE = 1_000;
+/** The field that says which day was kept last. No uuid looks like it. */
+const LAST_DAY = 'day';
+/** So many failures in a row within one day are taken for death. */
+const DEAD_RUN = 3;
+const LONG_WAIT_MS = 600_000;
+const HISTORY_ENTRIES = 100;
+/** Time that an invocation must have left for another page. */
+const LEAST_LEFT_MS = 20_000;
+
+interface DayParts {
+  readonly redis: Redis;
+  readonly keys: Keys;
+  readonly config: Config;
+}
+
+/** The last day that this process has found kept, for each connection: nothing is asked again on the same day. */
+const keptDay = new WeakMap<Redis, number>();
+
+/**
+ * Keeps what the day before `nowMs` was like, once a day: four commands for each 1,000 consumers, one where it is done
+ * already. A value says which day its last digit is of, so that repeating it changes nothing. Days without a round are 0.
+ *
+ * @throws RedisUnavailableError, RedisReplyError.
+ */
+export async function keepDays(
+  nowMs: number,
+  { remainingMs }: Pick<Invocation, 'remainingMs'>,
+  { redis, keys, config }: DayParts,
+): Promise<void> {
+  const day = Math.floor(nowMs / DAY_MS) - 1;
+  if (keptDay.get(redis) === day) return;
+  const [last] = await ask(redis, [['HGET', keys.days, LAST_DAY]]);
+  if (last !== String(day)) {
+    let cursor = '0';
+    do {
+      if (remainingMs() < LEAST_LEFT_MS) return;
+      const [reply] = await ask(redis, [['HSCAN', keys.health, cursor, 'COUNT', PAGE_SIZE]]);
+      const [next, flat] = listOf(reply);
+      cursor = String(next ?? '0');
+      const records = pairsOf(flat).map(
+        ([uuid, json]) => [uuid, digitOf(decodeHealth(json, nowMs), day)] as const,
+      );
+      await keep(records, day, { redis, keys });
+    } while (cursor !== '0');
+    await keep([[config.localUuid, await ownDigit(day, { redis, keys })]], day, { redis, keys });
+    await forget(day, { redis, keys });
+    await ask(redis, [['HSET', keys.days, LAST_DAY, day]]);
+  }
+  keptDay.set(redis, day);
+}
+
+/** What a consumer's record, read on a later day, says about the day. Pure. */
+export function digitOf(record: HealthRecord | undefined, day: number): DayDigit {
+  if (record === undefined) return 0;
+  const [start, end] = [day * DAY_MS, (day + 1) * DAY_MS];
+  const { state, since, lastOk = 0, lastFail = 0, recent } = record;
+  if (state === 'dead' && since < end) return 3;
+  // Of failures before `start` the record knows no more; of those after `end` nothing about the day follows.
+  if (lastFail >= start && lastFail < end) return longestFailure(recent) >= DEAD_RUN ? 3 : 2;
+  if (lastOk >= start || (state === 'alive' && since < end)) return 1;
+  return 0;
+}
+
+/** The value after one more day: gaps are days of which nothing is known. Pure. */
+export function withDay(value: unknown, day: number, digit: DayDigit): string {
+  const [, lastText, digits = ''] =
+    /^(\d{1,7}):([0-3]{1,90})$/.exec(typeof value === 'string' ? value : '') ?? [];
+  const last = lastText === undefined ? day - 1 : Number(lastText);
+  // The same day again, or a clock that was set back.
+  if (last >= day) return `${last}:${digits}`;
+  const gap = '0'.repeat(Math.min(KEPT_DAYS, day - last - 1));
+  return `${day}:${`${digits}${gap}${digit}`.slice(-KEPT_DAYS)}`;
+}
+
+function longestFailure(recent: string): number {
+  let longest = 0;
+  let run = 0;
+  for (const outcome of readOutcomes(recent)) {
+    run = outcome === 'failed' ? run + 1 : 0;
+    longest = Math.max(longest, run);
+  }
+  return longest;
+}
+
+/** Whether our address changed on the day, and whether a producer waited for long. */
+async function ownDigit(day: number, { redis, keys }: Pick<DayParts, 'redis' | 'keys'>): Promise<DayDigit> {
+  const [history, register] = await ask(redis, [
+    ['XREVRANGE', keys.ipHistory, '+', '-', 'COUNT', HISTORY_ENTRIES],
+    ['HMGET', keys.ip, 'verifiedAt', 'told', 'lastAck'],
+  ]);
+  const [verifiedAt, told, lastAck] = listOf(register);
+  let digit: DayDigit = Number(verifiedAt ?? 0) >= day * DAY_MS ? 1 : 0;
+  // How the telling of a change went stands in the change after it; of the newest, in the register.
+  let telling: ReadonlyMap<string, string> = new Map(
+    told === null || told === undefined
+      ? []
+      : [
+          ['told', String(told)],
+          ['lastAck', String(lastAck ?? '')],
+        ],
+  );
+  for (const entry of listOf(history)) {
+    const fields = new Map(pairsOf(Array.isArray(entry) ? entry[1] : undefined));
+    const at = Number(fields.get('at') ?? Number.NaN);
+    if (!fields.has('to') || Number.isNaN(at)) continue;
+    if (Math.floor(at / DAY_MS) === day) {
+      const waited = Number(telling.get('lastAck') || at) - at > LONG_WAIT_MS;
+      const untold = Number(telling.get('told') ?? 0) < Number(telling.get('of') ?? 0);
+      if (waited || untold) return 3;
+      digit = 2;
+    }
+    telling = fields;
+  }
+  return digit;
+}
+
+async function keep(
+  records: readonly (readonly [uuid: string, digit: DayDigit])[],
+  day: number,
+  { redis, keys }: Pick<DayParts, 'redis' | 'keys'>,
+): Promise<void> {
+  if (records.length === 0) return;
+  const uuids = records.map(([uuid]) => uuid);
+  const [values] = await ask(redis, [['HMGET', keys.days, ...uuids]]);
+  const kept = listOf(values);
+  await ask(redis, [
+    ['HSET', keys.days, ...records.flatMap(([uuid, digit], i) => [uuid, withDay(kept[i], day, digit)])],
+  ]);
+}
+
+/** Consumers of whom nothing was kept for 90 days are gone. */
+async function forget(day: number, { redis, keys }: Pick<DayParts, 'redis' | 'keys'>): Promise<void> {
+  let cursor = '0';
+  do {
+    const [reply] = await ask(redis, [['HSCAN', keys.days, cursor, 'COUNT', PAGE_SIZE]]);
+    const [next, flat] = listOf(reply);
+    cursor = String(next ?? '0');
+    const old = pairsOf(flat)
+      .filter(([field, value]) => field !== LAST_DAY && !(Number.parseInt(value, 10) > day - KEPT_DAYS))
+      .map(([field]) => field);
+    if (old.length > 0) await ask(redis, [['HDEL', keys.days, ...old]]);
+  } while (cursor !== '0');
+}
+
+async function ask(redis: Redis, commands: Parameters<Redis['send']>[0]): Promise<Reply[]> {
+  const replies = await redis.send(commands, { repeatable: true });
+  return replies.map((reply) => {
+    if (reply instanceof RedisReplyError) throw reply;
+    return reply;
+  });
+}
+
+function listOf(reply: Reply | undefined): readonly Reply[] {
+  return Array.isArray(reply) ? reply : [];
+}
+
+function pairsOf(reply: Reply | undefined): [string, string][] {
+  const flat = listOf(reply);
+  return Array.from({ length: Math.floor(flat.length / 2) }, (_, i) => [
+    String(flat[2 * i]),
+    String(flat[2 * i + 1]),
+  ]);
+}
