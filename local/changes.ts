@@ -10,7 +10,7 @@ export function changesBetween(before: Snapshot | undefined, after: Snapshot): R
     ...rounds(after),
     ...newcomers(before?.members, after.members),
     ...ipChanges(before, after),
-    ...deliveries(before?.members, after),
+    ...deliveries(before, after),
   ];
 }
 
@@ -73,21 +73,23 @@ function ipChanges(before: Snapshot | undefined, { history, ip }: Snapshot): Red
   return changed('verifiedAt') && current ? [{ kind: 'ip-confirmed', ip: current }] : [];
 }
 
-function deliveries(before: Members | undefined, { members, ip, history }: Snapshot): RedisEvent[] {
-  const allTold = history.flatMap(({ fields }): RedisEvent[] => {
-    const told = fields.get('told');
-    return told === undefined ? [] : [{ kind: 'all-told', told }];
-  });
-  if (before === undefined || members === undefined) return allTold;
+function deliveries(before: Snapshot | undefined, { members, ip }: Snapshot): RedisEvent[] {
+  if (before?.members === undefined || members === undefined) return [];
+  const old = { ...before.members, epoch: before.ip.get('epoch') };
+  const told = ip.get('told');
+  // The register counts who knows the address; nobody is due any more once all do.
+  const ended = members.due.size === 0 && (old.due.size > 0 || old.epoch !== ip.get('epoch'));
+  const allTold: RedisEvent[] = ended && Number(told) > 0 ? [{ kind: 'all-told', told: String(told) }] : [];
   const single = [...members.deliveries].flatMap(([uuid, text]): RedisEvent[] => {
     const record = jsonObject(text) ?? {};
-    const old = jsonObject(before.deliveries.get(uuid) ?? '') ?? {};
-    if (record.ackedAt !== undefined && record.ackedAt !== old.ackedAt) {
+    const former = jsonObject(old.deliveries.get(uuid) ?? '') ?? {};
+    if (record.ackedAt !== undefined && record.ackedAt !== former.ackedAt) {
       return [{ kind: 'told', uuid, ip: ip.get('current') ?? '' }];
     }
     const attempts = Number(record.attempts ?? 0);
     const nextAt = Number(members.due.get(uuid));
-    const failed = attempts > 0 && (attempts !== Number(old.attempts ?? 0) || record.firstAt !== old.firstAt);
+    const failed =
+      attempts > 0 && (attempts !== Number(former.attempts ?? 0) || record.firstAt !== former.firstAt);
     // A live lease means that the attempt is still under way: its score is the lease's end, not the next attempt.
     return failed && record.lease === undefined && nextAt > 0
       ? [{ kind: 'not-told', uuid, lastStatus: describeStatus(record.lastStatus), nextAt }]

@@ -97,8 +97,9 @@ test('a change is told instead of the check that found it', () => {
 
 test('an acknowledgement is told once, and the end of the deliveries after it', () => {
   const after = snapshot({
-    ip: fields({ current: '203.0.113.2' }),
-    history: [entry({ epoch: '7', told: '1' })],
+    ip: fields({ current: '203.0.113.2', epoch: '7', told: '1' }),
+    // What stands in the history is about the change before.
+    history: [entry({ epoch: '7', told: '9' })],
     members: members({ deliveries: fields({ p1: { ackedEpoch: 7, ackedAt: 70 } }) }),
   });
   assert.deepEqual(changesBetween(snapshot({}), after), [
