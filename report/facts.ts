@@ -38,9 +38,22 @@ export interface Facts {
   /** The newest first. */
   readonly changes: readonly Change[];
   /** What peers said about us in the last round that asked them; absent while none has. */
-  readonly mirror?: Mirror & { readonly at: number };
+  readonly mirror?: MirrorFacts;
   /** The days of this consumer itself; absent while none is kept. */
   readonly days?: DayHistory;
+}
+
+/** What peers say about us, held against the register. */
+export interface MirrorFacts {
+  /** When the round was. */
+  readonly at: number;
+  /** Voices that saw our calls come from the register's address, and from another one. */
+  readonly here: number;
+  readonly elsewhere: number;
+  /** The other address that most of them saw. */
+  readonly other?: string;
+  readonly reached: number;
+  readonly unreached: number;
 }
 
 /** What is known about producers. */
@@ -145,8 +158,27 @@ export async function readFacts(parts: AppParts, depth: Depth): Promise<Facts> {
     producers: { known: countOf(producers), due: countOf(card), ...waiting },
     notifyRuns: typeof notifyLease === 'string',
     changes: readChanges(history, currentTelling(register, extras, countOf(producers))),
-    ...(heard?.mirror === undefined ? {} : { mirror: { ...heard.mirror, at: heard.at } }),
+    ...(heard?.mirror === undefined ? {} : { mirror: mirrorFacts(heard.at, heard.mirror, register.current) }),
     ...(ownDays === undefined ? {} : { days: ownDays }),
+  };
+}
+
+function mirrorFacts(
+  at: number,
+  { seen, reached, unreached }: Mirror,
+  current: string | undefined,
+): MirrorFacts {
+  const others = Object.entries(seen)
+    .filter(([ip]) => ip !== current)
+    .sort(([, a], [, b]) => b - a);
+  const [other] = others.map(([ip]) => ip);
+  return {
+    at,
+    here: current === undefined ? 0 : (seen[current] ?? 0),
+    elsewhere: others.reduce((sum, [, count]) => sum + count, 0),
+    ...(other === undefined ? {} : { other }),
+    reached,
+    unreached,
   };
 }
 

@@ -216,7 +216,7 @@ function ofMirror({ mirror, register, nowMs, syncEveryMs }: Facts): Reason[] {
       attention(
         'seen-elsewhere',
         'Peers see our calls come from elsewhere',
-        `${elsewhere} of ${plural(here + elsewhere, 'peer')} see our calls come from another address than ${register.current ?? 'the register has'}: they call you there, where your consumer API may not be.`,
+        `${elsewhere} of ${plural(here + elsewhere, 'peer')} see our calls come from ${mirror.other ?? 'elsewhere'}, not from ${register.current ?? 'the address of the register'}: they call you there, where your consumer API may not be.`,
       ),
     );
   }

@@ -1,7 +1,7 @@
-import type { Facts } from './facts.ts';
+import type { Facts, MirrorFacts } from './facts.ts';
 import type { ProducerRow } from './peers/producer-row.ts';
 import type { Change, Telling } from './read/changes.ts';
-import { isBudgeted, type Mirror, type Round } from './read/rounds.ts';
+import { isBudgeted, type Round } from './read/rounds.ts';
 import { plural, tallyText, thousands } from './text/count.ts';
 import { duration } from './text/time.ts';
 
@@ -78,7 +78,7 @@ export function roundWords(round: Round): string {
 }
 
 /** What peers say about us, a sentence each; empty where none said anything. */
-export function mirrorWords({ here, elsewhere, reached, unreached }: Mirror, address: string): string[] {
+export function mirrorWords({ here, elsewhere, reached, unreached }: MirrorFacts, address: string): string[] {
   return [
     ...(here + elsewhere > 0
       ? [`${here} of ${plural(here + elsewhere, 'peer')} see our calls come from ${address}`]

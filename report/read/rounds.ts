@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import * as v from 'valibot';
 import type { HealthState } from '../../lib/store/health-record.ts';
 import { type Answered, entriesOf, wholeOf } from './fields.ts';
@@ -30,9 +31,8 @@ export interface Round {
 
 /** What peers say about us, a voice for each network of theirs. They may lie: it is shown, and changes nothing. */
 export interface Mirror {
-  /** Voices that saw our calls come from the register's address, and from another one. */
-  readonly here: number;
-  readonly elsewhere: number;
+  /** Address → how many voices saw our calls come from there. */
+  readonly seen: Readonly<Record<string, number>>;
   /** Voices whose own last call reached our consumer API, and whose did not. */
   readonly reached: number;
   readonly unreached: number;
@@ -43,6 +43,9 @@ export const JUDGED_ROUNDS = 3;
 
 const STOP_WORDS = ['held', 'late', 'lease', 'time', 'budget', 'outage', 'error'] as const;
 type StopWord = (typeof STOP_WORDS)[number];
+
+/** A round names a few addresses at which we were seen. */
+const MOST_SEEN = 10;
 
 /** Larger than any summary of ours. */
 const LONGEST_JSON = 10_000;
@@ -81,7 +84,25 @@ export const ROUND_SUMMARY = v.object({
   shardsLost: number,
   durationMs: number,
   mirror: v.fallback(
-    v.optional(v.object({ here: number, elsewhere: number, reached: number, unreached: number })),
+    v.optional(
+      v.object({
+        seen: v.fallback(
+          v.pipe(
+            v.record(
+              v.pipe(
+                v.string(),
+                v.check((text) => isIP(text) !== 0),
+              ),
+              number,
+            ),
+            v.check((record) => Object.keys(record).length <= MOST_SEEN),
+          ),
+          {},
+        ),
+        reached: number,
+        unreached: number,
+      }),
+    ),
     undefined,
   ),
 });
@@ -145,13 +166,14 @@ function sumUp({ at, of, parts }: { at: number; of: number; parts: Map<number, R
 /** A network that is heard in two shards is two voices: it is what the shards know. */
 function mirrorOf(parts: readonly RoundPart[]): Pick<Round, 'mirror'> {
   const mirrors = parts.flatMap(({ mirror }) => (mirror === undefined ? [] : [mirror]));
-  const total = (of: (mirror: Mirror) => number) => mirrors.reduce((sum, mirror) => sum + of(mirror), 0);
-  const here = total((mirror) => mirror.here);
-  const elsewhere = total((mirror) => mirror.elsewhere);
-  const reached = total((mirror) => mirror.reached);
-  const unreached = total((mirror) => mirror.unreached);
-  if (here + elsewhere + reached + unreached === 0) return {};
-  return { mirror: { here, elsewhere, reached, unreached } };
+  if (mirrors.length === 0) return {};
+  return {
+    mirror: {
+      seen: merge(mirrors.map(({ seen }) => seen)),
+      reached: mirrors.reduce((sum, { reached }) => sum + reached, 0),
+      unreached: mirrors.reduce((sum, { unreached }) => sum + unreached, 0),
+    },
+  };
 }
 
 function merge(records: readonly Readonly<Record<string, number>>[]): Record<string, number> {

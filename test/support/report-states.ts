@@ -160,7 +160,7 @@ function rounds(
       states: { new: 0, alive: consumers - 3, suspect: 1, dead: 2 },
       errors: out ? { timeout: consumers } : { timeout: failed },
       durationMs: 400 + ((i * 37) % 11) * 90,
-      ...(out ? {} : { mirror: { here: 6, elsewhere: 0, reached: 5, unreached: 1 } }),
+      ...(out ? {} : { mirror: { seen: { '203.0.113.77': 6 }, reached: 5, unreached: 1 } }),
     };
     return [
       'XADD',
