@@ -53,7 +53,8 @@ export async function watchForHints(
     let before: string | undefined;
     let faulty = false;
     for (; !signal.aborted; await host.sleep(LOOK_EVERY_MS, signal)) {
-      const around = await look(config);
+      // Each second: no program is worth starting for it.
+      const around = await look(config, { mayStart: false });
       if (around === undefined) continue;
       const now = JSON.stringify([around.addresses, gatewayOf(around, config)]);
       if (before !== undefined && now !== before) {
@@ -129,15 +130,15 @@ export function gatewayOf(
 }
 
 /** This machine's network as it is now; undefined where the system does not say, which it does not without a descriptor left. */
-export async function lookAround({
-  ip: { family },
-  peers: { bindAddress },
-}: Pick<Config, 'ip' | 'peers'>): Promise<Surroundings | undefined> {
+export async function lookAround(
+  { ip: { family }, peers: { bindAddress } }: Pick<Config, 'ip' | 'peers'>,
+  options: { readonly mayStart?: boolean } = {},
+): Promise<Surroundings | undefined> {
   try {
     const interfaces = networkInterfaces();
     return {
       addresses: localAddresses(family, interfaces),
-      routes: await readDefaultRoutes(family),
+      routes: await readDefaultRoutes(family, options),
       bindFault: bindAddress === undefined ? undefined : bindAddressFault(bindAddress, interfaces),
     };
   } catch {

@@ -57,15 +57,18 @@ function routeOf(name: string, gateway: Ip | undefined, metric: number): Default
   return { interface: name, ...(!isNone && { gateway }), metric };
 }
 
-/** The default routes of this machine, without root. Empty where there is none, or where this system does not tell. */
-export async function readDefaultRoutes(family: IpFamily): Promise<DefaultRoute[]> {
+/**
+ * The default routes of this machine, without root. Empty where there is none, or where this system does not tell. macOS
+ * tells only another program, which is started if `mayStart`.
+ */
+export async function readDefaultRoutes(family: IpFamily, { mayStart = true } = {}): Promise<DefaultRoute[]> {
   try {
     if (process.platform === 'linux') {
       return family === 4
         ? parseRoutes4(await readFile('/proc/net/route', 'utf8'))
         : parseRoutes6(await readFile('/proc/net/ipv6_route', 'utf8'));
     }
-    if (process.platform !== 'darwin') return [];
+    if (process.platform !== 'darwin' || !mayStart) return [];
     const args = ['-n', 'get', ...(family === 6 ? ['-inet6'] : []), 'default'];
     return parseRouteGet((await promisify(execFile)('/sbin/route', args, { timeout: 2_000 })).stdout);
   } catch {
