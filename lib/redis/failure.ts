@@ -177,8 +177,8 @@ export function connectionFailure(
     return fail(
       'protocol',
       false,
-      `The certificate of Redis at ${where} is not accepted${shown}. If it is signed by a CA of your own, export ` +
-        'NODE_EXTRA_CA_CERTS with the file of that CA; the host in REDIS_URL must be a name in the certificate.',
+      `The certificate of Redis at ${where} is not accepted${shown}. If it is signed by a CA of your own, ` +
+        'NODE_EXTRA_CA_CERTS must name the file of that CA; the host in REDIS_URL must be a name in the certificate.',
     );
   }
   if (codes.some((one) => LOCAL.has(one))) {
