@@ -80,16 +80,20 @@ export class RedisUnavailableError extends Error {
 /**
  * An error that Redis itself answered to one command. `code` is the reply's first word (`WRONGTYPE`, `NOSCRIPT`,
  * `OOM`, `ERR`, …); the message is Redis's, cut before any command or value that a client library appended. What a command
- * inside a script answered is taken out of what Redis 6 wraps around it.
+ * inside a script answered is taken out of what Redis wraps around it.
  */
 export class RedisReplyError extends Error {
   override readonly name = 'RedisReplyError';
   readonly code: string;
   constructor(message: string) {
-    super(message.replace(SCRIPT_WRAPPING, ''));
+    super(message.replace(SCRIPT_WRAPPING, '').replace(RAISED_AGAIN, ''));
     this.code = /^[A-Z]+/.exec(this.message)?.[0] ?? 'ERR';
   }
 }
 
 /** `ERR Error running script (call to f_3a…): @user_script:2: WRONGTYPE …`, as Redis 6 writes it. */
 const SCRIPT_WRAPPING = /^ERR Error running script \(call to \w+\): (?:@\w+: ?\d+: )+-?(?=[A-Z]+ )/;
+
+/** `ERR READONLY …`: Redis 7 and later put `ERR` before an error that a script has caught and raised again. */
+const RAISED_AGAIN =
+  /^ERR (?=(?:READONLY|OOM|MISCONF|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|CROSSSLOT|MOVED|ASK|TRYAGAIN|LOADING|BUSY|NOPERM|WRONGTYPE) )/;

@@ -118,14 +118,22 @@ export function refusal(text: string, where: string, { mayHaveRun = false } = {}
 
 function refusalOf(text: string): Refusal | undefined {
   if (/^ERR max number of clients/.test(text)) return REFUSALS.MAXCLIENTS;
-  return REFUSALS[new RedisReplyError(text).code];
+  return REFUSALS[new RedisReplyError(plainWords(text)).code];
+}
+
+/** A command that is long for somebody who has not logged in is refused in other words. */
+function plainWords(text: string): string {
+  return text.startsWith('ERR Protocol error: unauthenticated') ? 'NOAUTH Authentication required.' : text;
 }
 
 const MAX_TEXT_LENGTH = 160;
 
 /** Enough of Redis's words: its text about protected mode is a page. */
 function firstSentence(text: string): string {
-  const [sentence = ''] = cutCommand(new RedisReplyError(text).message).split(/\.(?:\s|$)|[\r\n]/, 1);
+  const [sentence = ''] = cutCommand(new RedisReplyError(plainWords(text)).message).split(
+    /\.(?:\s|$)|[\r\n]/,
+    1,
+  );
   return sentence.slice(0, MAX_TEXT_LENGTH);
 }
 

@@ -5,8 +5,9 @@ import { type AddressInfo, connect, getDefaultAutoSelectFamilyAttemptTimeout } f
 import { describe, type TestContext, test } from 'node:test';
 import { RedisReplyError, type RedisTrouble, RedisUnavailableError } from '../../../lib/errors.ts';
 import { createRedis, type RedisClientOptions } from '../../../lib/redis/client.ts';
-import type { Command, Redis, SendOptions } from '../../../lib/redis/redis.ts';
+import type { Redis, SendOptions } from '../../../lib/redis/redis.ts';
 import { defineScript } from '../../../lib/redis/script.ts';
+import { LUA_STORE } from '../../../lib/store/lua.ts';
 import { startEndpoint } from '../../support/endpoint.ts';
 import { closedPort, startFakeTcpRedis } from '../../support/fake-redis.ts';
 import { needsRealRedis, startRedisServer, startTestRedis } from '../../support/redis.ts';
@@ -18,6 +19,17 @@ const WRITE = {
   keys: [KEY],
   args: ['1'],
 };
+/** The same as the scripts of the store are written: what fails inside is caught and raised again. */
+const CHECKED = {
+  ...WRITE,
+  script: defineScript(
+    'checked',
+    `${LUA_STORE}return checked(function() return redis.call('SET', KEYS[1], ARGV[1]) end)`,
+  ),
+};
+/** More than Redis reads of a command before a login: ten words, or 16 KB in one. */
+const LONG = { ...WRITE, args: Array.from({ length: 20 }, String) };
+const LARGE = { ...WRITE, args: ['x'.repeat(20_000)] };
 /** As a run begins: TIME is served in states in which nothing else is. */
 const OPENING = [['TIME'], ['GET', KEY], WRITE] as const;
 
@@ -81,8 +93,12 @@ describe('a process that is warm', needsRealRedis(), () => {
     const replica = await server(t, '--replicaof', '127.0.0.1', String(primary.port));
     const redis = client(t, { url: replica.url });
 
-    for (const repeatable of [true, false]) {
-      const error = await failureOf(redis, [WRITE], { repeatable });
+    for (const [request, repeatable] of [
+      [WRITE, true],
+      [WRITE, false],
+      [CHECKED, false],
+    ] as const) {
+      const error = await failureOf(redis, [request], { repeatable });
       assert.deepEqual(told(error), ['replica', false]);
       assert.match(error.message, /does not serve: READONLY .*REDIS_URL must name the primary/);
     }
@@ -140,7 +156,7 @@ describe('a process that is warm', needsRealRedis(), () => {
       ],
       { repeatable: false },
     );
-    for (const requests of [OPENING, [WRITE], [['TIME'] as Command]]) {
+    for (const requests of [OPENING, [WRITE], [LONG], [LARGE], [['TIME'], LONG], [['TIME']]] as const) {
       const error = await failureOf(redis, requests);
       assert.equal(error.trouble, 'login');
       assert.match(error.message, /refused the login: NOAUTH .*REDIS_URL must carry the password/);
