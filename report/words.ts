@@ -77,6 +77,20 @@ export function roundWords(round: Round): string {
   ].join(', ');
 }
 
+/** Those that may be expected to know others than us. */
+const LEAST_INTRODUCERS = 3;
+
+/**
+ * Says that nobody introduces anybody: then newcomers and moves are learned from their own calls alone. Undefined while
+ * somebody does, few answer, or the last whole round did not count it.
+ */
+export function silenceWords(rounds: readonly Round[]): string | undefined {
+  const { introducing, states } =
+    rounds.find(({ complete, inconclusive }) => complete && !inconclusive) ?? {};
+  if (introducing !== 0 || states === undefined || states.alive < LEAST_INTRODUCERS) return undefined;
+  return `none of the ${thousands(states.alive)} that answer introduces others (docs/PEERS.md#name-consumers): newcomers and moves are learned from their own calls alone`;
+}
+
 /** What peers say about us, a sentence each; empty where none said anything. */
 export function mirrorWords({ here, elsewhere, reached, unreached }: MirrorFacts, address: string): string[] {
   return [

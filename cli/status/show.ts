@@ -13,6 +13,7 @@ import {
   mirrorWords,
   producersWords,
   roundWords,
+  silenceWords,
   tellingWords,
 } from '../../report/words.ts';
 import { stateCell, uuidCell } from '../peers/list.ts';
@@ -104,7 +105,7 @@ function waiting(row: ProducerRow, { nowMs, epoch }: { nowMs: number; epoch: num
   ];
 }
 
-function showConsumers(screen: Screen, { nowMs, register, consumers, mirror }: Facts): void {
+function showConsumers(screen: Screen, { nowMs, register, consumers, mirror, rounds }: Facts): void {
   const { known, heardOf, states, refused, countedAt, unusable } = consumers;
   const heard = heardOf === 0 ? '' : `; ${thousands(heardOf)} more heard of`;
   if (states === undefined) {
@@ -135,6 +136,8 @@ function showConsumers(screen: Screen, { nowMs, register, consumers, mirror }: F
   }
   const more = unusable.length === 0 ? 0 : total - head(unusable, total).length;
   if (more > 0) screen.entry('', `and ${thousands(more)} more: p2p consumers --state unusable`, 'dim');
+  const silence = silenceWords(rounds);
+  if (silence !== undefined) screen.entry('', silence, 'warning');
   if (mirror === undefined) return;
   for (const [i, said] of mirrorWords(mirror, register.current ?? 'here').entries()) {
     screen.entry(i === 0 ? 'peers say' : '', said);

@@ -100,6 +100,7 @@ function listen({ group, first, second }: Probed, { findings, isOurs, mayBeNamed
   );
   if (speaker !== undefined) {
     findings.mirror.add(address.ip, you);
+    if (heard.length > 0) findings.tally.introducing += 1;
     const named = heard.filter((told) => mayBeNamed(told.address) && !isOurs(told.uuid, told.address));
     findings.hearsay.add(named, { uuid: speaker.record.uuid, address });
     return;

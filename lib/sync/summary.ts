@@ -60,6 +60,8 @@ export type RoundSummary = {
   readonly promoted: number;
   /** Consumers found at another address than the one in `consumers`. */
   readonly moved: number;
+  /** Consumers whose answer introduced others. */
+  readonly introducing: number;
   readonly mirror?: Mirror;
   /** Health records that were removed because `consumers` holds them no more. */
   readonly forgotten: number;
@@ -89,6 +91,7 @@ type Counter =
   | 'learned'
   | 'promoted'
   | 'moved'
+  | 'introducing'
   | 'forgotten'
   | 'shardsStarted'
   | 'shardsLost';
@@ -107,6 +110,7 @@ export function createTally(): Tally {
     learned: 0,
     promoted: 0,
     moved: 0,
+    introducing: 0,
     forgotten: 0,
     shardsStarted: 0,
     shardsLost: 0,

@@ -1,15 +1,19 @@
 import type { Facts } from '../../report/facts.ts';
 import { isStale } from '../../report/read/stale.ts';
-import { mirrorWords } from '../../report/words.ts';
+import { mirrorWords, silenceWords } from '../../report/words.ts';
 import { type Html, html } from '../html.ts';
 import { bar } from './charts.ts';
 import { ago, section } from './parts.ts';
 
 /** What peers say about us: where our calls come from, and whether they reach our consumer API. */
-export function mirrorSection({ nowMs, mirror, register, syncEveryMs }: Facts): Html {
+export function mirrorSection({ nowMs, mirror, register, syncEveryMs, rounds }: Facts): Html {
   const age =
     mirror === undefined ? 'nobody said anything yet' : html`as of the round ${ago(mirror.at, nowMs)}`;
-  return section({ id: 'mirror', title: 'What peers say', age }, said());
+  const silence = silenceWords(rounds);
+  return section(
+    { id: 'mirror', title: 'What peers say', age },
+    html`${said()}${silence !== undefined && html`<p class="quiet">Of the consumers, ${silence}.</p>`}`,
+  );
 
   function said() {
     if (mirror === undefined) {

@@ -25,6 +25,8 @@ export interface Round {
   readonly shardsLost: number;
   /** The longest of its shards. */
   readonly durationMs: number;
+  /** Consumers whose answer introduced others; absent in a summary from before that was counted. */
+  readonly introducing?: number;
   /** What peers said about us; absent where none said anything. */
   readonly mirror?: Mirror;
 }
@@ -80,6 +82,7 @@ export const ROUND_SUMMARY = v.object({
   promoted: number,
   moved: number,
   learned: number,
+  introducing: v.fallback(v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))), undefined),
   shardsStarted: number,
   shardsLost: number,
   durationMs: number,
@@ -159,6 +162,7 @@ function sumUp({ at, of, parts }: { at: number; of: number; parts: Map<number, R
     learned: sum(({ learned }) => learned),
     shardsLost: sum(({ shardsLost }) => shardsLost),
     durationMs: Math.max(0, ...all.map(({ durationMs }) => durationMs)),
+    ...introducingOf(all),
     ...mirrorOf(all),
   };
 }
@@ -174,6 +178,11 @@ function mirrorOf(parts: readonly RoundPart[]): Pick<Round, 'mirror'> {
       unreached: mirrors.reduce((sum, { unreached }) => sum + unreached, 0),
     },
   };
+}
+
+function introducingOf(parts: readonly RoundPart[]): Pick<Round, 'introducing'> {
+  const counted = parts.flatMap(({ introducing }) => (introducing === undefined ? [] : [introducing]));
+  return counted.length === 0 ? {} : { introducing: counted.reduce((sum, count) => sum + count, 0) };
 }
 
 function merge(records: readonly Readonly<Record<string, number>>[]): Record<string, number> {

@@ -42,7 +42,7 @@ test('a consumer that was introduced is a candidate, and a consumer once it has 
   await world.setConsumers({ [uuidOf(1)]: teacher.address });
 
   const first = await world.round();
-  assert.equal(first.learned, 1);
+  assert.deepEqual([first.learned, first.introducing], [1, 1]);
   assert.equal(newcomer.requests.length, 0);
   assert.deepEqual(await candidates(world), {
     [uuidOf(2)]: { address: newcomer.address, from: uuidOf(1), failures: 0 },
@@ -50,6 +50,7 @@ test('a consumer that was introduced is a candidate, and a consumer once it has 
 
   const second = await world.round();
   assert.equal(second.promoted, 1);
+  assert.equal(second.introducing, 1, 'the newcomer, a candidate until now, introduces nobody');
   assert.equal(newcomer.requests.length, 1);
   assert.equal(newcomer.requests[0]?.body, JSON.stringify({ uuid: LOCAL_UUID }));
   assert.deepEqual(second.states, { new: 0, alive: 2, suspect: 0, dead: 0 });

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Round } from '../../../report/read/rounds.ts';
+import { silenceWords } from '../../../report/words.ts';
+
+const round = (change: Partial<Round> = {}): Round => ({
+  at: 1,
+  shards: 1,
+  of: 1,
+  complete: true,
+  inconclusive: false,
+  resumed: false,
+  stopped: [],
+  probes: 9,
+  states: { new: 0, alive: 9, suspect: 0, dead: 1 },
+  errors: {},
+  skipped: {},
+  promoted: 0,
+  moved: 0,
+  learned: 0,
+  introducing: 0,
+  shardsLost: 0,
+  durationMs: 10,
+  ...change,
+});
+
+test('it is said that none of those who answer introduces others', () => {
+  assert.match(silenceWords([round()]) ?? '', /^none of the 9 that answer introduces others/);
+});
+
+test('it is not said while somebody does, where few answer, and of a round that tells nothing', () => {
+  const { introducing, ...before } = round();
+  for (const rounds of [
+    [round({ introducing: 1 })],
+    [round({ states: { new: 0, alive: 2, suspect: 0, dead: 0 } })],
+    [round({ complete: false }), round({ introducing: 1 })],
+    [before],
+    [],
+  ]) {
+    assert.equal(silenceWords(rounds), undefined);
+  }
+  assert.equal(introducing, 0);
+});
