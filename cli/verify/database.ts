@@ -23,7 +23,7 @@ export interface Database {
 }
 
 export async function openDatabase(redis: Redis, prefix: string): Promise<Database> {
-  const keys = { ...createKeys(prefix), called: `${prefix}consumers:called`, reply: `${prefix}sync:reply` };
+  const keys = createKeys(prefix);
   const send = async (...commands: Command[]): Promise<Reply[]> => {
     const replies = await redis.send(commands, { repeatable: true });
     return replies.map((reply) => {
