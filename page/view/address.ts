@@ -30,7 +30,7 @@ export function addressSection(facts: Facts): Html {
       candidate !== undefined &&
         html`<div><dt>contested</dt><dd>${candidate.ip}, seen by ${candidate.checks} of 3 checks, ${ago(candidate.at, nowMs)}</dd></div>`,
     ]}</dl>`,
-    days !== undefined && ownDays(days),
+    days?.days.some((day) => day !== 'unknown') && ownDays(days),
     html`<h3>Changes</h3>`,
     changes.length === 0
       ? html`<p class="quiet">The address has not changed yet.</p>`
