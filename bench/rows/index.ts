@@ -4,6 +4,7 @@ import { cpu } from './cpu.ts';
 import { host } from './host.ts';
 import { notifyMemory, roundMemory } from './memory.ts';
 import { notify } from './notify.ts';
+import { notifyHanging } from './notify-hanging.ts';
 import { quietCheck } from './quiet-check.ts';
 import { round } from './round.ts';
 import { roundBroken } from './round-broken.ts';
@@ -16,6 +17,7 @@ export const ROWS: readonly Row[] = [
   round,
   quietCheck,
   notify,
+  notifyHanging,
   coldStart,
   host,
   roundSpeed,

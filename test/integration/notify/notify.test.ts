@@ -4,7 +4,7 @@ import { EventError, IdentityError, RedisReplyError, RedisUnavailableError } fro
 import { countCommands } from '../../support/monitor.ts';
 import { type Peer, startPeer } from '../../support/peer-server.ts';
 import { needsRealRedis } from '../../support/redis.ts';
-import { LEASE_MS, MINUTE } from '../store/delivery-world.ts';
+import { DAY, HOUR, LEASE_MS, MINUTE } from '../store/delivery-world.ts';
 import { IP_1, IP_2, LOCAL_UUID, setStage, uuidOf } from './harness.ts';
 
 const QUICK = { NOTIFY_TIMEOUT_MS: '300' };
@@ -726,6 +726,9 @@ test(
       ...uuids.flatMap((uuid) => [uuid, peer.address]),
     );
     await stage.world.commit(IP_1, await stage.now());
+    // On a busy machine results would be settled because they are 250 ms old. Here the clocks stand still.
+    const [monotonicMs, wallMs] = [stage.host.monotonicMs(), stage.host.wallMs()];
+    Object.assign(stage.host, { monotonicMs: () => monotonicMs, wallMs: () => wallMs });
     const count = await countCommands(stage.server.tcpUrl, (word) => stage.server.command('ECHO', word));
     assert.equal((await stage.run()).acknowledged, 1_000);
     const { sent, run } = await count.take();
@@ -734,3 +737,57 @@ test(
     assert.ok(run <= 400, `${run} commands ran`);
   },
 );
+
+test("a producer that failed while Redis's clock was 2 h ahead is called by the first run after it is set right", async (t) => {
+  const stage = await setStage(t);
+  const peer = await startPeer(t, { status: 500 });
+  await stage.world.produce(uuidOf(0), peer.address);
+  stage.wire.aheadMs = 2 * HOUR;
+  await stage.world.commit(IP_1, await stage.now());
+  assert.deepEqual((await stage.run()).failed, { status: 1 });
+
+  stage.wire.aheadMs = 0;
+  peer.respond({});
+  assert.equal((await stage.run()).acknowledged, 1);
+});
+
+for (const [what, expiry] of [
+  ['of a day', ['PX', DAY]],
+  ['none', []],
+] as const) {
+  test(`a lease:notify with a TTL ${what} holds nothing up`, async (t) => {
+    const stage = await setStage(t);
+    const peer = await startPeer(t);
+    await stage.world.produce(uuidOf(0), peer.address);
+    await stage.world.commit(IP_1, await stage.now());
+    await stage.world.command('SET', stage.world.keys.lease('notify'), 'nobody', ...expiry);
+    const { outcome, acknowledged } = await stage.run();
+    assert.deepEqual([outcome, acknowledged], ['idle', 1]);
+    assert.equal(await stage.world.holder(), null);
+  });
+}
+
+test('a producer that the API removed is dropped after a day of looks, although the scheduler sleeps at night', async (t) => {
+  const stage = await setStage(t);
+  const peer = await startPeer(t);
+  const { world, wire } = stage;
+  await world.produce(uuidOf(0), peer.address);
+  await world.commit(IP_1, await stage.now());
+  await world.remove(uuidOf(0));
+  const begun = await stage.now();
+  let looks = 0;
+  for (let day = 0; day < 3; day++) {
+    // A run each time something is due, for 16 hours; then eight hours of sleep.
+    for (;;) {
+      const due = (await world.score(uuidOf(0))) ?? 0;
+      if (due - begun > day * DAY + 16 * HOUR) break;
+      wire.aheadMs += Math.max(0, due - (await stage.now()));
+      looks += (await stage.run()).missing;
+    }
+    wire.aheadMs += begun + (day + 1) * DAY - (await stage.now());
+  }
+  assert.ok(looks >= 24 && looks < 60, `${looks} looks in three days`);
+  await world.commit(IP_2, await stage.now());
+  assert.equal(await world.score(uuidOf(0)), undefined);
+  assert.equal(peer.requests.length, 0);
+});
