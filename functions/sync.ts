@@ -11,7 +11,13 @@ export const handler = createHandler({ run: runSyncJob, metrics: roundMetrics })
  * stopped, or did nothing publishes no states. A shard sees its part of the consumers. It publishes that part times the
  * number of shards, so that the metric's average over the shards is the whole.
  */
-export function roundMetrics({ of, complete, resumed, stopped, states }: RoundSummary): MetricValues {
+export function roundMetrics({
+  of,
+  complete,
+  resumed,
+  stopped,
+  states,
+}: Pick<RoundSummary, 'of' | 'complete' | 'resumed' | 'stopped' | 'states'>): MetricValues {
   return {
     RoundsCut: Number(stopped === 'time' && !complete),
     ...(complete && !resumed
