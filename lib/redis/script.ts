@@ -15,26 +15,12 @@ export function defineScript(name: string, lua: string): Script {
 /**
  * Helpers shared by the scripts.
  *
- * - `expect_types({key, type, …})` answers nil if each key is absent or of its type, else the error WRONGTYPE, which the
- *   script has to return: `local wrong = expect_types({…}); if wrong then return wrong end`. Do it before the first
- *   write: a script that fails does not roll back what it wrote. (It does not raise: `error({err = …})` keeps its code
- *   on Redis 7 alone, and `error('…')` on none.)
  * - `decode(json)` answers a table for a JSON object; anything else (nil, broken, an array, a number, null) counts as
  *   empty. A field that is null counts as absent: cjson's null is a value that is true.
  * - `whole(n)` prints a number without exponent: cjson and Lua keep 14 digits, this keeps what a double holds (2^53).
  * - `variadic(command, key, items, width)` sends `items` (a flat list of `width`-tuples) in chunks that `unpack` bears.
  */
 export const LUA_PRELUDE = `
-local function expect_types(pairs_)
-  for i = 1, #pairs_, 2 do
-    local kind = redis.call('TYPE', pairs_[i])
-    kind = type(kind) == 'table' and kind.ok or kind
-    if kind ~= 'none' and kind ~= pairs_[i + 1] then
-      return redis.error_reply('WRONGTYPE ' .. pairs_[i] .. ' holds a ' .. kind .. ', expected a ' .. pairs_[i + 1])
-    end
-  end
-  return nil
-end
 local function decode(text)
   if not text then return {} end
   local ok, value = pcall(cjson.decode, text)

@@ -19,6 +19,7 @@ const CONTESTED = ip('203.0.113.10');
 
 const producer = (n: number) => `b0000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
 const consumer = (n: number) => `c0000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
+const heard = (n: number) => `d0000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
 /** Where the producers of the fixture are, and their numbers. */
 const PRODUCERS: ReadonlyMap<string, number> = new Map(
   Array.from({ length: 14 }, (_, i) => [`198.51.100.${101 + i}:80`, i + 1]),
@@ -231,7 +232,7 @@ describe('a database that version 1 wrote', () => {
     assert.match(register.warnedAt ?? '0', /^\d{1,15}$/);
   });
 
-  test('a round goes on with the consumers: who was alive stays so since then', async (t) => {
+  test('a round goes on with the consumers: who was alive stays so since then, and candidates under a uuid go', async (t) => {
     const world = await upgrade(t);
     const before = await world.hash(KEYS.health);
     for (let i = 0; i < 2; i++) {
@@ -246,5 +247,7 @@ describe('a database that version 1 wrote', () => {
     }
     const called = new Set(world.calls.map(({ address }) => address));
     for (let n = 100; n < 160; n++) assert.ok(called.has(`192.0.2.${n}:80`), `consumer ${n} was new`);
+    const candidates = await world.hash(KEYS.candidates);
+    for (const n of [2, 3, 4]) assert.equal(candidates[heard(n)], undefined, 'slots have numbers');
   });
 });
