@@ -17,7 +17,7 @@ const at = (index: number, port: number) =>
 export const notifyHanging: Row = {
   name: 'notify-hanging',
   title: `the last living one of ${inWords(PRODUCERS)} producers is told, 30 % of which hang, against the same without them`,
-  targets: 'at most twice the time from the commit to the last acknowledgement',
+  targets: 'at most 2 times the time from the commit to the last acknowledgement',
   long: true,
   limitMs: 240_000,
   async run(lab) {

@@ -307,7 +307,7 @@ export async function createWorld(redis: Redis, mode: Mode): Promise<World> {
 
   const retire = (attempt: Attempt, ending: Ending) => {
     const endedMonotonicMs = now;
-    attempt.livesUntil = mode !== 'late' || isAnswer(ending) || ending === 'refused' ? now : now + LATE_MS;
+    attempt.livesUntil = mode !== 'late' || isAnswer(ending) || neverLeft(ending) ? now : now + LATE_MS;
     world.ended.push({
       delivery: attempt.delivery,
       result: resultOf(ending),
@@ -466,7 +466,7 @@ export async function createWorld(redis: Redis, mode: Mode): Promise<World> {
       );
       const needsArrival = isAnswer(ending) || ending === 'answer-lost';
       if (needsArrival && !attempt.arrived) effect(attempt);
-      retire(attempt, ending === 'refused' && attempt.arrived ? 'timeout' : ending);
+      retire(attempt, neverLeft(ending) && attempt.arrived ? 'timeout' : ending);
     },
 
     async settle(drain, count, fate) {
@@ -579,6 +579,11 @@ async function orLost<T>(work: Promise<T>): Promise<T | undefined> {
 
 function isAnswer(ending: Ending): boolean {
   return ending === 'answered' || ending === 'error-500';
+}
+
+/** Nothing of the request has left this machine. */
+function neverLeft(ending: Ending): boolean {
+  return ending === 'refused' || ending === 'local';
 }
 
 function resultOf(ending: Ending): Result {
