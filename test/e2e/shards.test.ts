@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { decodePartState } from '../../lib/store/part-state.ts';
 import type { RoundSummary } from '../../lib/sync/round.ts';
 import { startTestRedis } from '../support/redis.ts';
 import { startFunctions, startSources } from './harness.ts';
@@ -133,7 +134,11 @@ test(
 
     for (let shard = 0; shard < SHARDS; shard++) {
       assert.equal(await redis.command('EXISTS', `{p2p}:lease:sync:${shard}`), 0);
-      assert.equal(await redis.command('HEXISTS', '{p2p}:sync:cursor', `${shard}/${SHARDS}`), 0);
+      const state = decodePartState(
+        await redis.command('HGET', '{p2p}:sync:cursor', `${shard}/${SHARDS}`),
+        Date.now(),
+      );
+      assert.equal(state.position, undefined, 'the pass has ended');
     }
     assert.equal(functions.lines.filter((line) => /"level":"(WARN|ERROR)"/.test(line)).length, 0);
   },
