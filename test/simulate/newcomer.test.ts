@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createRandom } from '../chaos/random.ts';
+import { describe } from './measures/statistics.ts';
+import { type Contest, roundsUntilKnown } from './newcomer.ts';
+
+/** `NEWCOMER_TRIALS=1000 npx node --test test/simulate/newcomer.test.ts` for the figures of docs/SCALING.md. */
+const TRIALS = Number(process.env.NEWCOMER_TRIALS ?? 40);
+const SEED = Number(process.env.SIMULATE_SEED ?? Date.now() % 1_000_000_000);
+
+/** Bounds of the mean and of the 99th percentile, in rounds. */
+const CONTESTS: readonly (Contest & { readonly mean: number; readonly p99: number })[] = [
+  { teachers: 1, poisoners: 1, mean: 3, p99: 6 },
+  { teachers: 1, poisoners: 5, mean: 4, p99: 10 },
+  { teachers: 1, poisoners: 30, mean: 5, p99: 25 },
+  { teachers: 5, poisoners: 30, mean: 4, p99: 8 },
+];
+
+for (const { teachers, poisoners, mean, p99 } of CONTESTS) {
+  test(`a newcomer that ${teachers} of ${teachers + poisoners} teachers name, while the others lie, is soon known`, async (t) => {
+    const rounds: number[] = [];
+    for (let trial = 0; trial < TRIALS; trial++) {
+      rounds.push(await roundsUntilKnown({ teachers, poisoners }, createRandom(SEED + trial)));
+    }
+    const found = describe(rounds);
+    t.diagnostic(`seed ${SEED}: mean ${found?.mean.toFixed(1)}, p99 ${found?.p99}, max ${found?.max} rounds`);
+    assert.ok(found !== undefined && found.mean <= mean && found.p99 <= p99);
+  });
+}
