@@ -17,7 +17,7 @@ export interface Probe {
 export interface Calls {
   /** Waits for its turn and calls. `untried` if the round stops first. */
   probe(address: Address): Promise<Probe>;
-  /** As `probe`, at least 3 s from now. `untried` at once if time or budget do not allow it. */
+  /** As `probe`, some seconds from now. `untried` at once if time or budget do not allow it. */
   probeAgain(address: Address): Promise<Probe>;
   /** Takes as many of the wanted first calls from the budget as are left, and answers how many. */
   take(wanted: number): number;
@@ -32,7 +32,10 @@ export interface Calls {
 
 /** A call leaves so much time after its deadline: 3 s for the IP sources, 2 s to write. */
 export const MARGIN_MS = 5_000;
+/** How long a second call waits at least. */
 const AGAIN_AFTER_MS = 3_000;
+/** The same behind a home router: by then its table has forgotten the first calls of the round, if it was full. */
+const AGAIN_AFTER_ON_HOST_MS = 12_000;
 /** Second calls are spread over so long, so that they come in random order. */
 const AGAIN_WITHIN_MS = 1_000;
 /** Of a limited budget, what is kept for second calls: without one there is no verdict. */
@@ -113,7 +116,7 @@ export function createCalls({
   return {
     probe,
     async probeAgain(address) {
-      const waitMs = AGAIN_AFTER_MS + host.random() * AGAIN_WITHIN_MS;
+      const waitMs = (spread ? AGAIN_AFTER_ON_HOST_MS : AGAIN_AFTER_MS) + host.random() * AGAIN_WITHIN_MS;
       const none: Probe = { answer: { kind: 'untried', local: false }, beganMs: Number.NaN };
       if (left < 1 || stopped !== undefined || !hasTime(waitMs + timeoutMs + MARGIN_MS)) return none;
       left -= 1;

@@ -17,8 +17,8 @@ export interface Probed {
 const PASSING: readonly HealthError[] = ['timeout', 'refused', 'reset', 'unreachable'];
 
 /**
- * Calls an address once; and a second time, 3 s later, if somebody there has answered before and is not dead, and the
- * call failed by the network, or if this machine could not make it.
+ * Calls an address once; and a second time, some seconds later, if the call failed by the network and somebody there is
+ * not dead, or if this machine could not make it. One lost call says nothing, also about one that has never answered.
  */
 export async function probeGroup(group: AddressGroup, round: Round): Promise<Probed> {
   const { calls, witness } = round;
@@ -53,13 +53,13 @@ export async function probeGroup(group: AddressGroup, round: Round): Promise<Pro
 /** What the calls say about one consumer at the address. */
 export function answerFor({ first, second }: Probed, entry: Entry): Answer {
   if (second === undefined) return first;
-  // Without a second call there is no verdict on one that has answered before.
+  // Without a second call there is no verdict on one that is not dead.
   return second.kind === 'untried' && !wantsSecond(entry) ? first : second;
 }
 
-/** Whether one failure by the network is not enough for a verdict: it has answered before, and is not dead. */
+/** Whether one failure by the network is not enough for a verdict. */
 function wantsSecond({ due, health }: Entry): boolean {
-  return due && health?.lastOk !== undefined && health.state !== 'dead';
+  return due && health?.state !== 'dead';
 }
 
 function isAlive(answer: Answer, { entries }: AddressGroup): boolean {

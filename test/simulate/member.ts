@@ -3,6 +3,7 @@ import type { Uuid } from '../../lib/peers/uuid.ts';
 import type { HealthRecord } from '../../lib/store/health-record.ts';
 import type { Random } from '../chaos/random.ts';
 import { nobodysAddress, randomUuid } from './address-space.ts';
+import type { Gossip } from './options.ts';
 import { createDatabase, type Database } from './store/memory.ts';
 
 /** Of those it knows, as many does a consumer tell in one reply; a caller reads no more. */
@@ -36,8 +37,9 @@ export interface MemberOptions {
   readonly uuid: Uuid;
   readonly ip: string;
   readonly poisons: boolean;
-  /** Whether its API tells of others. */
-  readonly gossips: boolean;
+  /** Whether its API tells of others, and whether it tells its scheduler who called. */
+  readonly gossip: Gossip;
+  readonly tellsCalled: boolean;
   readonly random: Random;
   readonly nowMs: () => number;
   /** An entry of its `consumers`, or a health record, is written. */
@@ -55,7 +57,8 @@ export function createMember({
   uuid,
   ip,
   poisons,
-  gossips,
+  gossip,
+  tellsCalled,
   random,
   nowMs,
   onConsumer,
@@ -90,9 +93,14 @@ export function createMember({
     database,
     meet,
     answer(from) {
+      const health = database.health.get(from.uuid);
+      if (tellsCalled && health !== undefined && health.state !== 'alive') database.called.add(from.uuid);
       meet(from.uuid, from.ip);
       if (poisons) return told.lies();
-      return gossips ? told.some() : silent;
+      if (gossip === 'on') return told.some();
+      if (gossip === 'off') return silent;
+      const consumers = database.reply.filter((each) => each.uuid !== from.uuid);
+      return Buffer.from(JSON.stringify({ uuid, consumers }));
     },
     moveTo(next) {
       database.ownIp = parseIp(next);

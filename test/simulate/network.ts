@@ -21,6 +21,12 @@ export interface Conditions {
   readonly partition?: Stretch | undefined;
   /** While it lasts, nobody's own network works: no member and no IP source is reached. */
   readonly outage?: Stretch | undefined;
+  /** Each member is behind a router that keeps so many calls for 12 s after their start: further ones are lost. */
+  readonly nat?: number | undefined;
+  /** Each member has so many descriptors for calls: further ones at a time fail on its own machine. */
+  readonly descriptors?: number | undefined;
+  /** The uplink of each member is down for the first part of each period. IP sources do not answer then. */
+  readonly flap?: { readonly downMs: number; readonly everyMs: number } | undefined;
 }
 
 /** Who watches: each call when it starts, and those that were answered. */
@@ -41,6 +47,10 @@ export interface Network {
 }
 
 const SIGMA = 0.5;
+/** Troubles of each member's own network begin once everybody has been called a few times. */
+const CALM_MS = 15 * 60_000;
+/** How long a home router keeps an entry for a call. */
+const NAT_MS = 12_000;
 const SOURCE = 'source.invalid';
 const SOURCE_TIMEOUT_MS = 3_000;
 
@@ -51,6 +61,24 @@ export function createNetwork(
   const places = new Map<string, Member>();
   const during = (stretch: Stretch | undefined) =>
     stretch !== undefined && loop.nowMs >= stretch.from && loop.nowMs < stretch.to;
+  const beginMs = loop.nowMs + CALM_MS;
+  const hasBegun = () => loop.nowMs >= beginMs;
+  const flaps = () =>
+    hasBegun() &&
+    conditions.flap !== undefined &&
+    loop.nowMs % conditions.flap.everyMs < conditions.flap.downMs;
+  const isDown = () => flaps() || during(conditions.outage);
+  const startsMs = new Map<Member, number[]>();
+  const running = new Map<Member, number>();
+  /** Whether the member's router has room for one more call. Takes it. */
+  const natBears = (member: Member) => {
+    if (conditions.nat === undefined || !hasBegun()) return true;
+    const kept = (startsMs.get(member) ?? []).filter((ms) => loop.nowMs - ms < NAT_MS);
+    startsMs.set(member, kept);
+    if (kept.length >= conditions.nat) return false;
+    kept.push(loop.nowMs);
+    return true;
+  };
   const connected = (a: Member, b: Member) => a.index % 2 === b.index % 2 || !during(conditions.partition);
   const latencyMs = () =>
     conditions.latencyMs *
@@ -61,8 +89,16 @@ export function createNetwork(
     ({ address: { ip }, timeoutMs }) =>
       new Promise((resolve) => {
         watch.called(caller, ip);
+        const atOnce = (running.get(caller) ?? 0) + 1;
+        if (conditions.descriptors !== undefined && hasBegun() && atOnce > conditions.descriptors) {
+          return loop.after(0, () =>
+            resolve({ kind: 'failed', error: 'local', mayHaveArrived: false, rttMs: 0 }),
+          );
+        }
+        running.set(caller, atOnce);
         const settle = (ms: number, outcome: () => Outcome) =>
           loop.after(ms, () => {
+            running.set(caller, (running.get(caller) ?? 1) - 1);
             // A process that has ended hears nothing any more.
             if (caller.goneMs === undefined) resolve(outcome());
           });
@@ -70,7 +106,7 @@ export function createNetwork(
           settle(ms, () => ({ kind: 'failed', error, mayHaveArrived: error === 'timeout', rttMs: ms }));
 
         const tookMs = latencyMs();
-        if (tookMs >= timeoutMs || during(conditions.outage)) return fail('timeout', timeoutMs);
+        if (!natBears(caller) || tookMs >= timeoutMs || isDown()) return fail('timeout', timeoutMs);
         const callee = places.get(ip);
         const lost = random.next() < conditions.loss;
         const lostOnTheWayBack = lost && random.next() < 0.5;
@@ -107,7 +143,7 @@ export function createNetwork(
       ask: () =>
         new Promise<Vote>((resolve) => {
           const names = { source: SOURCE, operator: SOURCE };
-          const down = during(conditions.outage);
+          const down = isDown();
           const answer: Vote = down
             ? { ...names, kind: 'unknown', error: 'timeout' }
             : // Somebody answered, which is all that a round asks for.

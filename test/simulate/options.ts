@@ -7,7 +7,10 @@ export interface Scenario {
   readonly hours: number;
   readonly seed: number;
   readonly start: Start;
-  readonly gossip: boolean;
+  /** Whether consumers tell of others: of 50 that they know (`on`), or of whom their scheduler has chosen (`reply`). */
+  readonly gossip: Gossip;
+  /** Whether the consumer API tells its scheduler who called while it was not held alive. */
+  readonly called: boolean;
   /** The share of exchanges that are lost, from 0 to 1. */
   readonly loss: number;
   readonly latencyMs: number;
@@ -23,6 +26,10 @@ export interface Scenario {
   readonly maxProbes: number | undefined;
   /** Whether rounds spread their calls over time, as on a host. */
   readonly spread: boolean;
+  /** Calls that each member's router keeps at a time; descriptors that it has; seconds in which its uplink is down. */
+  readonly nat: number | undefined;
+  readonly descriptors: number | undefined;
+  readonly flap: { readonly down: number; readonly every: number } | undefined;
 }
 
 /** Minutes from the start. */
@@ -35,6 +42,8 @@ export interface Window {
  * Whom the founders know: all of them node 0 alone (`star`), each the one before it (`chain`), or each everyone (`mesh`).
  */
 export type Start = (typeof STARTS)[number];
+export type Gossip = (typeof GOSSIPS)[number];
+const GOSSIPS = ['off', 'on', 'reply'] as const;
 const STARTS = ['star', 'chain', 'mesh'] as const;
 
 export interface Options {
@@ -56,7 +65,8 @@ export const HELP = `npm run simulate -- [options]
   --rounds N                the same in rounds of five minutes
   --seed S                  decides everything else; the same again gives the same (random)
   --start star|chain|mesh   whom they know at first: node 0, the one before, everyone (star)
-  --gossip on|off           whether a reply to /sync tells of 50 others (on)
+  --gossip on|off|reply     whether a reply to /sync tells of 50 others (on), or of those in sync:reply
+  --called on|off           whether an API adds to consumers:called (off)
   --loss PERCENT            of exchanges, each lost one a timeout (1)
   --latency MS              of an exchange, the median (80)
   --churn PERCENT           of the nodes that leave and are replaced in an hour (5)
@@ -67,11 +77,14 @@ export const HELP = `npm run simulate -- [options]
   --poisoners N             nodes that tell of 50 false consumers in each reply (1)
   --max-probes N            SYNC_MAX_PROBES_PER_ROUND (no limit)
   --spread on|off           whether a round starts 30 calls a second at most, as on a host (off)
+  --nat N                   each is behind a router that keeps N calls for 12 s; further ones are lost (no limit)
+  --descriptors N           each can make N calls at a time; further ones fail on its own machine (no limit)
+  --flap DOWN,EVERY         each one's uplink is down for the first DOWN of EVERY seconds
   --json                    the result as JSON on stdout
   --help                    this text
 
 Churn and moves begin once all know all, or in the middle if they never do, and end half an hour before the end.
-Redis answers at once. A lost exchange is a timeout for the caller: TCP repeats lost packets, so a percent of
+What --nat, --descriptors and --flap do begins after 15 minutes. Redis answers at once. A lost exchange is a timeout for the caller: TCP repeats lost packets, so a percent of
 exchanges is far more than a percent of packets.`;
 
 /** Reads the command line as a whole; the fault has a line for each thing that is wrong with it. */
@@ -100,6 +113,10 @@ export function readOptions(args: readonly string[]): Options | { fault: string 
         poisoners: text('1'),
         'max-probes': optional,
         spread: text('off'),
+        called: text('off'),
+        nat: optional,
+        descriptors: optional,
+        flap: optional,
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -113,7 +130,8 @@ export function readOptions(args: readonly string[]): Options | { fault: string 
           : read.whole('--rounds', values.rounds, { min: 3, max: 100_000 }) / ROUNDS_AN_HOUR,
       seed: read.whole('--seed', values.seed, { min: 0, max: MAX_SEED }),
       start: read.one('--start', values.start, STARTS),
-      gossip: read.one('--gossip', values.gossip, ON_OFF) === 'on',
+      gossip: read.one('--gossip', values.gossip, GOSSIPS),
+      called: read.one('--called', values.called, ON_OFF) === 'on',
       loss: read.number('--loss', values.loss, { min: 0, max: 90 }) / 100,
       latencyMs: read.number('--latency', values.latency, { min: 1, max: 2_000 }),
       churn: read.number('--churn', values.churn, { min: 0, max: 100 }) / 100,
@@ -122,6 +140,9 @@ export function readOptions(args: readonly string[]): Options | { fault: string 
       partition: read.window('--partition', values.partition),
       outage: read.window('--outage', values.outage),
       poisoners: read.whole('--poisoners', values.poisoners, { min: 0, max: 10_000 }),
+      nat: read.optional('--nat', values.nat),
+      descriptors: read.optional('--descriptors', values.descriptors),
+      flap: read.flap('--flap', values.flap),
       spread: read.one('--spread', values.spread, ON_OFF) === 'on',
       maxProbes:
         values['max-probes'] === undefined
@@ -169,6 +190,17 @@ function createReader() {
       const value = values.find((each) => each === text);
       if (value === undefined) faults.push(`${name} must be one of ${values.join(', ')}.`);
       return value ?? values[0];
+    },
+    optional(name: string, text: string | undefined): number | undefined {
+      return text === undefined ? undefined : read.whole(name, text, { min: 1, max: 1_000_000 });
+    },
+    flap(name: string, text: string | undefined): Scenario['flap'] {
+      if (text === undefined) return undefined;
+      const [, down, every] = /^(\d{1,4}),(\d{1,4})$/.exec(text) ?? [];
+      if (down !== undefined && Number(every) > Number(down))
+        return { down: Number(down), every: Number(every) };
+      faults.push(`${name} must be the seconds of which it is down, and of a period, like 10,30.`);
+      return undefined;
     },
     window(name: string, text: string | undefined): Window | undefined {
       if (text === undefined) return undefined;

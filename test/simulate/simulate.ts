@@ -67,7 +67,18 @@ export async function simulate(
   let watchers: Watchers | undefined;
 
   const network = createNetwork(
-    { loss: scenario.loss, latencyMs: scenario.latencyMs, partition, outage },
+    {
+      loss: scenario.loss,
+      latencyMs: scenario.latencyMs,
+      partition,
+      outage,
+      nat: scenario.nat,
+      descriptors: scenario.descriptors,
+      flap:
+        scenario.flap === undefined
+          ? undefined
+          : { downMs: scenario.flap.down * 1_000, everyMs: scenario.flap.every * 1_000 },
+    },
     {
       loop,
       random: random.fork('network'),
