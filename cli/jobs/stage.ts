@@ -24,7 +24,8 @@ export async function runDeployed(
 ): Promise<unknown> {
   if (!/^[A-Za-z0-9-]{1,40}$/.test(stage))
     throw new UsageError('--stage must be letters, digits and hyphens.');
-  const region = context.args.text('region') ?? (environmentOf(context).env.AWS_REGION || DEFAULT_REGION);
+  const { env } = environmentOf(context);
+  const region = context.args.text('region') ?? (env.AWS_REGION || env.AWS_DEFAULT_REGION || DEFAULT_REGION);
   if (!/^[a-z0-9-]{1,30}$/.test(region)) throw new UsageError('--region must be a region like eu-central-1.');
   const name = `${SERVICE}-${stage}-${job}`;
   context.note(`Running ${name} in ${region} …`);
