@@ -1,4 +1,5 @@
 import { PLANTED, type PlantedName } from '../support/planted.ts';
+import { bundleWorker } from './bundle-worker.ts';
 import { type Run, runOnce } from './course.ts';
 import { type Lane, startLane } from './lane.ts';
 import { addTo, createTally, type Tally } from './tally.ts';
@@ -50,7 +51,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     }
   };
   const inLane = async () => {
-    const lane = await startLane(mistakes);
+    const lane = await startLane(worker.path, mistakes);
     try {
       await work(lane);
     } catch (error) {
@@ -59,7 +60,9 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       await lane.close();
     }
   };
+  const worker = await bundleWorker();
   const lanes = await Promise.allSettled(Array.from({ length: Math.min(options.lanes, runs) }, inLane));
+  await worker.remove();
   for (const lane of lanes) if (lane.status === 'rejected') throw lane.reason;
   return { tally, failures, tookMs: performance.now() - startedAt };
 }

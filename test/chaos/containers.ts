@@ -1,6 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 
 export type FunctionName = 'ip-check' | 'producer-notify';
 
@@ -51,16 +50,17 @@ interface Container {
   current: Running | undefined;
 }
 
-const WORKER = fileURLToPath(new URL('./worker.ts', import.meta.url));
-
-/** `envOf` is the whole environment of a container, by its id. */
-export function createContainers(envOf: (id: string) => Readonly<Record<string, string>>): Containers {
+/** `worker` is the file that a container runs; `envOf` answers its whole environment, by its id. */
+export function createContainers(
+  worker: string,
+  envOf: (id: string) => Readonly<Record<string, string>>,
+): Containers {
   const all = new Set<Container>();
   let started = 0;
 
   const start = (): Container => {
     const id = `container-${++started}`;
-    const child = fork(WORKER, {
+    const child = fork(worker, {
       execArgv: [],
       env: envOf(id),
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

@@ -42,7 +42,7 @@ export interface Lane {
 }
 
 /** @throws Error if there is no redis-server. */
-export async function startLane(mistakes: readonly Mistake[]): Promise<Lane> {
+export async function startLane(worker: string, mistakes: readonly Mistake[]): Promise<Lane> {
   const ends: (() => Promise<unknown>)[] = [];
   const close = async () => {
     for (const end of ends.splice(0).reverse()) await end();
@@ -73,7 +73,7 @@ export async function startLane(mistakes: readonly Mistake[]): Promise<Lane> {
     );
     ends.push(lambda.close);
 
-    const containers = createContainers((id) => ({
+    const containers = createContainers(worker, (id) => ({
       LOCAL_UUID,
       REDIS_URL: wire.url,
       REDIS_TOKEN: id,

@@ -2,20 +2,14 @@
  * A container: the handlers of `functions/` as they are deployed, each invocation a message. Killed by its parent at any
  * moment, and ends with it.
  */
-import { registerHooks } from 'node:module';
 import type { Context } from 'aws-lambda';
+import { handler as checkIp } from '../../functions/ip-check.ts';
+import { handler as notifyProducers } from '../../functions/producer-notify.ts';
 import type { FunctionName, WorkerMessage, WorkerOrder } from './containers.ts';
 
-registerHooks({
-  resolve(specifier, context, next) {
-    const waits = specifier === 'node:timers/promises' && context.parentURL?.endsWith('/lib/app.ts');
-    return next(waits ? new URL('./quick-second-look.ts', import.meta.url).href : specifier, context);
-  },
-});
-
 const handlers: Readonly<Record<FunctionName, (event: unknown, context: Context) => Promise<unknown>>> = {
-  'ip-check': (await import('../../functions/ip-check.ts')).handler,
-  'producer-notify': (await import('../../functions/producer-notify.ts')).handler,
+  'ip-check': checkIp,
+  'producer-notify': notifyProducers,
 };
 
 process.on('disconnect', () => process.exit(0));
