@@ -1,6 +1,7 @@
 import { plural } from '../../report/text/count.ts';
 import { clean } from '../../report/text/escape.ts';
-import type { Screen, Tone } from '../text/screen.ts';
+import type { Screen } from '../text/screen.ts';
+import type { Tone } from '../text/span.ts';
 import { wrap } from '../text/wrap.ts';
 import type { Finding, Level } from './finding.ts';
 

@@ -1,12 +1,20 @@
 import type { Log, LogFields } from '../../lib/host.ts';
 import { createLog } from '../../lib/log.ts';
-import type { Context } from '../context.ts';
+import type { Arguments } from '../arguments.ts';
 
 /** Longer fields say nothing that a person reads on a terminal. */
 const MOST_CHARACTERS = 600;
 
-/** What a job logs, on stderr: warnings and errors, everything with `--verbose`. */
-export function createJobLog({ args, note, scrub }: Pick<Context, 'args' | 'note' | 'scrub'>): Log {
+/** What a job logs, by `note`: warnings and errors, everything with `--verbose`. */
+export function createJobLog({
+  args,
+  note,
+  scrub,
+}: {
+  readonly args: Arguments;
+  note(text: string): void;
+  scrub(text: string): string;
+}): Log {
   const verbose = args.flag('verbose');
   const say = (level: string) => (message: string, fields: LogFields) => {
     const shown = Object.entries(fields).filter(([, value]) => value !== undefined);

@@ -4,7 +4,8 @@ import { ROUND_SUMMARY } from '../../report/read/rounds.ts';
 import { plural, tallyText, thousands } from '../../report/text/count.ts';
 import { duration, relative } from '../../report/text/time.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
-import type { Screen, Tone } from '../text/screen.ts';
+import type { Screen } from '../text/screen.ts';
+import type { Tone } from '../text/span.ts';
 
 /** A job's summary in words, and the exit code that it means. Whatever function answered it: here or on AWS, old or new. */
 export interface Told {

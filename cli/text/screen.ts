@@ -1,11 +1,8 @@
 import { clean, harmlessJson } from '../../report/text/escape.ts';
 import type { Terminal } from '../terminal.ts';
+import type { Span, Tone } from './span.ts';
 import { type Column, tableRows } from './table.ts';
 import { wrap } from './wrap.ts';
-
-export type Tone = 'good' | 'warning' | 'bad' | 'dim' | 'strong';
-/** A piece of a line, with a colour or without. */
-export type Span = string | readonly [text: string, tone: Tone];
 
 /**
  * Stdout for people, or for programs. Whatever is given to it comes out without control characters, whoever wrote it.
@@ -73,10 +70,6 @@ export function createScreen({
     },
     json: (value) => write(`${harmlessJson(value)}\n`),
   };
-}
-
-export function textOf(span: Span): string {
-  return typeof span === 'string' ? span : span[0];
 }
 
 function cleanSpan(span: Span): Span {

@@ -1,5 +1,4 @@
-import type { Span } from './screen.ts';
-import { textOf } from './screen.ts';
+import { type Span, textOf } from './span.ts';
 
 export interface Column {
   readonly title: string;

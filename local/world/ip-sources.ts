@@ -1,5 +1,9 @@
 import { createServer } from 'node:http';
-import type { Stoppable } from './world.ts';
+
+/** A part of the world that can be ended. */
+export interface Stoppable {
+  stop(): Promise<void>;
+}
 
 /** Starts the simulated echo services. All tell the same address, the one that `publicIp` answers at that moment. */
 export function startIpSources(ports: readonly number[], publicIp: () => string): Promise<Stoppable[]> {

@@ -2,7 +2,7 @@ import type { Redis } from '../../lib/redis/redis.ts';
 import { FIRST_PUBLIC_IP } from './cast.ts';
 import { callAsAnother, startConsumers } from './consumers.ts';
 import { startControl } from './control.ts';
-import { startIpSources } from './ip-sources.ts';
+import { type Stoppable, startIpSources } from './ip-sources.ts';
 import { type Knowledge, readKnowledge } from './knowledge.ts';
 import type { WorldPorts } from './ports.ts';
 import { type ProducerCalled, startProducers } from './producers.ts';
@@ -11,11 +11,6 @@ import { createSchedulers } from './schedulers.ts';
 export type WorldEvent =
   | ProducerCalled
   | { readonly kind: 'public-ip-set'; readonly from: string; readonly to: string };
-
-/** A part of the world that can be ended. */
-export interface Stoppable {
-  stop(): Promise<void>;
-}
 
 export interface World extends Stoppable {
   /** The other consumers run a round of synchronization, and the liar lies. */
