@@ -3,6 +3,7 @@ import { INPUTS } from './inputs.ts';
 import { NETWORK } from './network.ts';
 import { PEERS } from './peers.ts';
 import { RECORDS } from './records.ts';
+import { VIEWS } from './views.ts';
 
 /** Everything that reads what others wrote. */
-export const TARGETS: readonly Target[] = [...PEERS, ...INPUTS, ...RECORDS, ...NETWORK];
+export const TARGETS: readonly Target[] = [...PEERS, ...INPUTS, ...RECORDS, ...NETWORK, ...VIEWS];

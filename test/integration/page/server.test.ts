@@ -5,8 +5,9 @@ import { type PageServer, servePage } from '../../../page/server.ts';
 import { type Report, readReport } from '../../../report/report.ts';
 import { createReporter } from '../../../report/reporter.ts';
 import { countingRedis } from '../../support/counting-redis.ts';
+import { startPeer } from '../../support/peer-server.ts';
 import { redisForSuite } from '../../support/redis.ts';
-import { HOSTILE, REPORT_STATES, reportParts, seedState } from '../../support/report-states.ts';
+import { HOSTILE, OWN_UUID, REPORT_STATES, reportParts, seedState } from '../../support/report-states.ts';
 
 const TOKEN = 'a-token-of-the-page';
 
@@ -209,5 +210,34 @@ describe('the page', () => {
     const answers = await Promise.all(Array.from({ length: 1_000 }, () => ask(url, '/', { agent })));
     assert.ok(answers.every(({ status }) => status === 200));
     assert.ok(redis.sent.length < 20, `${redis.sent.length} commands for a thousand requests`);
+  });
+
+  test('asked a thousand times at once, does not make a delivery of the same process wait for the answers', async (t) => {
+    await seeded('many', 100);
+    const parts = reportParts(testRedis().redis, { PEER_ALLOW_CIDRS: '127.0.0.1/32' });
+    const { url } = await open(createReporter(parts, 'page'), t);
+    const producer = await startPeer(t);
+    const parsed = parts.policy.parse(producer.address);
+    const agent = new Agent({ keepAlive: true, maxSockets: 50 });
+    t.after(() => agent.destroy());
+    await ask(url, '/');
+    let answered = 0;
+    const answers = Promise.all(
+      Array.from({ length: 1_000 }, () =>
+        ask(url, '/', { agent }).then(() => {
+          answered += 1;
+        }),
+      ),
+    );
+    const outcome = await parts.post({
+      address: 'address' in parsed ? parsed.address : assert.fail(),
+      path: '/ip',
+      body: JSON.stringify({ uuid: OWN_UUID, ip: '203.0.113.77' }),
+      timeoutMs: 30_000,
+    });
+    const before = answered;
+    assert.equal(outcome.kind, 'replied');
+    await answers;
+    assert.ok(before < 500, `${before} of a thousand were answered before the delivery`);
   });
 });
