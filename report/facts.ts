@@ -2,6 +2,7 @@ import type { AppParts } from '../lib/app.ts';
 import { RedisReplyError } from '../lib/errors.ts';
 import type { Register } from '../lib/ip/register.ts';
 import type { Uuid } from '../lib/peers/uuid.ts';
+import { candidatesIn } from '../lib/store/candidates.ts';
 import { type ConsumerFacts, countConsumers, type Depth } from './consumers.ts';
 import { type DayHistory, decodeDays } from './days.ts';
 import type { ConsumerRow } from './peers/consumer-row.ts';
@@ -120,7 +121,7 @@ export async function readFacts(parts: AppParts, depth: Depth): Promise<Facts> {
     countConsumers(knowing, {
       entries: countOf(consumers),
       records: countOf(health),
-      heardOf: countOf(candidates),
+      heardOf: candidatesIn(countOf(candidates)),
       readable: readable(keys.consumers, keys.health),
       rounds,
       nowMs,

@@ -3,6 +3,8 @@ import { quickReturn } from '../../lib/ip/damping.ts';
 import { judge, needsSecondLook } from '../../lib/ip/decide.ts';
 import type { Vote } from '../../lib/ip/vote.ts';
 import { parseNotifyEvent } from '../../lib/notify/event.ts';
+import { candidatesIn } from '../../lib/store/candidates.ts';
+import { MOST_CANDIDATE_PROBES } from '../../lib/sync/candidates.ts';
 import { isDue } from '../../lib/sync/health.ts';
 import { readConsumers, readProducers } from '../../report/peers/read-peers.ts';
 import { countOf, isWrongType } from '../../report/read/fields.ts';
@@ -32,7 +34,7 @@ interface Plan {
 export async function dryRunSync(context: Context, parts: AppParts): Promise<ExitCode> {
   const { nowMs, register, rest } = await begin(parts, [['HLEN', parts.keys.candidates]]);
   const time = { at: nowMs, intervalMs: parts.config.sync.intervalMs };
-  const candidates = isWrongType(rest[0]) ? 0 : countOf(rest[0]);
+  const candidates = isWrongType(rest[0]) ? 0 : candidatesIn(countOf(rest[0]));
   const policy = policyFor(parts, register);
   const plan = await planOf(
     context,
@@ -46,7 +48,9 @@ export async function dryRunSync(context: Context, parts: AppParts): Promise<Exi
   return show(context, 'consumer', plan, {
     notes:
       candidates > 0
-        ? [`And up to ${plural(Math.min(candidates, 200), 'candidate')} that we only heard of.`]
+        ? [
+            `And up to ${plural(Math.min(candidates, MOST_CANDIDATE_PROBES), 'candidate')} that we only heard of.`,
+          ]
         : [],
     json: { candidates },
   });

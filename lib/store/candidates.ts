@@ -13,6 +13,11 @@ export const SLOTS = 1_024;
 export const DROPPED_AFTER_FAILURES = 3;
 const LONGEST_JSON = 1_000;
 
+/** How many candidates a hash of so many fields holds at most: one field is the secret. */
+export function candidatesIn(fields: number): number {
+  return Math.max(0, fields - 1);
+}
+
 /**
  * Has candidates take slots: a slot that is free, or whose occupant has failed, and never from the same uuid at the same
  * address. A uuid that is in `consumers` is of interest only while it is dead. Repeatable.
