@@ -23,7 +23,7 @@ test('a network of peers in two languages forms, and follows one that moves', {
   ];
   for (const { what, result } of outcomes) t.diagnostic(`${what}: ${result}`);
   assert.deepEqual(
-    outcomes.filter(({ reached }) => !reached),
+    outcomes.filter(({ happened }) => !happened),
     [],
   );
 });
