@@ -15,7 +15,7 @@ import {
   type Result,
   type Settled,
 } from '../../lib/store/deliveries.ts';
-import { decodeDelivery, leaseMs } from '../../lib/store/delivery-record.ts';
+import { decodeDelivery, LONGEST_LEASE_MS, leaseMs } from '../../lib/store/delivery-record.ts';
 import { createKeys } from '../../lib/store/keys.ts';
 import { openRegisterStore } from '../../lib/store/register.ts';
 import { clockAt } from '../support/fixed-clock.ts';
@@ -542,7 +542,9 @@ export async function createWorld(redis: Redis, mode: Mode): Promise<World> {
         const scores = waiting.filter((at) => at >= 0).map((at) => Number(due[at + 1]));
         const score = scores.length === 0 ? undefined : Math.min(...scores);
         if (score === undefined && now > worst) break;
-        const held = ![null, drain].includes(await holder());
+        // A check starts a drain also while there is a `lease:notify` that no drain can have made.
+        const believable = drainLeaseEnd - redisNow() <= LONGEST_LEASE_MS;
+        const held = believable && ![null, drain].includes(await holder());
         const soonest = [
           ...(held ? [drainLeaseEnd + 1 - aheadMs] : score === undefined ? [] : [score - aheadMs]),
           ...world.attempts.map(({ livesUntil }) => livesUntil - 1),
