@@ -85,9 +85,8 @@ return checked(function()
   -- A time ahead of every clock was written while Redis's clock was wrong.
   local function load(json)
     local record = read_delivery(json)
-    for _, name in ipairs({'ambiguousAt', 'firstAt'}) do
-      if record[name] and record[name] > now + AHEAD then record[name] = now end
-    end
+    if record.firstAt and record.firstAt > now + AHEAD then record.firstAt = now end
+    if record.ambiguousAt and record.ambiguousAt > now + LONGEST_LEASE then record.ambiguousAt = now end
     return record
   end
 
@@ -155,7 +154,8 @@ return checked(function()
       local lease_end = record.leaseEnd or now
       if lease_end > now + LONGEST_LEASE then lease_end = now end
       if lease_end > now then return look_again(uuid, lease_end) end
-      note_ambiguous(record, record.leaseEpoch or 0, lease_end)
+      -- Not at the lease's end: Redis's clock may have been set since. After one more lease its request is dead for sure.
+      note_ambiguous(record, record.leaseEpoch or 0, now + lease_ms)
       record.lease, record.leaseEnd = nil, nil
       record.attempts, record.lastStatus = (record.attempts or 0) + 1, 'unsettled'
     end

@@ -26,7 +26,7 @@ export const PLANTED = {
   'lease-without-trace': {
     what: 'a lease that ended unsettled is taken over without a trace',
     mode: 'late',
-    mistakes: delivery('note_ambiguous(record, record.leaseEpoch or 0, lease_end)', ''),
+    mistakes: delivery('note_ambiguous(record, record.leaseEpoch or 0, now + lease_ms)', ''),
   },
   'older-success-ends': {
     what: 'success for an older epoch removes the delivery',

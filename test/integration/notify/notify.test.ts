@@ -374,7 +374,7 @@ test('what a killed drain had claimed is sent again when its lease ends, and onc
   stage.wire.aheadMs = LEASE_MS;
   assert.equal((await stage.run()).again, 1);
   assert.equal((await stage.run()).claimed, 0);
-  stage.wire.aheadMs = LEASE_MS + MINUTE;
+  stage.wire.aheadMs = 2 * LEASE_MS + MINUTE + 1_000;
   assert.equal((await stage.run()).acknowledged, 1);
   stage.wire.aheadMs = LEASE_MS + 5 * MINUTE;
   assert.equal((await stage.run()).claimed, 0);
