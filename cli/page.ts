@@ -6,7 +6,7 @@ import { UsageError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
 
 /** Where the page is served unless `PAGE_PORT` or `--port` says otherwise. */
-export const DEFAULT_PAGE_PORT = 8090;
+const DEFAULT_PAGE_PORT = 8090;
 
 /**
  * `p2p page`: the status page on this machine until Ctrl-C, wherever the scheduler runs: it needs Redis alone. Without

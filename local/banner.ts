@@ -83,7 +83,7 @@ function block(title: string, rows: readonly string[]): string[] {
 }
 
 /** Host and port of a Redis URL: never its user or password. */
-export function whereIs(redisUrl: string): string {
+function whereIs(redisUrl: string): string {
   const { protocol, host } = new URL(redisUrl);
   return `${protocol}//${host}`;
 }

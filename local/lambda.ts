@@ -16,7 +16,7 @@ export interface InvokeOptions {
 export type FunctionKey = 'sync' | 'ip-check' | 'producer-notify';
 
 /** Path of Lambda's Invoke API for a function of the stage `local`. */
-export function invocationPath(name: FunctionKey): string {
+function invocationPath(name: FunctionKey): string {
   return `/2015-03-31/functions/p2p-consumer-scheduler-local-${name}/invocations`;
 }
 

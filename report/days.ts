@@ -2,7 +2,7 @@ import { KEPT_DAYS } from '../lib/store/days.ts';
 import type { Answered } from './read/fields.ts';
 
 /** What a day was like at its worst: nothing known, all well, something failed or changed, dead or not told for long. */
-export const DAY_WORDS = ['unknown', 'well', 'impaired', 'bad'] as const;
+const DAY_WORDS = ['unknown', 'well', 'impaired', 'bad'] as const;
 export type DayWord = (typeof DAY_WORDS)[number];
 
 /** Days of one consumer, or of this one: the oldest first, 90 at most. */

@@ -57,7 +57,7 @@ export function failureWords({ refused, delivery }: ProducerRow, epoch: number |
 }
 
 /** How a round ended. */
-export function roundEndWords(round: Round): string {
+function roundEndWords(round: Round): string {
   const { complete, inconclusive, stopped } = round;
   if (complete) return 'complete';
   if (inconclusive) return 'our own network was down';
@@ -95,7 +95,9 @@ export function silenceWords(rounds: readonly Round[]): string | undefined {
 export function mirrorWords({ here, elsewhere, reached, unreached }: MirrorFacts, address: string): string[] {
   return [
     ...(here + elsewhere > 0
-      ? [`${here} of ${plural(here + elsewhere, 'peer')} see our calls come from ${address}`]
+      ? [
+          `${here} of ${plural(here + elsewhere, 'peer')} ${here + elsewhere === 1 ? 'sees' : 'see'} our calls come from ${address}`,
+        ]
       : []),
     ...(reached + unreached > 0
       ? [`${reached} of ${plural(reached + unreached, 'peer')} reach our consumer API`]

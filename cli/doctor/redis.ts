@@ -1,6 +1,6 @@
 import type { AppParts } from '../../lib/app.ts';
 import { RedisReplyError } from '../../lib/errors.ts';
-import { acquireCall, newLeaseToken, releaseCall } from '../../lib/redis/lease.ts';
+import { acquireCall, newLeaseToken, releaseCall } from '../../lib/redis/lease-calls.ts';
 import type { Command } from '../../lib/redis/redis.ts';
 import { type Answered, fieldsOf, listOf, orThrow } from '../../report/read/fields.ts';
 import { type Identity, identityOf } from '../../report/read/identity.ts';

@@ -98,7 +98,7 @@ export async function dryRunNotify(
   return show(context, 'producer', await planOfProducers(context, parts, beginning, word !== undefined));
 }
 
-export function voteText(vote: Vote): string {
+function voteText(vote: Vote): string {
   return `${visible(vote.source)}: ${vote.kind === 'ip' ? vote.ip : vote.error}`;
 }
 

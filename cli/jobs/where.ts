@@ -6,7 +6,7 @@ import { begin } from '../../report/read/register.ts';
 import type { Context } from '../context.ts';
 
 /** What most echo services see of this machine. What a name or a constant says is no sign of where we are. */
-export async function seenFromOutside(
+async function seenFromOutside(
   sources: AppParts['sources'],
 ): Promise<{ votes: Vote[]; seen: Ip | undefined }> {
   const services = sources.filter(({ kind }) => kind === 'http');

@@ -30,9 +30,9 @@ export interface AlertState {
 }
 
 /** A verdict counts once it has lasted for so long. */
-export const LASTING_MS = 60_000;
+const LASTING_MS = 60_000;
 /** At most so many messages in an hour. What comes to more is told together, later. */
-export const MOST_AN_HOUR = 6;
+const MOST_AN_HOUR = 6;
 const HOUR_MS = 3_600_000;
 /** Of what could not be told for long, the first and the latest are kept. */
 const MOST_NEWS = 20;

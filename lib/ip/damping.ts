@@ -3,11 +3,11 @@ import { MAX_AHEAD_MS } from '../redis/clock.ts';
 import type { Register } from './register.ts';
 
 /** An address that was current within so long is a former one: its return is quick. */
-export const QUICK_RETURN_MS = 24 * 3_600_000;
+const QUICK_RETURN_MS = 24 * 3_600_000;
 /** So many quick returns are free, */
-export const FREE_RETURNS = 4;
+const FREE_RETURNS = 4;
 /** and one more after each of these periods. */
-export const RETURN_PERIOD_MS = 3_600_000;
+const RETURN_PERIOD_MS = 3_600_000;
 
 /**
  * What damping says about a change to an address.

@@ -1,6 +1,5 @@
 import * as v from 'valibot';
 import { parseUuid } from '../peers/uuid.ts';
-import { LUA_LEASE } from '../redis/lease.ts';
 import { defineScript, LUA_PRELUDE } from '../redis/script.ts';
 import { encodeHealth } from './health-record.ts';
 import { LUA_STORE } from './lua.ts';
@@ -75,7 +74,7 @@ return checked(learn)
  */
 const SETTLE = defineScript(
   'settle-candidates',
-  `${LUA_PRELUDE}${LUA_LEASE}${LUA_STORE}
+  `${LUA_PRELUDE}${LUA_STORE}
 local WIDTH = 7
 local function settle()
   if read('GET', KEYS[1]) ~= ARGV[1] then return {0} end

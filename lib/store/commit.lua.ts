@@ -2,9 +2,9 @@ import { MAX_AHEAD_MS } from '../redis/clock.ts';
 import { AMBIGUITY_MS, LONGEST_LEASE_MS } from './delivery-record.ts';
 
 /** How many former addresses the register keeps, for the damping of quick returns. */
-export const KEPT_ADDRESSES = 8;
+const KEPT_ADDRESSES = 8;
 /** A commit drops the delivery of a producer that so many looks in a row have not found in `producers`. */
-export const MISSED_LOOKS = 24;
+const MISSED_LOOKS = 24;
 /** About so many changes are kept in `ip:history`. */
 const KEPT_CHANGES = 1_000;
 

@@ -1,5 +1,4 @@
 import { RedisReplyError } from '../errors.ts';
-import { LUA_LEASE } from '../redis/lease.ts';
 import { defineScript, LUA_PRELUDE } from '../redis/script.ts';
 import { decodeHealth, encodeHealth } from './health-record.ts';
 import { LEASE_MS } from './lease.ts';
@@ -24,7 +23,7 @@ import { list, type Session } from './session.ts';
  */
 const WRITE_PAGE = defineScript(
   'write-page',
-  `${LUA_PRELUDE}${LUA_LEASE}${LUA_STORE}
+  `${LUA_PRELUDE}${LUA_STORE}
 local CLEANED = 'health'
 local taken = 6
 local function take(count)

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { RedisReplyError } from '../errors.ts';
 import { parseIp } from '../peers/ip-space.ts';
 import { parseUuid } from '../peers/uuid.ts';
-import { newLeaseToken } from '../redis/lease.ts';
+import { newLeaseToken } from '../redis/lease-calls.ts';
 import type { Reply, ScriptCall } from '../redis/redis.ts';
 import { defineScript, LUA_PRELUDE } from '../redis/script.ts';
 import { decodeCandidate } from './candidates.ts';

@@ -14,13 +14,13 @@ import type { Keys } from './keys.ts';
 import { BEGIN_CHECK, COMMIT_MANUAL, RECORD_CHECK } from './register.lua.ts';
 
 /** A check counts for a contested address only if it began so long after the last one that counted. */
-export const CHECK_GAP_MS = 20_000;
+const CHECK_GAP_MS = 20_000;
 /** After so long, or three periods if that is more, the counting for a contested address starts again. */
-export const CANDIDATE_EXPIRY_MS = 600_000;
+const CANDIDATE_EXPIRY_MS = 600_000;
 /** Each warning is given once a day at most. */
-export const WARN_PERIOD_MS = 86_400_000;
+const WARN_PERIOD_MS = 86_400_000;
 /** A commit over 100,000 producers takes 1.5 s of Redis at worst. */
-export const COMMIT_TIMEOUT_MS = 10_000;
+const COMMIT_TIMEOUT_MS = 10_000;
 
 /**
  * Why nothing was recorded: this very check had been recorded already (its first reply was lost), a newer one had, Redis

@@ -2,7 +2,7 @@ import { RedisReplyError } from '../errors.ts';
 import type { Host } from '../host.ts';
 import type { Uuid } from '../peers/uuid.ts';
 import { createRedisClock, type RedisClock } from '../redis/clock.ts';
-import { renewCall, sendLeaseCall } from '../redis/lease.ts';
+import { renewCall, sendLeaseCall } from '../redis/lease-calls.ts';
 import type { Command, Redis, Reply, ScriptCall } from '../redis/redis.ts';
 import type { Keys } from './keys.ts';
 import { type HeldLease, keepLease, LEASE_MS } from './lease.ts';

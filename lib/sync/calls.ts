@@ -31,7 +31,7 @@ export interface Calls {
 }
 
 /** A call leaves so much time after its deadline: 3 s for the IP sources, 2 s to write. */
-export const MARGIN_MS = 5_000;
+const MARGIN_MS = 5_000;
 /** How long a second call waits at least. */
 const AGAIN_AFTER_MS = 3_000;
 /** The same behind a home router: by then its table has forgotten the first calls of the round, if it was full. */

@@ -14,7 +14,7 @@ export const MOST_CANDIDATE_PROBES = 200;
 const MOST_IN_NETWORK = 20;
 const NETWORK_BITS = { 4: 24, 6: 32 } as const;
 /** Most candidates that become consumers in one round. */
-export const MOST_PROMOTIONS = 50;
+const MOST_PROMOTIONS = 50;
 /** Of a limited budget, what candidates may take: strangers who tell of many must not keep us from those we know. */
 const BUDGET_SHARE = 0.1;
 

@@ -10,9 +10,9 @@ import { NO_OUTCOMES, pushOutcome } from '../store/recent.ts';
 import type { ProbeResult } from './answer.ts';
 
 /** So many failures in a row make a consumer dead, those in a mass failure not counted. */
-export const DEAD_AFTER_COUNTED = 3;
+const DEAD_AFTER_COUNTED = 3;
 /** So many failures in a row make it dead whatever else failed: three hours at the default interval. */
-export const DEAD_AFTER_FAILS = 36;
+const DEAD_AFTER_FAILS = 36;
 const JITTER = 0.2;
 
 /** When a round began, by Redis's clock, and how often there is one. */

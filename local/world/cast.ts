@@ -51,7 +51,7 @@ export const CONSUMERS: readonly WorldConsumer[] = [YOU, ...OTHERS];
 /** Whom the liar introduces beside others: there is no such consumer. */
 export const INVENTED = {
   name: 'nobody',
-  uuid: 'c0000000-0000-4000-8000-000000000099',
+  uuid: 'c0000099-0000-4000-8000-000000000000',
   ip: '127.0.0.99',
 } as const;
 
@@ -91,11 +91,11 @@ function consumer(
   host: number,
   rest: Pick<WorldConsumer, 'kind' | 'description'> & Partial<Pick<WorldConsumer, 'knows'>>,
 ): WorldConsumer {
-  const uuid = `c0000000-0000-4000-8000-0000000000${String(host).padStart(2, '0')}`;
+  const uuid = `c00000${String(host).padStart(2, '0')}-0000-4000-8000-000000000000`;
   const prefix = name === 'you' ? '{p2p}:' : `{${name}}:`;
   return { name, uuid, ip: `127.0.0.${host}`, knows: [], prefix, ...rest };
 }
 
 function producer(name: string, index: number, failures: number, description: string): WorldProducer {
-  return { name, uuid: `b0000000-0000-4000-8000-00000000000${index}`, failures, description };
+  return { name, uuid: `b000000${index}-0000-4000-8000-000000000000`, failures, description };
 }

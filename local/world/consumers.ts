@@ -12,7 +12,7 @@ import { VERSION } from '../../lib/version.ts';
 import { CONSUMERS, INVENTED, memberOf, SLOW_MS, WORLD_NETWORK, type WorldConsumer } from './cast.ts';
 
 /** How often a round is run in this world, as far as the consumer APIs are concerned. */
-export const WORLD_INTERVAL_MS = 60_000;
+const WORLD_INTERVAL_MS = 60_000;
 
 /** Starts the consumer API of every consumer that is not down, each at its own address, all at the same port. */
 export function startConsumers(redis: Redis, port: number): Promise<RunningServer[]> {

@@ -7,7 +7,7 @@ import {
   releaseCall,
   renewCall,
   sendLeaseCall,
-} from '../../../lib/redis/lease.ts';
+} from '../../../lib/redis/lease-calls.ts';
 import type { ScriptCall } from '../../../lib/redis/redis.ts';
 import { redisForSuite } from '../../support/redis.ts';
 import { REDIS_STACKS } from '../../support/redis-stacks.ts';

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, test } from 'node:test';
 import { RedisReplyError } from '../../../lib/errors.ts';
-import { LUA_LEASE } from '../../../lib/redis/lease.ts';
 import { defineScript, LUA_PRELUDE } from '../../../lib/redis/script.ts';
 import { LUA_STORE } from '../../../lib/store/lua.ts';
 import { redisForSuite, type TestRedisOptions } from '../../support/redis.ts';
@@ -20,7 +19,7 @@ function tests(options: TestRedisOptions) {
   });
 
   const run = async (lua: string, keys: string[] = [], ...args: (string | number)[]) => {
-    const script = defineScript('test', `${LUA_PRELUDE}${LUA_STORE}${LUA_LEASE}${lua}`);
+    const script = defineScript('test', `${LUA_PRELUDE}${LUA_STORE}${lua}`);
     const [reply] = await testRedis().redis.send([{ script, keys, args }], { repeatable: false });
     return reply ?? null;
   };
@@ -138,21 +137,5 @@ function tests(options: TestRedisOptions) {
       [key],
     );
     assert.equal(await testRedis().command('SCARD', key), 1_500);
-  });
-
-  test('holds, renew and release tell the holder from others', async () => {
-    const reply = await run(
-      `redis.call('SET', KEYS[1], 'mine', 'PX', 1000)
-       local answers = {
-         holds(KEYS[1], 'mine'), holds(KEYS[1], 'yours'),
-         renew(KEYS[1], 'yours', 90000), renew(KEYS[1], 'mine', 90000),
-         release(KEYS[1], 'yours'), release(KEYS[1], 'mine'),
-         holds(KEYS[1], 'mine'), renew(KEYS[1], 'mine', 1000), release(KEYS[1], 'mine'),
-       }
-       for i, answer in ipairs(answers) do answers[i] = tostring(answer) end
-       return answers`,
-      [key],
-    );
-    assert.deepEqual(reply, [true, false, false, true, false, true, false, false, false].map(String));
   });
 }

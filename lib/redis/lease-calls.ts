@@ -3,22 +3,12 @@ import { RedisReplyError } from '../errors.ts';
 import type { Redis, ScriptCall } from './redis.ts';
 import { defineScript } from './script.ts';
 
-/**
- * Lua for scripts that write only under a lease:
- *
- * - `holds(key, token)`: whether the lease is held by that token;
- * - `renew(key, token, ttl_ms)`: prolongs it if so, and answers whether it was so;
- * - `release(key, token)`: gives it up if so, and answers whether it was so.
- */
-export const LUA_LEASE = `
+const LUA_LEASE = `
 local function holds(key, token)
   return redis.call('GET', key) == token
 end
 local function renew(key, token, ttl_ms)
   return holds(key, token) and redis.call('PEXPIRE', key, ttl_ms) == 1
-end
-local function release(key, token)
-  return holds(key, token) and redis.call('DEL', key) == 1
 end
 `;
 
@@ -41,7 +31,7 @@ return renew(KEYS[1], ARGV[1], ARGV[2]) and 1 or 0`,
 const RELEASE = defineScript(
   'lease-release',
   `${LUA_LEASE}
-return release(KEYS[1], ARGV[1]) and 1 or 0`,
+return holds(KEYS[1], ARGV[1]) and redis.call('DEL', KEYS[1]) or 0`,
 );
 
 /** A token that nobody else has. One for each attempt to get a lease, never one for several. */
