@@ -156,7 +156,7 @@ test('at one address an answer without a name counts for all', async (t) => {
   assert.equal(peer.requests.length, 1);
 });
 
-test('10,000 uuids at one address cost one request a page', async (t) => {
+test('10,000 uuids at one address cost at most one request a page', async (t) => {
   const world = await startWorld(t);
   const peer = await startPeer(t);
   const consumers = Array.from({ length: 10_000 }, (_, n) => [uuidOf(n), peer.address] as const);
@@ -165,7 +165,8 @@ test('10,000 uuids at one address cost one request a page', async (t) => {
   const summary = await world.round();
 
   assert.equal(summary.states.alive, 10_000);
-  assert.equal(peer.requests.length, summary.pages);
+  // HSCAN may answer a page without an entry.
+  assert.ok(peer.requests.length <= summary.pages, `${peer.requests.length} requests`);
   assert.ok(summary.pages <= 11, `${summary.pages} pages`);
 });
 
