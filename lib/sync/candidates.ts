@@ -7,6 +7,7 @@ import type { Candidate, ConsumerEntry, Discovery } from '../store/rounds.ts';
 import { type Answer, resultFor } from './answer.ts';
 import type { Round } from './context.ts';
 import { aboutAddress, healthAfterAnswer, stateOf } from './health.ts';
+import { shuffled } from './hearsay.ts';
 import type { FailedCall } from './witness.ts';
 
 /** Most candidates that a round probes, and of those in one /24 (v6: /32). */
@@ -154,15 +155,4 @@ function isDeadElsewhere(entry: ConsumerEntry, address: Address, policy: Address
   const known = policy.parse(entry.address);
   if ('refused' in known || known.address.key === address.key) return false;
   return stateOf(aboutAddress(entry.health, entry.address, known.address, policy)) === 'dead';
-}
-
-/** Fisher-Yates. */
-function shuffled<Item>(items: readonly Item[], random: Host['random']): Item[] {
-  const mixed = [...items];
-  for (let i = mixed.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    const [a, b] = [mixed[i], mixed[j]];
-    if (a !== undefined && b !== undefined) [mixed[i], mixed[j]] = [b, a];
-  }
-  return mixed;
 }

@@ -27,8 +27,9 @@ export interface Teacher {
  * What was heard in a round and is not known yet. Its size is bounded, whatever peers tell and however many they are.
  *
  * Candidates live in slots, as in Bitcoin's addrman (https://www.usenix.org/system/files/conference/usenixsecurity15/sec15-paper-heilman.pdf):
- * the network of a teacher reaches 16 of 1,024 slots, which only a secret of this database tells. For each slot one
- * network is drawn at random. So a stranger who names many, or names first, keeps nobody out.
+ * the network of a teacher reaches 16 of 1,024 slots, which only a secret of this database tells. The names of one network
+ * spread over its slots, and for each slot one network is drawn at random. So a stranger who names many, or names first,
+ * keeps nobody out.
  */
 export interface Hearsay {
   /** Takes note of what a peer told, except about those that are known. */
@@ -125,36 +126,50 @@ export function createHearsay({
       names = left;
     },
     claims(at) {
-      const bySlot = new Map<number, Map<string, Kept[]>>();
-      for (const name of names) {
-        const slot = slotOf(secret, name);
-        const networks = bySlot.get(slot) ?? new Map<string, Kept[]>();
-        bySlot.set(slot, networks);
-        const same = networks.get(name.network);
-        if (same === undefined) networks.set(name.network, [name]);
-        else same.push(name);
+      const bySlot = new Map<number, Kept[]>();
+      const takenBy = new Map<string, Set<number>>();
+      for (const name of shuffled(names, random)) {
+        const taken = takenBy.get(name.network) ?? new Set();
+        takenBy.set(name.network, taken);
+        const slot = slotsFor(secret, name).find((each) => !taken.has(each));
+        if (slot === undefined) continue;
+        taken.add(slot);
+        bySlot.set(slot, [...(bySlot.get(slot) ?? []), name]);
       }
       names = [];
       keys = new Set();
       ofNetwork = new Map();
       offered = 0;
-      return [...bySlot].flatMap(([slot, networks]) => {
-        const name = pick(pick([...networks.values()], random) ?? [], random);
+      return [...bySlot].flatMap(([slot, ofNetworks]) => {
+        const name = ofNetworks[Math.floor(random() * ofNetworks.length)];
         return name === undefined ? [] : [{ slot, uuid: name.uuid, address: name.raw, from: name.from, at }];
       });
     },
   };
 }
 
-/** Of the 16 slots that a network reaches, the one for this uuid at this address. */
-function slotOf(secret: string, { network, uuid, address }: Kept): number {
+/**
+ * The 16 slots that a network reaches, in the order in which a name tries them. Each uuid at an address begins at a slot
+ * of its own, so that names of one network do not displace each other.
+ */
+function slotsFor(secret: string, { network, uuid, address }: Kept): number[] {
   const reached = createHash('sha256').update(`${secret} ${network}`).digest();
-  const which = fnv1a(`${secret} ${uuid} ${address.key}`) % SLOTS_OF_NETWORK;
-  return reached.readUInt16BE(2 * which) % SLOTS;
+  const first = fnv1a(`${secret} ${uuid} ${address.key}`);
+  return Array.from(
+    { length: SLOTS_OF_NETWORK },
+    (_, i) => reached.readUInt16BE(2 * ((first + i) % SLOTS_OF_NETWORK)) % SLOTS,
+  );
 }
 
-function pick<Item>(items: readonly Item[], random: Host['random']): Item | undefined {
-  return items[Math.floor(random() * items.length)];
+/** The same items in random order (Fisher-Yates). */
+export function shuffled<Item>(items: readonly Item[], random: Host['random']): Item[] {
+  const mixed = [...items];
+  for (let i = mixed.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    const [a, b] = [mixed[i], mixed[j]];
+    if (a !== undefined && b !== undefined) [mixed[i], mixed[j]] = [b, a];
+  }
+  return mixed;
 }
 
 /**

@@ -60,6 +60,14 @@ test('a consumer that was introduced is a candidate, and a consumer once it has 
   assert.deepEqual(await candidates(world), {});
 });
 
+test('all that one teacher names are candidates after one round, if they are few enough for its slots', async (t) => {
+  const world = await startWorld(t);
+  await world.setConsumers({ [uuidOf(1)]: fakeAddress(1) });
+  const consumers = Array.from({ length: 10 }, (_, n) => ({ uuid: uuidOf(100 + n), ip: elsewhere(n) }));
+  const { learned } = await world.round({ post: fakePost(() => reply({ consumers })), random: Math.random });
+  assert.equal(learned, 10);
+});
+
 test('a web server that answers 200 to everything never becomes a consumer', async (t) => {
   const world = await startWorld(t);
   const victim = await startPeer(t);
