@@ -1,6 +1,6 @@
 import type { AppParts } from '../../lib/app.ts';
 import { quickReturn } from '../../lib/ip/damping.ts';
-import { judge, needsSecondLook } from '../../lib/ip/decide.ts';
+import { judge } from '../../lib/ip/decide.ts';
 import type { Vote } from '../../lib/ip/vote.ts';
 import { parseNotifyEvent } from '../../lib/notify/event.ts';
 import { candidatesIn } from '../../lib/store/candidates.ts';
@@ -61,18 +61,18 @@ export async function dryRunCheck(context: Context, parts: AppParts): Promise<Ex
   const { nowMs, register } = await begin(parts);
   const votes = await Promise.all(parts.sources.map((source) => source.ask()));
   const look = judge(votes, register, parts.config.ip.quorum, nowMs);
-  const decision =
-    look.kind === 'unknown'
-      ? 'unknown: nothing would change'
-      : look.kind !== 'new'
-        ? `the address is ${register.current}, as it was`
-        : needsSecondLook(look)
-          ? `a change to ${look.ip}, if it is seen again 3 s later`
-          : `a contested address ${look.ip}: one of three checks`;
-  const damping = look.kind === 'new' ? quickReturn(register, look.ip, nowMs) : undefined;
+  const ip = 'ip' in look ? look.ip : undefined;
+  const decision = {
+    unknown: 'unknown: nothing would change',
+    voice: `the address is ${register.current}, as it was`,
+    quorum: `the address is ${register.current}, as it was`,
+    change: `a change to ${ip}, if it is seen again 3 s later`,
+    counts: `a contested address ${ip}: one of three checks`,
+  }[look.kind];
+  const damping = ip === undefined ? undefined : quickReturn(register, ip, nowMs);
   const wait = damping?.kind === 'waits' ? `; its return waits ${duration(damping.untilMs - nowMs)}` : '';
-  const changes = look.kind === 'new';
-  const plan = changes ? await planOfProducers(context, parts, { nowMs, register }, true) : undefined;
+  const plan =
+    ip === undefined ? undefined : await planOfProducers(context, parts, { nowMs, register }, true);
   if (context.args.flag('json')) {
     context.screen.json({
       votes,

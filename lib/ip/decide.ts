@@ -9,27 +9,16 @@ export const RETURN_WINDOW_MS = 600_000;
 export type Known = Pick<Register, 'current' | 'previous' | 'since'>;
 
 /**
- * What one look at the sources came to.
+ * What the votes of one look, or a whole check, came to.
  *
  * - `voice`: most answers report the current address, but fewer operators than the quorum.
  * - `quorum`: at least the quorum of operators, and a strict majority of the answers, report the current address.
- * - `new`: the same, but they report another address. It is `contested` if an operator still reports the current one,
- *   and `returning` if it is the previous one within `RETURN_WINDOW_MS` of the last change.
+ * - `change`: the same, but they report another address. A second look, 3 s later, has to find it again.
+ * - `counts`: the same, but an operator still reports the current address, or it is the previous one within
+ *   `RETURN_WINDOW_MS` of the last change. Such an address needs three checks, and this is one. How many there were before
+ *   is in Redis, and only the script that records the check may read it: another check may have been recorded since this
+ *   one read the register.
  * - `unknown`: everything else. A failure to find out is never a change.
- */
-export type Look = { readonly kind: 'voice' | 'quorum' | 'unknown' } | NewAddress;
-
-export interface NewAddress {
-  readonly kind: 'new';
-  readonly ip: Ip;
-  readonly contested: boolean;
-  readonly returning: boolean;
-}
-
-/**
- * The result of one check. `counts` is one of the three checks that a contested or returning address needs. How many
- * there were before is in Redis, and only the script that records the check may read it: another check may have been
- * recorded since this one read the register.
  */
 export type Verdict =
   | { readonly kind: 'voice' | 'quorum' | 'unknown' }
@@ -66,47 +55,29 @@ export function mayAskOne(
 }
 
 /** Judges the votes of one look in which all sources were asked. `nowMs` is Redis's time. */
-export function judge(votes: readonly Vote[], known: Known, quorum: number, nowMs: number): Look {
+export function judge(votes: readonly Vote[], known: Known, quorum: number, nowMs: number): Verdict {
   const answers = tally(votes);
   const winner = strictMajority(answers);
   if (winner === undefined) return { kind: 'unknown' };
 
-  const operators = [...answers.values()].filter((ip) => ip === winner).length;
-  if (winner === known.current) return { kind: operators >= quorum ? 'quorum' : 'voice' };
-  if (operators < quorum) return { kind: 'unknown' };
-  return {
-    kind: 'new',
-    ip: winner,
-    contested: [...answers.values()].some((ip) => ip === known.current),
-    returning:
-      winner === known.previous &&
-      known.since !== undefined &&
-      Math.abs(nowMs - known.since) < RETURN_WINDOW_MS,
-  };
+  const said = [...answers.values()];
+  const enough = said.filter((ip) => ip === winner).length >= quorum;
+  if (winner === known.current) return { kind: enough ? 'quorum' : 'voice' };
+  if (!enough) return { kind: 'unknown' };
+  const contested = said.some((ip) => ip === known.current);
+  const returning =
+    winner === known.previous &&
+    known.since !== undefined &&
+    Math.abs(nowMs - known.since) < RETURN_WINDOW_MS;
+  return { kind: contested || returning ? 'counts' : 'change', ip: winner };
 }
 
 /**
- * Whether a second look, 3 s later, is enough to believe a new address: nobody contests it, and it was not ours just
- * before.
+ * The verdict of a check that found a change and looked again: what the second look says of the same address. Two looks
+ * that contradict each other are unknown.
  */
-export function needsSecondLook({ contested, returning }: NewAddress): boolean {
-  return !contested && !returning;
-}
-
-/** The verdict of a check that looked once. An address that needs a second look and did not get it is unknown. */
-export function verdictOf(look: Look): Verdict {
-  if (look.kind !== 'new') return look;
-  return needsSecondLook(look) ? { kind: 'unknown' } : { kind: 'counts', ip: look.ip };
-}
-
-/**
- * The verdict of a check that looked twice. It is a change only if both looks show the same new address with quorum and
- * majority. If somebody contests it in the second look, the check is one of three. Two looks that contradict each other
- * are unknown.
- */
-export function verdictOfTwo(first: NewAddress, second: Look): Verdict {
-  if (second.kind !== 'new' || second.ip !== first.ip) return { kind: 'unknown' };
-  return needsSecondLook(second) ? { kind: 'change', ip: second.ip } : verdictOf(second);
+export function confirm(first: Ip, second: Verdict): Verdict {
+  return 'ip' in second && second.ip === first ? second : { kind: 'unknown' };
 }
 
 /** The address that more than half of the operators report, if there is one. */

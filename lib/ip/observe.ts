@@ -1,15 +1,6 @@
 import type { Host } from '../host.ts';
 import type { Ip } from '../peers/ip-space.ts';
-import {
-  judge,
-  mayAskOne,
-  needsSecondLook,
-  strictMajority,
-  tally,
-  type Verdict,
-  verdictOf,
-  verdictOfTwo,
-} from './decide.ts';
+import { confirm, judge, mayAskOne, strictMajority, tally, type Verdict } from './decide.ts';
 import type { Register } from './register.ts';
 import type { Source, Vote } from './vote.ts';
 
@@ -59,14 +50,13 @@ export async function observe(
   const votes = await askAll(sources, signal, early);
   const first = judge(votes, register, quorum, nowMs());
   const once = { votes, asked: sources.length, answering: tally(votes).size };
-  if (first.kind !== 'new' || !needsSecondLook(first)) return { verdict: verdictOf(first), ...once };
+  if (first.kind !== 'change') return { verdict: first, ...once };
 
   await host.sleep(SECOND_LOOK_MS, signal);
   if (signal.aborted) return { verdict: { kind: 'unknown' }, ...once };
   const again = await askAll(sources, signal);
-  const second = judge(again, register, quorum, nowMs());
   return {
-    verdict: verdictOfTwo(first, second),
+    verdict: confirm(first.ip, judge(again, register, quorum, nowMs())),
     votes: again,
     asked: 2 * sources.length,
     answering: tally(again).size,

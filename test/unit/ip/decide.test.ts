@@ -2,15 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
+  confirm,
   judge,
   type Known,
-  type Look,
   mayAskOne,
-  needsSecondLook,
   RETURN_WINDOW_MS,
   tally,
-  verdictOf,
-  verdictOfTwo,
+  type Verdict,
 } from '../../../lib/ip/decide.ts';
 import type { Ip } from '../../../lib/peers/ip-space.ts';
 import { BEFORE, NEW, OLD, OTHER, votes } from './votes.ts';
@@ -27,7 +25,7 @@ const TABLE: readonly [
   said: Said,
   quorum: number,
   known: Known,
-  look: Look['kind'] | 'contested' | 'returning',
+  verdict: Verdict['kind'],
 ][] = [
   [
     'two operators and a majority for the current address are a quorum',
@@ -54,21 +52,21 @@ const TABLE: readonly [
   ],
   ['one operator alone changes nothing', { a: NEW, b: '?', c: '?' }, 2, known, 'unknown'],
   ['one liar against one truth is unknown', { a: NEW, b: OLD, c: '?' }, 2, known, 'unknown'],
-  ['two operators change', { a: NEW, b: NEW, c: '?' }, 2, known, 'new'],
-  ['all operators change', { a: NEW, b: NEW, c: NEW }, 2, known, 'new'],
+  ['two operators change', { a: NEW, b: NEW, c: '?' }, 2, known, 'change'],
+  ['all operators change', { a: NEW, b: NEW, c: NEW }, 2, known, 'change'],
   [
     'an operator that still reports the current address contests',
     { a: NEW, b: NEW, c: OLD },
     2,
     known,
-    'contested',
+    'counts',
   ],
   [
     'an operator that reports a third address does not contest',
     { a: NEW, b: NEW, c: OTHER },
     2,
     known,
-    'new',
+    'change',
   ],
   [
     'a quorum that is just half of the answers is no majority',
@@ -86,70 +84,66 @@ const TABLE: readonly [
     { 'a/1': NEW, 'a/2': OLD, b: NEW, c: NEW },
     2,
     known,
-    'new',
+    'change',
   ],
   [
     'an operator of which one service fails speaks by the other',
     { 'a/1': NEW, 'a/2': '?', b: NEW },
     2,
     known,
-    'new',
+    'change',
   ],
   ['with exactly two operators both must agree', { a: NEW, b: '?' }, 2, known, 'unknown'],
   ['the first address needs the same quorum', { a: NEW, b: '?', c: '?' }, 2, nothing, 'unknown'],
-  ['the first address with quorum and majority is new', { a: NEW, b: NEW, c: OTHER }, 2, nothing, 'new'],
+  ['the first address with quorum and majority is new', { a: NEW, b: NEW, c: OTHER }, 2, nothing, 'change'],
   [
     'nobody can contest the first address by reporting nothing',
     { a: NEW, b: NEW, c: '?' },
     2,
     nothing,
-    'new',
+    'change',
   ],
-  ['a static source is a quorum of one', { static: NEW }, 1, known, 'new'],
+  ['a static source is a quorum of one', { static: NEW }, 1, known, 'change'],
   ['a static source that names the current address keeps it', { static: OLD }, 1, known, 'quorum'],
   [
     'the previous address within 10 minutes of the change is a return',
     { a: BEFORE, b: BEFORE },
     2,
     { ...known, since: NOW - RETURN_WINDOW_MS + 1 },
-    'returning',
+    'counts',
   ],
   [
     'the previous address after 10 minutes is new like any other',
     { a: BEFORE, b: BEFORE },
     2,
     { ...known, since: NOW - RETURN_WINDOW_MS },
-    'new',
+    'change',
   ],
   [
     'another address within 10 minutes of the change is no return',
     { a: NEW, b: NEW },
     2,
     { ...known, since: NOW - 1 },
-    'new',
+    'change',
   ],
   [
     'the previous address of a register that does not know since when is new like any other',
     { a: BEFORE, b: BEFORE },
     2,
     { ...known, since: undefined },
-    'new',
+    'change',
   ],
 ];
 
 for (const [sentence, said, quorum, register, expected] of TABLE) {
   test(sentence, () => {
-    const look = judge(votes(said), register, quorum, NOW);
-    const got =
-      look.kind !== 'new' ? look.kind : look.contested ? 'contested' : look.returning ? 'returning' : 'new';
-    assert.equal(got, expected);
+    assert.equal(judge(votes(said), register, quorum, NOW).kind, expected);
   });
 }
 
 test('a return that is contested too counts as one of three', () => {
-  const look = judge(votes({ a: BEFORE, b: BEFORE, c: OLD }), { ...known, since: NOW - 1 }, 2, NOW);
-  assert.deepEqual(look, { kind: 'new', ip: BEFORE, contested: true, returning: true });
-  assert.deepEqual(verdictOf(look), { kind: 'counts', ip: BEFORE });
+  const verdict = judge(votes({ a: BEFORE, b: BEFORE, c: OLD }), { ...known, since: NOW - 1 }, 2, NOW);
+  assert.deepEqual(verdict, { kind: 'counts', ip: BEFORE });
 });
 
 test('one voice may be asked only while there is an address, no candidate, and a quorum answers', () => {
@@ -161,28 +155,14 @@ test('one voice may be asked only while there is an address, no candidate, and a
   assert.equal(mayAskOne({ ...settled, current: undefined }, 2), false);
 });
 
-const fresh = { kind: 'new', ip: NEW, contested: false, returning: false } as const;
-
-test('an uncontested address is a change only after the second look', () => {
-  assert.equal(needsSecondLook(fresh), true);
-  assert.deepEqual(verdictOf(fresh), { kind: 'unknown' });
-  assert.deepEqual(verdictOfTwo(fresh, fresh), { kind: 'change', ip: NEW });
-});
-
-test('a second look that is contested makes the check one of the three', () => {
-  assert.deepEqual(verdictOfTwo(fresh, { ...fresh, contested: true }), { kind: 'counts', ip: NEW });
-  assert.deepEqual(verdictOfTwo(fresh, { ...fresh, returning: true }), { kind: 'counts', ip: NEW });
-});
-
-test('two looks that contradict each other are unknown: they neither count, nor clear, nor change', () => {
-  const others: Look[] = [
-    { ...fresh, ip: OTHER },
-    { ...fresh, ip: OTHER, contested: true },
-    { kind: 'quorum' },
-    { kind: 'voice' },
-    { kind: 'unknown' },
-  ];
-  for (const second of others) assert.deepEqual(verdictOfTwo(fresh, second), { kind: 'unknown' });
+test('a second look that shows the same address decides, and one that shows anything else is unknown', () => {
+  for (const kind of ['change', 'counts'] as const) {
+    assert.deepEqual(confirm(NEW, { kind, ip: NEW }), { kind, ip: NEW });
+    assert.deepEqual(confirm(NEW, { kind, ip: OTHER }), { kind: 'unknown' });
+  }
+  for (const kind of ['quorum', 'voice', 'unknown'] as const) {
+    assert.deepEqual(confirm(NEW, { kind }), { kind: 'unknown' });
+  }
 });
 
 const anIp = fc.constantFrom(OLD, NEW, OTHER, BEFORE);
@@ -201,20 +181,15 @@ const aQuorum = fc.integer({ min: 1, max: 4 });
 test('whoever changes the address is a quorum of operators and a strict majority of the answers', () => {
   fc.assert(
     fc.property(someVotes, aKnown, aQuorum, (cast, register, quorum) => {
-      const look = judge(cast, register, quorum, NOW);
-      if (look.kind === 'unknown') return;
-      const winner = look.kind === 'new' ? look.ip : register.current;
+      const verdict = judge(cast, register, quorum, NOW);
+      if (verdict.kind === 'unknown') return;
+      const winner = 'ip' in verdict ? verdict.ip : register.current;
       const answers = [...tally(cast).values()];
       const backers = answers.filter((answer) => answer === winner).length;
       assert.ok(backers * 2 > answers.length);
-      if (look.kind !== 'voice') assert.ok(backers >= quorum);
-      if (look.kind === 'new') {
-        assert.notEqual(look.ip, register.current);
-        assert.equal(
-          look.contested,
-          answers.length > 0 && answers.some((answer) => answer === register.current),
-        );
-      }
+      if (verdict.kind !== 'voice') assert.ok(backers >= quorum);
+      if ('ip' in verdict) assert.notEqual(verdict.ip, register.current);
+      if (verdict.kind === 'change') assert.ok(!answers.some((answer) => answer === register.current));
     }),
     { numRuns: 1_000 },
   );
@@ -232,7 +207,7 @@ test('fewer liars than the quorum never change the address, whatever they say', 
       ),
       ({ quorum, lies, honest }) => {
         const said = Object.fromEntries([...lies, ...honest].map((answer, i) => [`operator${i}`, answer]));
-        assert.notEqual(judge(votes(said), known, quorum, NOW).kind, 'new');
+        assert.ok(!('ip' in judge(votes(said), known, quorum, NOW)));
       },
     ),
   );
