@@ -1,6 +1,6 @@
 import type { AppParts } from '../../lib/app.ts';
 import { strictMajority, tally } from '../../lib/ip/decide.ts';
-import type { Source, Vote, VoteError } from '../../lib/ip/vote.ts';
+import type { Source, Vote, VoteError } from '../../lib/ip/sources.ts';
 import { plural } from '../../report/text/count.ts';
 import { visible } from '../../report/text/escape.ts';
 import { duration } from '../../report/text/time.ts';

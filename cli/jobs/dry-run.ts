@@ -1,7 +1,7 @@
 import type { AppParts } from '../../lib/app.ts';
 import { quickReturn } from '../../lib/ip/damping.ts';
 import { judge } from '../../lib/ip/decide.ts';
-import type { Vote } from '../../lib/ip/vote.ts';
+import type { Vote } from '../../lib/ip/sources.ts';
 import { parseNotifyEvent } from '../../lib/notify/event.ts';
 import { candidatesIn } from '../../lib/store/candidates.ts';
 import { MOST_CANDIDATE_PROBES } from '../../lib/sync/candidates.ts';

@@ -1,6 +1,6 @@
 import type { AppParts } from '../../lib/app.ts';
 import { strictMajority, tally } from '../../lib/ip/decide.ts';
-import type { Vote } from '../../lib/ip/vote.ts';
+import type { Vote } from '../../lib/ip/sources.ts';
 import type { Ip } from '../../lib/peers/ip-space.ts';
 import { begin } from '../../report/read/register.ts';
 import type { Context } from '../context.ts';

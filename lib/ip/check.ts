@@ -5,9 +5,10 @@ import type { Redis } from '../redis/redis.ts';
 import type { Keys } from '../store/keys.ts';
 import { openRegisterStore, type Recorded } from '../store/register.ts';
 import { quickReturn as damping, type Return } from './damping.ts';
+import { votesAsJson } from './decide.ts';
 import { dnsDisagreement, type Observation, observe } from './observe.ts';
+import type { Source } from './sources.ts';
 import { type IpCheckSummary, report, summarize, warn } from './summary.ts';
-import { type Source, votesAsJson } from './vote.ts';
 
 /** Votes that are older than this when they are to be recorded come from before a pause of the machine. They do not count. */
 const MAX_VOTE_AGE_MS = 60_000;

@@ -1,6 +1,6 @@
 import type { Ip } from '../peers/ip-space.ts';
 import type { Register } from './register.ts';
-import type { Vote } from './vote.ts';
+import type { Vote } from './sources.ts';
 
 /** A return to the previous address within 10 minutes of the last change is as doubtful as a contested one. */
 export const RETURN_WINDOW_MS = 600_000;
@@ -86,4 +86,11 @@ export function strictMajority(answers: ReadonlyMap<string, Ip>): Ip | undefined
   for (const ip of answers.values()) counts.set(ip, (counts.get(ip) ?? 0) + 1);
   for (const [ip, count] of counts) if (count * 2 > answers.size) return ip;
   return undefined;
+}
+
+/** Who voted what, as the history keeps it: JSON, source → address or the class of its failure. */
+export function votesAsJson(votes: readonly Vote[]): string {
+  return JSON.stringify(
+    Object.fromEntries(votes.map((vote) => [vote.source, vote.kind === 'ip' ? vote.ip : vote.error])),
+  );
 }

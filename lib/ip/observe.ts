@@ -2,7 +2,7 @@ import type { Host } from '../host.ts';
 import type { Ip } from '../peers/ip-space.ts';
 import { confirm, judge, mayAskOne, strictMajority, tally, type Verdict } from './decide.ts';
 import type { Register } from './register.ts';
-import type { Source, Vote } from './vote.ts';
+import type { Source, Vote } from './sources.ts';
 
 /** The time between the two looks at a new address that nobody contests. */
 export const SECOND_LOOK_MS = 3_000;

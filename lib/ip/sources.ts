@@ -1,11 +1,31 @@
-import { type Cidr, type Ip, type IpFamily, parseOwnIp } from '../peers/ip-space.ts';
-import { askDns } from './ask-dns.ts';
-import { askHttp } from './ask-http.ts';
+import { Resolver } from 'node:dns/promises';
+import { isIP, type OnReadOpts, type Socket, connect as tcpConnect } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
+import { exchange } from '../http/exchange.ts';
+import { onAbort } from '../http/on-abort.ts';
+import type { Failure } from '../http/outcome.ts';
+import { type Cidr, type Ip, type IpFamily, localAddressFor, parseOwnIp } from '../peers/ip-space.ts';
 import type { SourceSpec } from './source-spec.ts';
-import type { Source, SourceReply, VoteError } from './vote.ts';
 
-/** The longest that one question may take, name resolution included. */
-export const SOURCE_TIMEOUT_MS = 3_000;
+/** One place that tells our public IP. `ask` never throws and ends within 3 s. */
+export interface Source extends Pick<SourceSpec, 'id' | 'operator' | 'kind'> {
+  ask(signal?: AbortSignal): Promise<Vote>;
+}
+
+/** What one source said. `unknown` is a failure to answer, never a change. */
+export type Vote = { readonly source: string; readonly operator: string } & (
+  | { readonly kind: 'ip'; readonly ip: Ip }
+  | { readonly kind: 'unknown'; readonly error: VoteError }
+);
+
+/** Why a source did not tell an address that we believe. */
+export type VoteError =
+  | Failure
+  | 'status' // another status than 200
+  | 'not-an-ip'
+  | 'not-public'
+  | 'wrong-family'
+  | 'ambiguous'; // a DNS name with several addresses
 
 export interface SourceOptions {
   /** The family of the host's address: names are resolved and dialled in it, and an answer of the other is unknown. */
@@ -14,7 +34,7 @@ export interface SourceOptions {
   readonly allow: readonly Cidr[];
   /** This software's version, for the user agent. */
   readonly version: string;
-  /** Absolute deadline of one question. Default `SOURCE_TIMEOUT_MS`. */
+  /** Absolute deadline of one question, name resolution included. Default 3,000. */
   readonly timeoutMs?: number;
   /** Certificates (PEM) to trust in place of Node's own, which `NODE_EXTRA_CA_CERTS` extends. */
   readonly ca?: string | undefined;
@@ -23,6 +43,17 @@ export interface SourceOptions {
   /** Name servers for `dns:` sources, as `Resolver.setServers` takes them. Default: the system's. */
   readonly dnsServers?: readonly string[] | undefined;
 }
+
+const SOURCE_TIMEOUT_MS = 3_000;
+/** An address with a line end has 47 bytes at most. A longer page is not an echo of an address. */
+const MAX_ANSWER_BYTES = 1_024;
+/**
+ * Of several addresses of one name the next is tried after this time. Node's default, 250 ms, is less than a round trip
+ * around the world; the deadline leaves room for three.
+ */
+const NEXT_ADDRESS_MS = 900;
+/** A name server is asked a second time, so that a lost datagram does not cost the answer. */
+const DNS_TRIES = 2;
 
 /**
  * Makes the sources that can be asked for our public IP. Only a public address of the wanted family is an answer. Every
@@ -40,33 +71,122 @@ export interface SourceOptions {
  */
 export function createSources(specs: readonly SourceSpec[], options: SourceOptions): Source[] {
   return specs.map((spec) => {
-    const answer = answerOf(spec, options);
     const { id, operator, kind } = spec;
-    return {
-      id,
-      operator,
-      kind,
-      ask: async (signal) => ({ source: id, operator, ...voteOf(await answer(signal), options) }),
+    const ask = async (signal?: AbortSignal): Promise<Vote> => {
+      const read = readAnswer(await question(spec, options, signal), options);
+      return { source: id, operator, ...read };
     };
+    return { id, operator, kind, ask };
   });
 }
 
-function answerOf(spec: SourceSpec, options: SourceOptions): (signal?: AbortSignal) => Promise<SourceReply> {
+/** The text that a source answered, not yet read as an address, or why there is none. */
+type Answer = { readonly said: string } | { readonly error: VoteError };
+
+function readAnswer(answer: Answer, rules: SourceOptions) {
+  if ('error' in answer) return { kind: 'unknown', error: answer.error } as const;
+  const parsed = parseOwnIp(answer.said, rules);
+  if ('refused' in parsed) return { kind: 'unknown', error: parsed.refused } as const;
+  return { kind: 'ip', ip: parsed.ip } as const;
+}
+
+async function question(spec: SourceSpec, options: SourceOptions, signal?: AbortSignal): Promise<Answer> {
   switch (spec.kind) {
     case 'http':
-      return (signal) => askHttp(spec.url, { timeoutMs: SOURCE_TIMEOUT_MS, ...options }, signal);
+      return askHttp(spec.url, options, signal);
     case 'dns':
-      return (signal) => askDns(spec.hostname, { timeoutMs: SOURCE_TIMEOUT_MS, ...options }, signal);
+      return askDns(spec.hostname, options, signal);
     case 'static':
-      return async () => ({ said: spec.ip });
+      return { said: spec.ip };
   }
 }
 
-function voteOf(
-  answer: SourceReply,
-  rules: SourceOptions,
-): { kind: 'ip'; ip: Ip } | { kind: 'unknown'; error: VoteError } {
-  if ('error' in answer) return { kind: 'unknown', error: answer.error };
-  const parsed = parseOwnIp(answer.said, rules);
-  return 'ip' in parsed ? { kind: 'ip', ip: parsed.ip } : { kind: 'unknown', error: parsed.refused };
+/** Asks an echo service once, over a connection of its own. A host that is an IP literal is dialled as it is. */
+async function askHttp(url: URL, options: SourceOptions, signal?: AbortSignal): Promise<Answer> {
+  const headers = {
+    host: url.host,
+    accept: 'text/plain',
+    'accept-encoding': 'identity',
+    'user-agent': `p2p-consumer-scheduler/${options.version}`,
+    connection: 'close',
+  };
+  const outcome = await exchange({
+    method: 'GET',
+    path: `${url.pathname}${url.search}`,
+    headers: Object.entries(headers).flat(),
+    connect: (onread) => connectTo(url, options, onread),
+    timeoutMs: options.timeoutMs ?? SOURCE_TIMEOUT_MS,
+    maxBodyBytes: MAX_ANSWER_BYTES,
+    signal,
+  });
+  if (outcome.kind === 'failed') return { error: outcome.error };
+  if (outcome.status !== 200) return { error: 'status' };
+  return { said: readEcho(outcome.body) };
+}
+
+function connectTo(url: URL, { family, ca, bindAddress }: SourceOptions, onread: OnReadOpts): Socket {
+  const secure = url.protocol === 'https:';
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const target = {
+    host,
+    port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
+    family,
+    localAddress: localAddressFor(family, bindAddress),
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_MS,
+    onread,
+  };
+  if (!secure) return tcpConnect(target);
+  return tlsConnect({
+    ...target,
+    ...(isIP(host) === 0 && { servername: host }),
+    ...(ca !== undefined && { ca }),
+    ALPNProtocols: ['http/1.1'],
+    rejectUnauthorized: true,
+  });
+}
+
+/**
+ * What an echo service says: the whole body, without white space and line ends around it. `String.trim` would remove
+ * a no-break space and a byte order mark as well.
+ */
+export function readEcho(body: Buffer): string {
+  const text = body.toString('latin1');
+  return /^[\t\n\r ]*([^\t\n\r ]*)[\t\n\r ]*$/.exec(text)?.[1] ?? text;
+}
+
+/**
+ * Asks the name servers for the one address that a name has in this family; several records of it are one.
+ *
+ * The resolver is new each time: it reads the system's name servers again, which change with the network, and it has no
+ * cache of its own.
+ */
+async function askDns(
+  hostname: string,
+  { family, timeoutMs = SOURCE_TIMEOUT_MS, dnsServers }: SourceOptions,
+  signal?: AbortSignal,
+): Promise<Answer> {
+  if (signal?.aborted) return { error: 'aborted' };
+  const resolver = new Resolver({ timeout: Math.ceil(timeoutMs / DNS_TRIES), tries: DNS_TRIES });
+  const timer = setTimeout(() => resolver.cancel(), timeoutMs);
+  const leave = signal === undefined ? undefined : onAbort(signal, () => resolver.cancel());
+  try {
+    if (dnsServers !== undefined) resolver.setServers(dnsServers);
+    const addresses = await (family === 4 ? resolver.resolve4(hostname) : resolver.resolve6(hostname));
+    const [said, ...others] = new Set(addresses);
+    if (said === undefined) return { error: 'not-found' };
+    return others.length > 0 ? { error: 'ambiguous' } : { said };
+  } catch (error) {
+    if (signal?.aborted) return { error: 'aborted' };
+    return { error: isTimeout(error) ? 'timeout' : 'not-found' };
+  } finally {
+    clearTimeout(timer);
+    leave?.();
+  }
+}
+
+function isTimeout(error: unknown): boolean {
+  return (
+    error instanceof Error && 'code' in error && (error.code === 'ETIMEOUT' || error.code === 'ECANCELLED')
+  );
 }

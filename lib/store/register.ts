@@ -1,9 +1,9 @@
 import { RedisReplyError } from '../errors.ts';
 import type { Host } from '../host.ts';
 import type { Return } from '../ip/damping.ts';
-import type { Verdict } from '../ip/decide.ts';
+import { type Verdict, votesAsJson } from '../ip/decide.ts';
 import { CHECKS_NEEDED, type Epoch, parseEpoch, parseRegister, type Register } from '../ip/register.ts';
-import { type Vote, votesAsJson } from '../ip/vote.ts';
+import type { Vote } from '../ip/sources.ts';
 import { type Ip, parseIp } from '../peers/ip-space.ts';
 import type { Uuid } from '../peers/uuid.ts';
 import { createRedisClock, type RedisClock } from '../redis/clock.ts';

@@ -1,6 +1,6 @@
 import type { Config } from '../config.ts';
 import type { Host, Invocation, Invoke, Log } from '../host.ts';
-import type { Source } from '../ip/vote.ts';
+import type { Source } from '../ip/sources.ts';
 import { type Address, type AddressPolicy, addressKey } from '../peers/address.ts';
 import type { IpFamily } from '../peers/ip-space.ts';
 import type { PostToPeer } from '../peers/post.ts';

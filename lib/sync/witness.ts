@@ -1,5 +1,5 @@
 import type { Host } from '../host.ts';
-import type { Source, Vote } from '../ip/vote.ts';
+import type { Source, Vote } from '../ip/sources.ts';
 import { familyOf, type Ip, type IpFamily, isPublicUnicast } from '../peers/ip-space.ts';
 import { networkOf } from '../peers/network.ts';
 import type { HealthError } from '../store/health-record.ts';

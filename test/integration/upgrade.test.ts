@@ -3,7 +3,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { type App, createApp } from '../../lib/app.ts';
 import { loadConfig } from '../../lib/config.ts';
 import type { Host, Invocation } from '../../lib/host.ts';
-import type { Source } from '../../lib/ip/vote.ts';
+import type { Source } from '../../lib/ip/sources.ts';
 import type { Ip } from '../../lib/peers/ip-space.ts';
 import type { PostToPeer } from '../../lib/peers/post.ts';
 import type { Redis, Reply } from '../../lib/redis/redis.ts';

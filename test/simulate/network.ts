@@ -1,5 +1,5 @@
 import type { Outcome } from '../../lib/http/outcome.ts';
-import type { Source, Vote } from '../../lib/ip/vote.ts';
+import type { Source, Vote } from '../../lib/ip/sources.ts';
 import type { PostToPeer } from '../../lib/peers/post.ts';
 import { fnv1a } from '../../lib/sync/shard.ts';
 import type { Random } from '../chaos/random.ts';

@@ -1,6 +1,6 @@
 import { loadConfig } from '../../lib/config.ts';
 import type { Host, Invocation, Log } from '../../lib/host.ts';
-import type { Source } from '../../lib/ip/vote.ts';
+import type { Source } from '../../lib/ip/sources.ts';
 import type { AddressPolicy } from '../../lib/peers/address.ts';
 import type { PostToPeer } from '../../lib/peers/post.ts';
 import { type RoundSummary, runSync, type SyncParts } from '../../lib/sync/round.ts';

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import fc from 'fast-check';
 import { createReplyParser } from '../../../lib/http/reply-parser.ts';
 import { parseRetryAfter } from '../../../lib/http/retry-after.ts';
-import { readEcho } from '../../../lib/ip/ask-http.ts';
+import { readEcho } from '../../../lib/ip/sources.ts';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { parseOwnIp } from '../../../lib/peers/ip-space.ts';
 import { parsePeerRecord } from '../../../lib/peers/registry.ts';

@@ -1,6 +1,6 @@
 import { runCommand } from '../../../cli/run.ts';
 import type { Brought, Terminal } from '../../../cli/terminal.ts';
-import type { Source, VoteError } from '../../../lib/ip/vote.ts';
+import type { Source, VoteError } from '../../../lib/ip/sources.ts';
 import { parseIp } from '../../../lib/peers/ip-space.ts';
 import { createKeys } from '../../../lib/store/keys.ts';
 import type { TestRedis } from '../../support/redis.ts';

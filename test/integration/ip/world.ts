@@ -2,7 +2,7 @@ import { after, before, beforeEach, describe } from 'node:test';
 import { loadConfig } from '../../../lib/config.ts';
 import type { Host, Invocation, Log, LogFields } from '../../../lib/host.ts';
 import { type IpCheckSummary, runIpCheck } from '../../../lib/ip/check.ts';
-import type { Source } from '../../../lib/ip/vote.ts';
+import type { Source } from '../../../lib/ip/sources.ts';
 import type { Ip } from '../../../lib/peers/ip-space.ts';
 import type { Command, Redis, Reply, ScriptCall } from '../../../lib/redis/redis.ts';
 import { createKeys, type Keys } from '../../../lib/store/keys.ts';

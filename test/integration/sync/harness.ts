@@ -3,7 +3,7 @@ import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promi
 import { type Config, loadConfig } from '../../../lib/config.ts';
 import type { Host, Invocation, LogFields } from '../../../lib/host.ts';
 import type { Failure, Outcome } from '../../../lib/http/outcome.ts';
-import type { Source, Vote } from '../../../lib/ip/vote.ts';
+import type { Source, Vote } from '../../../lib/ip/sources.ts';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { createPostToPeer, type PeerRequest, type PostToPeer } from '../../../lib/peers/post.ts';
 import type { Redis, Reply } from '../../../lib/redis/redis.ts';

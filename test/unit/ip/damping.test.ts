@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { quickReturn } from '../../../lib/ip/damping.ts';
 import { observe, SECOND_LOOK_MS } from '../../../lib/ip/observe.ts';
-import type { Source } from '../../../lib/ip/vote.ts';
+import type { Source } from '../../../lib/ip/sources.ts';
 import type { Ip } from '../../../lib/peers/ip-space.ts';
 import { createRandom } from '../../chaos/random.ts';
 import { Rules } from '../../support/register-rules.ts';

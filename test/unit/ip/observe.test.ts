@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { dnsDisagreement, observe, SECOND_LOOK_MS } from '../../../lib/ip/observe.ts';
 import { parseRegister, type Register } from '../../../lib/ip/register.ts';
-import type { Source } from '../../../lib/ip/vote.ts';
+import type { Source } from '../../../lib/ip/sources.ts';
 import type { Ip } from '../../../lib/peers/ip-space.ts';
 import { NEW, OLD, OTHER } from './votes.ts';
 

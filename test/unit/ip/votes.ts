@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Vote } from '../../../lib/ip/vote.ts';
+import type { Vote } from '../../../lib/ip/sources.ts';
 import { type Ip, parseIp } from '../../../lib/peers/ip-space.ts';
 
 /** An address that a test names itself. */
