@@ -45,8 +45,12 @@ const MOST_NAMES = 10_000;
 const MOST_OF_NETWORK = 50;
 const SLOTS_OF_NETWORK = 16;
 export const NETWORK_BITS = { 4: 24, 6: 32 } as const;
-/** The filter of known uuids has so many bits for each consumer, 1 MB at most: one newcomer in 64 waits a round. */
+/**
+ * The filter of known uuids has so many bits for each consumer, 8 KB at least and 1 MB at most. In a large network one
+ * newcomer in 64 is taken for known and waits a round; in a small one nobody is, because all wait for the last pair there.
+ */
 const BITS_EACH = 64;
+const LEAST_BITS = 2 ** 16;
 const MOST_BITS = 2 ** 23;
 
 interface Kept extends Named {
@@ -66,7 +70,7 @@ export function createHearsay({
   readonly random: Host['random'];
 }): Hearsay {
   /** Known to the walk so far: bits that the hashes of uuids set. */
-  const bits = Math.min(MOST_BITS, 32 * Math.ceil(((consumers + 1) * BITS_EACH) / 32));
+  const bits = Math.min(MOST_BITS, Math.max(LEAST_BITS, consumers * BITS_EACH));
   const known = new Uint32Array(bits / 32);
   // Another in each round, so that nobody is taken for a known one for good.
   const salt = random().toString(36).slice(2, 8);
