@@ -7,7 +7,7 @@ import { RECORD_RULES } from './consumer-records.ts';
 import { SCHEDULER_RULES } from './consumer-scheduler.ts';
 import { limitRules, resultRules } from './every-peer.ts';
 import { holds, optional, type Rule, unchecked, type Verdict, wrong } from './rule.ts';
-import { newUuid, type Subject } from './subject.ts';
+import { FLOOD, flood, newUuid, type Subject } from './subject.ts';
 
 /** `SYNC_TIMEOUT_MS` of a scheduler that leaves it as it is. */
 export const SYNC_DEADLINE_MS = 3_000;
@@ -120,9 +120,7 @@ export const CONSUMER_RULES: readonly Rule<Subject>[] = [
     docs: 'docs/PEERS.md#bound-what-strangers-can-make-you-record',
     async check({ call, sources, database }) {
       const before = await database?.count();
-      const calls = await Promise.all(
-        Array.from({ length: FLOOD }, () => call('/sync', { uuid: newUuid() }, { from: sources?.[1] })),
-      );
+      const calls = await flood(() => call('/sync', { uuid: newUuid() }, { from: sources?.[1] }));
       const bad = calls.find((called) => !isServed(called));
       if (bad !== undefined) return wrong(`one of ${FLOOD} calls with a new uuid: ${describe(bad)}`);
       if (database === undefined || before === undefined) {
@@ -137,7 +135,6 @@ export const CONSUMER_RULES: readonly Rule<Subject>[] = [
   ...resultRules(SYNC_DEADLINE_MS),
 ];
 
-const FLOOD = 60;
 /** The contract says 8; an author may have reasons for a few more. */
 const MOST_RECORDED = 20;
 

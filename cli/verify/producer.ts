@@ -4,7 +4,7 @@ import { type Called, type CallOptions, describe, succeeded } from './caller.ts'
 import { limitRules, resultRules } from './every-peer.ts';
 import { elsewhere, forgeries } from './forgeries.ts';
 import { holds, optional, type Rule, unchecked, type Verdict, wrong } from './rule.ts';
-import { newUuid, type Subject } from './subject.ts';
+import { FLOOD, flood, newUuid, type Subject } from './subject.ts';
 
 /** `NOTIFY_TIMEOUT_MS` of a scheduler that leaves it as it is. */
 export const NOTIFY_DEADLINE_MS = 5_000;
@@ -12,7 +12,6 @@ export const NOTIFY_DEADLINE_MS = 5_000;
 /** Public addresses to tell. Nobody is called there. */
 const [FIRST, SECOND, THIRD, V6] = ['8.8.8.8', '8.8.4.4', '1.1.1.1', '2606:4700:4700::1111'];
 const HOUR_MS = 3_600_000;
-const FLOOD = 60;
 const LARGEST_EPOCH = '9007199254740991';
 
 /** What a producer has to do, in the order in which it is checked. */
@@ -137,14 +136,8 @@ export const PRODUCER_RULES: readonly Rule<Subject>[] = [
     docs: 'docs/PEERS.md#bound-what-strangers-can-make-you-keep',
     async check(subject) {
       const { call, sources } = subject;
-      const calls = await Promise.all(
-        Array.from({ length: FLOOD }, () =>
-          call(
-            '/ip',
-            { uuid: newUuid(), ip: FIRST },
-            { from: sources?.[1], headers: epochHeader(Date.now()) },
-          ),
-        ),
+      const calls = await flood(() =>
+        call('/ip', { uuid: newUuid(), ip: FIRST }, { from: sources?.[1], headers: epochHeader(Date.now()) }),
       );
       const kept = calls.filter(succeeded).length;
       if (kept === FLOOD)

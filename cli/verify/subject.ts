@@ -56,6 +56,21 @@ export function newUuid(): Uuid {
   return uuid;
 }
 
+/** How many calls a flood has. */
+export const FLOOD = 60;
+/** A peer may refuse more than 32 connections of one address: a flood makes half as many at a time. */
+const AT_ONCE = 16;
+
+/** Makes the calls of a flood, within a second or so. */
+export async function flood(call: () => Promise<Called>): Promise<Called[]> {
+  const calls: Called[] = [];
+  while (calls.length < FLOOD) {
+    const count = Math.min(AT_ONCE, FLOOD - calls.length);
+    calls.push(...(await Promise.all(Array.from({ length: count }, call))));
+  }
+  return calls;
+}
+
 /** Others at each run, so that the peer's bounds for one address do not go on from the run before. */
 function loopbackSources({ ip }: Address): readonly [Ip, Ip, Ip] | undefined {
   if (process.platform !== 'linux' || !isThisMachine(ip) || ip.includes(':')) return undefined;
