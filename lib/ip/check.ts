@@ -3,12 +3,12 @@ import { EventError, RedisUnavailableError } from '../errors.ts';
 import type { Host, Invocation, Invoke, Log } from '../host.ts';
 import type { Redis } from '../redis/redis.ts';
 import type { Keys } from '../store/keys.ts';
-import { openRegisterStore, type Recorded } from '../store/register.ts';
+import { beginCheck, type Recorded } from '../store/register.ts';
 import { quickReturn as damping, type Return } from './damping.ts';
 import { votesAsJson } from './decide.ts';
 import { dnsDisagreement, type Observation, observe } from './observe.ts';
 import type { Source } from './sources.ts';
-import { type IpCheckSummary, report, summarize, warn } from './summary.ts';
+import { type IpCheckSummary, report, warn } from './summary.ts';
 
 /** Votes that are older than this when they are to be recorded come from before a pause of the machine. They do not count. */
 const MAX_VOTE_AGE_MS = 60_000;
@@ -47,9 +47,8 @@ export async function runIpCheck(
   const { config, keys, sources, host, log } = parts;
   const { signal } = invocation;
   const { quorum } = config.ip;
-  const store = openRegisterStore(parts, { signal });
-
-  const { register, poisoned } = await store.beginCheck();
+  const check = await beginCheck(parts, signal);
+  const { register, poisoned, beganMs } = check;
   const { ticket } = register;
   if (poisoned.length > 0) {
     log.warn('The register has fields that cannot be used; they count as absent', {
@@ -57,29 +56,27 @@ export async function runIpCheck(
       fields: poisoned,
     });
   }
-  const beganMs = await store.freshNowMs();
 
-  const observation = await observe(register, { sources, quorum, host, nowMs: store.nowMs }, signal);
+  const observation = await observe(register, { sources, quorum, host, nowMs: check.nowMs }, signal);
   if (signal.aborted) {
     log.warn('The check ended before its result could be recorded; the next one starts afresh', { ticket });
     return { outcome: 'aborted', ticket, asked: observation.asked, notify: 'not-needed' };
   }
 
-  const nowMs = await store.freshNowMs();
+  const nowMs = await check.freshNowMs();
   const { verdict, answering, votes } = freshOnly(observation, nowMs - beganMs, log);
   const quickReturn: Return = 'ip' in verdict ? damping(register, verdict.ip, nowMs) : { kind: 'none' };
   const disagreement = dnsDisagreement(votes, sources);
-  const recorded = await store
-    .recordCheck({
-      register,
+  const recorded = await check
+    .record({
       verdict,
       votes,
-      beganMs,
       quickReturn,
       answering,
       warnings: [
         ...(disagreement === undefined ? [] : (['warnedAt'] as const)),
         ...(answering !== undefined && answering < quorum ? (['answeringWarnedAt'] as const) : []),
+        ...(quickReturn.kind === 'waits' ? (['dampedAt'] as const) : []),
       ],
     })
     .catch((error: unknown) => {
@@ -96,7 +93,9 @@ export async function runIpCheck(
     log,
   );
   const notify = await startNotify(recorded, parts);
-  return summarize(recorded, { ticket, asked: observation.asked, answering, quorum, notify });
+  const { draining: _, warnings: __, ...found } = recorded;
+  const answers = answering === undefined ? {} : { answering, redundancyLost: answering < quorum };
+  return { ...found, ...answers, ticket, asked: observation.asked, notify };
 }
 
 /**
@@ -132,10 +131,10 @@ function operatorsOf(sources: readonly Source[]): number {
  * address nothing could be claimed: then it is left alone.
  */
 async function startNotify(
-  { outcome, current: ip, epoch, due, draining }: Recorded,
+  { outcome, ip, epoch, due, draining }: Recorded,
   { config, invoke, log }: Pick<CheckParts, 'config' | 'invoke' | 'log'>,
 ): Promise<IpCheckSummary['notify']> {
-  const committed = outcome.kind === 'changed';
+  const committed = outcome === 'changed';
   if (ip === undefined || epoch === undefined || (!committed && due === 0)) return 'not-needed';
   if (!committed && draining) return 'running';
   const { functionName } = config.notify;

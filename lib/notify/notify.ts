@@ -4,9 +4,10 @@ import type { Epoch } from '../ip/register.ts';
 import type { AddressPolicy } from '../peers/address.ts';
 import type { PostToPeer } from '../peers/post.ts';
 import type { Redis } from '../redis/redis.ts';
-import { openDeliveryStore } from '../store/deliveries.ts';
+import { createDeliveryStore } from '../store/deliveries.ts';
+import { openClock } from '../store/identity.ts';
 import type { Keys } from '../store/keys.ts';
-import { openRegisterStore } from '../store/register.ts';
+import { commitOperatorsWord } from '../store/operators-word.ts';
 import type { Counts } from './counts.ts';
 import { type DrainEnd, type DrainReport, drain } from './drain.ts';
 import { parseNotifyEvent } from './event.ts';
@@ -49,17 +50,12 @@ export async function runProducerNotify(
   const { config, log } = parts;
   const command = parseNotifyEvent(event, config.ip);
   const { signal, requestId } = invocation;
-  const store = await openDeliveryStore({
-    ...parts,
-    localUuid: config.localUuid,
-    notifyTimeoutMs: config.notify.timeoutMs,
-    signal,
-  });
+  const clock = await openClock({ ...parts, localUuid: config.localUuid, signal });
 
   let word: NotifySummary['word'];
   if (command.kind === 'word') {
     const { ip, id = requestId } = command;
-    const committed = await openRegisterStore(parts, { signal }).commitOperatorsWord({ ip, id });
+    const committed = await commitOperatorsWord({ ip, id }, { ...parts, clock, signal });
     word = committed.kind;
     log.info(
       word === 'committed'
@@ -69,6 +65,7 @@ export async function runProducerNotify(
     );
   } else if (command.changed !== undefined) log.debug('A check has committed a change', command.changed);
 
+  const store = createDeliveryStore({ ...parts, clock, notifyTimeoutMs: config.notify.timeoutMs });
   const report = await drain({ ...parts, store, invocation });
   const { end, epoch, counts, toldAfterMs } = report;
   const said = {

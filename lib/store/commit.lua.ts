@@ -1,4 +1,5 @@
 import { MAX_AHEAD_MS } from '../redis/clock.ts';
+import type { Reply } from '../redis/redis.ts';
 import { AMBIGUITY_MS, LONGEST_LEASE_MS } from './delivery-record.ts';
 
 /** How many former addresses the register keeps, for the damping of quick returns. */
@@ -8,6 +9,29 @@ const MISSED_LOOKS = 24;
 /** About so many changes are kept in `ip:history`. */
 const KEPT_CHANGES = 1_000;
 
+/** A commit over 100,000 producers takes 1.5 s of Redis at worst. */
+export const COMMIT_TIMEOUT_MS = 10_000;
+
+/** What a commit did, in numbers. */
+export interface CommitCounts {
+  /** Producers that became due. */
+  readonly due: number;
+  /** Deliveries left alone because they have a lease; whoever finds it ended sees that the epoch has changed. */
+  readonly leased: number;
+  /** Entries of `producers` whose key is not a UUID. */
+  readonly skipped: number;
+  /** Deliveries of producers that a day of looks has not found in `producers`. */
+  readonly dropped: number;
+  /** Records that nothing needs any more. */
+  readonly removed: number;
+}
+
+/** Reads the list that `commit` answers. */
+export function parseCounts(list: readonly Reply[]): CommitCounts {
+  const [due = 0, leased = 0, skipped = 0, dropped = 0, removed = 0] = list.map(Number);
+  return { due, leased, skipped, dropped, removed };
+}
+
 /**
  * The commit of a new address, shared by the scripts that make one. Put it behind `LUA_PRELUDE` and `LUA_STORE`.
  *
@@ -16,9 +40,8 @@ const KEPT_CHANGES = 1_000;
  * - `add_history(key, entry)`: adds an entry to the stream; answers whether that went well. It never fails the script.
  * - `commit(keys, register, change)`: `keys` = {ip, history, producers, deliveries, due}; `change` = {to, now, source,
  *   votes, fields, stale}: `now` in ms, `votes` as JSON, `fields` a flat list of further fields that are written with
- *   the register, `stale` names of fields that go with the old address. Answers the new epoch, and a list: producers
- *   that became due, deliveries left alone under a lease, entries of `producers` whose key is not a UUID, deliveries of
- *   missing producers dropped, records removed, 1 if the history was written.
+ *   the register, `stale` names of fields that go with the old address. Answers the new epoch, the list that
+ *   `parseCounts` reads, and whether the history was written.
  *
  * Everything is read before the first write. Then it writes in this order: who is due, clean-up, history, register. A
  * script that dies half-way has then promised too much, never too little, and the next check repeats it.
@@ -214,6 +237,6 @@ local function commit(keys, register, change)
   for _, name in ipairs(CANDIDATE) do stale[#stale + 1] = name end
   for _, name in ipairs(change.stale) do stale[#stale + 1] = name end
   clear(keys.ip, register, stale)
-  return epoch, {due, leased, found.skipped, #found.dropped, #found.removed, written and 1 or 0}
+  return epoch, {due, leased, found.skipped, #found.dropped, #found.removed}, written
 end
 `;

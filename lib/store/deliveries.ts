@@ -3,12 +3,10 @@ import { RedisReplyError } from '../errors.ts';
 import { type Host, startStopwatch } from '../host.ts';
 import { type Epoch, parseEpoch } from '../ip/register.ts';
 import { type Ip, parseIp } from '../peers/ip-space.ts';
-import type { Uuid } from '../peers/uuid.ts';
-import { createRedisClock, MAX_AHEAD_MS } from '../redis/clock.ts';
+import { MAX_AHEAD_MS, type RedisClock } from '../redis/clock.ts';
 import type { Redis, Reply } from '../redis/redis.ts';
 import { SETTLE_AND_CLAIM } from './deliveries.lua.ts';
 import { leaseMs } from './delivery-record.ts';
-import { identityCommand, verifyIdentity } from './identity.ts';
 import type { Keys } from './keys.ts';
 
 /** A delivery that a claim gave us, with all that its settle needs. */
@@ -128,27 +126,22 @@ export interface DeliveryStoreParts {
   readonly redis: Redis;
   readonly keys: Keys;
   readonly host: Pick<Host, 'monotonicMs' | 'wallMs'>;
-  readonly localUuid: Uuid;
+  /** Of a run that has made sure whose Redis it is. */
+  readonly clock: RedisClock;
   readonly notifyTimeoutMs: number;
   /** What this drain writes into `lease:notify`. Default: a token of its own. */
   readonly drainToken?: string;
-  /** Ends the opening. What comes after it has to be finished, or handed back. */
-  readonly signal: AbortSignal;
 }
 
-/**
- * Opens the deliveries for one invocation: reads Redis's time and makes sure whose Redis it is.
- *
- * @throws IdentityError for another consumer's Redis, RedisUnavailableError and RedisReplyError. Nothing was written.
- */
-export async function openDeliveryStore(parts: DeliveryStoreParts): Promise<DeliveryStore> {
-  const { redis, keys, host, localUuid, notifyTimeoutMs, drainToken = randomUUID(), signal } = parts;
-  const clock = createRedisClock(host);
-  const read = clock.startReading();
-  const [time, identity] = await redis.send([['TIME'], identityCommand(keys)], { repeatable: true, signal });
-  read(time);
-  await verifyIdentity(identity, { redis, keys, localUuid, signal });
-
+/** The deliveries for one drain. */
+export function createDeliveryStore({
+  redis,
+  keys,
+  host,
+  clock,
+  notifyTimeoutMs,
+  drainToken = randomUUID(),
+}: DeliveryStoreParts): DeliveryStore {
   return {
     nowMs: clock.nowMs,
     async settleAndClaim({ ended, next }) {

@@ -1,5 +1,7 @@
 import { IdentityError, RedisReplyError } from '../errors.ts';
+import type { Host } from '../host.ts';
 import { parseUuid, type Uuid } from '../peers/uuid.ts';
+import { createRedisClock, type RedisClock } from '../redis/clock.ts';
 import type { Command, Redis, Reply } from '../redis/redis.ts';
 import type { Keys } from './keys.ts';
 
@@ -13,6 +15,27 @@ export interface IdentityCheck {
   readonly keys: Keys;
   readonly localUuid: Uuid;
   readonly signal?: AbortSignal;
+}
+
+/**
+ * Begins a run: reads Redis's time, and makes sure whose Redis it is.
+ *
+ * @throws IdentityError for another consumer's Redis, RedisUnavailableError and RedisReplyError. Nothing was written.
+ */
+export async function openClock({
+  host,
+  ...check
+}: IdentityCheck & { readonly host: Pick<Host, 'monotonicMs' | 'wallMs'> }): Promise<RedisClock> {
+  const { redis, keys, signal } = check;
+  const clock = createRedisClock(host);
+  const read = clock.startReading();
+  const [time, identity] = await redis.send([['TIME'], identityCommand(keys)], {
+    repeatable: true,
+    ...(signal ? { signal } : {}),
+  });
+  read(time);
+  await verifyIdentity(identity, check);
+  return clock;
 }
 
 /**

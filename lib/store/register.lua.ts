@@ -1,6 +1,13 @@
+import { CHECKS_NEEDED } from '../ip/register.ts';
 import { defineScript, LUA_PRELUDE } from '../redis/script.ts';
 import { LUA_COMMIT } from './commit.lua.ts';
+import { LONGEST_WAIT_MS } from './delivery-record.ts';
 import { LUA_STORE } from './lua.ts';
+
+/** A check counts only if it began so long after the last one that counted. */
+const CHECK_GAP_MS = 20_000;
+/** Each warning is given once a day at most. */
+const WARN_PERIOD_MS = 86_400_000;
 
 const LUA = `${LUA_PRELUDE}${LUA_STORE}${LUA_COMMIT}`;
 
@@ -48,19 +55,16 @@ end)
  *   after the last one that counted was recorded, so that no two rest on the same moment. If that is too long ago, or
  *   the candidate is another one or cannot be used (a time in the future, a count that never occurs), it is the first.
  * - `change` commits.
- * - A commit that damping holds back (ARGV 11) is `damped`: the address stays, and what was counted stays counted.
+ * - A commit that damping holds back (ARGV 10) is `damped`: the address stays, and what was counted stays counted.
  *
  * KEYS: `ip`, `ip:history`, `producers`, `deliveries`, `deliveries:due`, `lease:notify`.
  * ARGV: 1 ticket, 2 epoch read (0: none), 3 when the check began, 4 now, 5 verdict, 6 address of `counts` and `change`,
- * 7 votes as JSON, 8 the least time between checks that count, 9 how old the last one may be, 10 checks needed,
- * 11 '1' if damping holds this address back, 12 and 13 `returns` and `returnsAt` to write with a commit, or '',
- * 14 operators that answered, or '' if not all were asked, 15 the least time between warnings, 16 the farthest that a
- * score may be ahead, 17 the longest that lease:notify may last, then for each warning that is called for the name of
- * the field that keeps when it was last given. Times in ms.
+ * 7 votes as JSON, 8 how old the last check that counts may be, 9 operators that answered, or '' if not all were asked,
+ * 10 '1' if damping holds this address back, 11 and 12 `returns` and `returnsAt` to write with a commit, or '', then for
+ * each warning that is called for the name of the field that keeps when it was last given. Times in ms.
  *
- * Answers {outcome, reason, current or '', epoch, deliveries due, '1' if lease:notify is held, checks counted,
- * unknown checks in a row, fields of the warnings to give now with commas between, and of a commit: due, leased,
- * skipped, dropped, removed, history written}, all but the last six as strings.
+ * Answers {outcome, reason of `stale`, current or '', epoch, deliveries due, '1' if lease:notify is held, checks counted,
+ * unknown checks in a row, the warnings to give now with commas between, and what a commit that it made did}.
  */
 export const RECORD_CHECK = defineScript(
   'record-check',
@@ -68,30 +72,29 @@ export const RECORD_CHECK = defineScript(
 return checked(function()
   local keys = { ip = KEYS[1], history = KEYS[2], producers = KEYS[3], deliveries = KEYS[4], due = KEYS[5] }
   local ticket, epoch_read, began, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-  local verdict, address, votes = ARGV[5], ARGV[6], ARGV[7]
-  local gap, expiry, needed = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
-  local damped = ARGV[11] == '1'
-  local warn_gap, farthest, longest_lease = tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
+  local verdict, address, votes, expiry, damped = ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8]), ARGV[10] == '1'
+  local gap, needed = ${CHECK_GAP_MS}, ${CHECKS_NEEDED}
 
   local function count_due()
-    return read('ZCOUNT', keys.due, '-inf', ARGV[4]) + read('ZCOUNT', keys.due, '(' .. whole(now + farthest), '+inf')
+    local beyond = '(' .. whole(now + ${LONGEST_WAIT_MS})
+    return read('ZCOUNT', keys.due, '-inf', ARGV[4]) + read('ZCOUNT', keys.due, beyond, '+inf')
   end
   local register = read_register(keys.ip)
   local due = count_due()
   local lasts = read('PTTL', KEYS[6])
-  local held = lasts > 0 and lasts <= longest_lease
+  local held = lasts > 0 and lasts <= LONGEST_LEASE
   local epoch, current = whole(epoch_of(register)), literal(register.current)
   local counted, unknown, warnings, made = '0', digits(register.unknownChecks) or 0, {}, {}
 
   local function answer(outcome, reason)
-    return {outcome, reason, current, epoch, whole(due), held and '1' or '0', counted, whole(unknown),
+    return {outcome, reason or '', current, epoch, whole(due), held and '1' or '0', counted, whole(unknown),
       table.concat(warnings, ','), unpack(made)}
   end
 
   local recorded = digits(register.recorded) or 0
   local epoch_made = whole(math.max(epoch_read + 1, now))
   if ticket == recorded and address ~= '' and current == address and epoch == epoch_made then
-    return answer('changed', 'repeated')
+    return answer('changed')
   end
   if ticket == recorded then return answer('stale', 'repeated') end
   if ticket < recorded then return answer('stale', 'overtaken') end
@@ -127,10 +130,10 @@ return checked(function()
     fields[#fields + 1] = name
     fields[#fields + 1] = value
   end
-  if ARGV[14] ~= '' then set('answering', ARGV[14]) end
-  for i = 18, #ARGV do
+  if ARGV[9] ~= '' then set('answering', ARGV[9]) end
+  for i = 13, #ARGV do
     local last = digits(register[ARGV[i]])
-    if (ARGV[i] ~= 'dampedAt' or outcome == 'damped') and (not last or math.abs(now - last) >= warn_gap) then
+    if (ARGV[i] ~= 'dampedAt' or outcome == 'damped') and (not last or math.abs(now - last) >= ${WARN_PERIOD_MS}) then
       warnings[#warnings + 1] = ARGV[i]
       set(ARGV[i], ARGV[4])
       if ARGV[i] == 'dampedAt' then
@@ -141,14 +144,16 @@ return checked(function()
   if outcome == 'confirmed' or outcome == 'changed' then set('verifiedAt', ARGV[4]) end
 
   if outcome == 'changed' then
-    if ARGV[12] ~= '' then
-      set('returns', ARGV[12])
-      set('returnsAt', ARGV[13])
+    if ARGV[11] ~= '' then
+      set('returns', ARGV[11])
+      set('returnsAt', ARGV[12])
     end
-    epoch, made = commit(keys, register, { to = address, now = now, source = 'sources',
+    local written
+    epoch, made, written = commit(keys, register, { to = address, now = now, source = 'sources',
       votes = votes, fields = fields, stale = {} })
+    if not written then warnings[#warnings + 1] = 'history' end
     current, due = address, count_due()
-    return answer(outcome, '')
+    return answer(outcome)
   end
 
   if outcome == 'counted' or (outcome == 'damped' and verdict == 'counts') then
@@ -158,43 +163,7 @@ return checked(function()
   end
   redis.call('HSET', keys.ip, unpack(fields))
   clear(keys.ip, register, cleared)
-  return answer(outcome, '')
-end)
-`,
-);
-
-/**
- * The operator's word: an address is committed as a new change, whatever the register holds, once per id. The last ids
- * are kept and written with the register: an id is there exactly if its commit went through. So running this again after
- * a lost reply, or after a run that died half-way, is safe.
- *
- * KEYS: `ip`, `ip:history`, `producers`, `deliveries`, `deliveries:due`. ARGV: 1 the address, 2 the id, 3 now in ms.
- * Answers {'committed' or 'repeated', epoch, and of a commit: due, leased, skipped, dropped, removed, history written}.
- */
-export const COMMIT_MANUAL = defineScript(
-  'commit-manual',
-  `${LUA}
-return checked(function()
-  local KEPT_IDS = 20
-  local keys = { ip = KEYS[1], history = KEYS[2], producers = KEYS[3], deliveries = KEYS[4], due = KEYS[5] }
-  local address, id, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
-
-  local register = read_register(keys.ip)
-  local ok, stored = pcall(cjson.decode, register.manualIds or '')
-  local ids = {}
-  if ok and type(stored) == 'table' then
-    for _, kept in ipairs(stored) do
-      if kept == id then return {'repeated', whole(epoch_of(register))} end
-      ids[#ids + 1] = kept
-    end
-  end
-  ids[#ids + 1] = id
-  local last = {unpack(ids, math.max(1, #ids - KEPT_IDS + 1), #ids)}
-
-  local verified_no_more = literal(register.current) ~= address and {'verifiedAt'} or {}
-  local epoch, made = commit(keys, register, { to = address, now = now, source = 'manual',
-    votes = cjson.encode({manual = address}), fields = {'manualIds', cjson.encode(last)}, stale = verified_no_more })
-  return {'committed', epoch, unpack(made)}
+  return answer(outcome)
 end)
 `,
 );

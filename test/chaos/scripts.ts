@@ -2,7 +2,8 @@ import type { Redis } from '../../lib/redis/redis.ts';
 import { defineScript, type Script } from '../../lib/redis/script.ts';
 import { SETTLE_AND_CLAIM } from '../../lib/store/deliveries.lua.ts';
 import { createKeys } from '../../lib/store/keys.ts';
-import { BEGIN_CHECK, COMMIT_MANUAL, RECORD_CHECK } from '../../lib/store/register.lua.ts';
+import { COMMIT_MANUAL } from '../../lib/store/operators-word.ts';
+import { BEGIN_CHECK, RECORD_CHECK } from '../../lib/store/register.lua.ts';
 import { dyingAfter, type Mistake, withMistakes } from '../support/tampered-redis.ts';
 
 export const KEYS = createKeys('{p2p}:');

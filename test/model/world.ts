@@ -2,22 +2,23 @@ import assert from 'node:assert/strict';
 import { RedisReplyError } from '../../lib/errors.ts';
 import type { Host } from '../../lib/host.ts';
 import type { Verdict } from '../../lib/ip/decide.ts';
-import type { Register } from '../../lib/ip/register.ts';
 import { START_MARGIN_MS } from '../../lib/notify/drain.ts';
 import { type Ip, parseIp } from '../../lib/peers/ip-space.ts';
 import { parseUuid, type Uuid } from '../../lib/peers/uuid.ts';
 import type { Redis, Reply } from '../../lib/redis/redis.ts';
 import {
   type Claimed,
+  createDeliveryStore,
   type DeliveryStore,
   type Ended,
-  openDeliveryStore,
   type Result,
   type Settled,
 } from '../../lib/store/deliveries.ts';
 import { decodeDelivery, LONGEST_LEASE_MS, leaseMs } from '../../lib/store/delivery-record.ts';
+import { openClock } from '../../lib/store/identity.ts';
 import { createKeys } from '../../lib/store/keys.ts';
-import { openRegisterStore } from '../../lib/store/register.ts';
+import { commitOperatorsWord } from '../../lib/store/operators-word.ts';
+import { beginCheck, type Check } from '../../lib/store/register.ts';
 import { clockAt } from '../support/fixed-clock.ts';
 import { dyingAfter } from '../support/tampered-redis.ts';
 
@@ -81,7 +82,7 @@ export type Mode = 'in-time' | 'late' | 'clock';
 
 export interface World {
   readonly mode: Mode;
-  checks: { register: Register; beganMs: number; ip: Ip }[];
+  checks: { begun: Check; ip: Ip; redis: { fate: Fate } }[];
   attempts: Attempt[];
   ended: (Ended & { drain: string })[];
   advance(ms: number): Promise<void>;
@@ -167,11 +168,15 @@ export async function createWorld(redis: Redis, mode: Mode): Promise<World> {
     };
   };
 
-  const openRegister = (fate: Fate) =>
-    openRegisterStore(
-      { redis: network(fate), keys, host, config: { localUuid: LOCAL_UUID, ip: { intervalMs: 60_000 } } },
-      { signal: never, clock: clockAt(redisNow) },
-    );
+  /** A Redis over a network whose fate can be set from now on. */
+  const openNetwork = () => {
+    const opened: Redis & { fate: Fate } = {
+      fate: 'arrives',
+      send: (requests, options) => network(opened.fate).send(requests, options),
+      close: async () => {},
+    };
+    return opened;
+  };
 
   /** After something that may have committed: who became due, seen in Redis and held against who had to. */
   const noteCommits = async (before: { epoch: string | undefined; due: ReadonlySet<string> }, fate: Fate) => {
@@ -230,29 +235,18 @@ export async function createWorld(redis: Redis, mode: Mode): Promise<World> {
   };
 
   /** The store of a drain, over a network that does as told from now on. */
-  const stores = new Map<string, { store: DeliveryStore; fate: Fate }>();
+  const stores = new Map<string, { store: DeliveryStore; redis: { fate: Fate } }>();
   const storeOf = async (drain: string, fate: Fate): Promise<DeliveryStore> => {
-    const known = stores.get(drain);
-    if (known !== undefined) {
-      known.fate = fate;
-      return known.store;
+    let opened = stores.get(drain);
+    if (opened === undefined) {
+      const redis = openNetwork();
+      const clock = await openClock({ redis, keys, host, localUuid: LOCAL_UUID, signal: never });
+      const parts = { redis, keys, host, clock, notifyTimeoutMs: TIMEOUT_MS, drainToken: drain };
+      opened = { redis, store: createDeliveryStore(parts) };
+      stores.set(drain, opened);
     }
-    const opened = { fate: 'arrives' as Fate };
-    const store = await openDeliveryStore({
-      redis: {
-        send: (requests, options) => network(opened.fate).send(requests, options),
-        close: async () => {},
-      },
-      keys,
-      host,
-      localUuid: LOCAL_UUID,
-      notifyTimeoutMs: TIMEOUT_MS,
-      drainToken: drain,
-      signal: never,
-    });
-    stores.set(drain, Object.assign(opened, { store }));
-    opened.fate = fate;
-    return store;
+    opened.redis.fate = fate;
+    return opened.store;
   };
   /** A delivery is over only if its producer has acknowledged the address that is current now. */
   const noteSettled = (ended: readonly (Ended & { drain: string })[], settled: readonly Settled[]) => {
@@ -379,8 +373,9 @@ export async function createWorld(redis: Redis, mode: Mode): Promise<World> {
     },
 
     async beginCheck() {
-      const { register } = await openRegister('arrives').beginCheck();
-      world.checks.push({ register, beganMs: redisNow(), ip: truth });
+      const redis = openNetwork();
+      const config = { localUuid: LOCAL_UUID, ip: { intervalMs: 60_000 } };
+      world.checks.push({ begun: await beginCheck({ redis, keys, host, config }, never), redis, ip: truth });
     },
 
     async recordCheck(pick, fate) {
@@ -388,13 +383,12 @@ export async function createWorld(redis: Redis, mode: Mode): Promise<World> {
       remove(world.checks, check);
       const before = await beforeCommit();
       const verdict: Verdict =
-        check.register.current === check.ip ? { kind: 'voice' } : { kind: 'change', ip: check.ip };
+        check.begun.register.current === check.ip ? { kind: 'voice' } : { kind: 'change', ip: check.ip };
+      check.redis.fate = fate;
       await orLost(
-        openRegister(fate).recordCheck({
-          register: check.register,
+        check.begun.record({
           verdict,
           votes: [],
-          beganMs: check.beganMs,
           quickReturn: { kind: 'none' },
           answering: undefined,
           warnings: [],
@@ -405,7 +399,8 @@ export async function createWorld(redis: Redis, mode: Mode): Promise<World> {
 
     async word(ip, id, fate) {
       const before = await beforeCommit();
-      await orLost(openRegister(fate).commitOperatorsWord({ ip, id }));
+      const parts = { redis: network(fate), keys, clock: clockAt(redisNow), signal: never };
+      await orLost(commitOperatorsWord({ ip, id }, parts));
       await noteCommits(before, fate);
     },
 

@@ -5,8 +5,10 @@ import { type IpCheckSummary, runIpCheck } from '../../../lib/ip/check.ts';
 import type { Source } from '../../../lib/ip/sources.ts';
 import type { Ip } from '../../../lib/peers/ip-space.ts';
 import type { Command, Redis, Reply, ScriptCall } from '../../../lib/redis/redis.ts';
+import { openClock } from '../../../lib/store/identity.ts';
 import { createKeys, type Keys } from '../../../lib/store/keys.ts';
-import { type OperatorsWord, openRegisterStore, type RegisterStore } from '../../../lib/store/register.ts';
+import { commitOperatorsWord, type OperatorsWord } from '../../../lib/store/operators-word.ts';
+import { beginCheck, type Check } from '../../../lib/store/register.ts';
 import { startTestRedis, type TestRedis, type TestRedisOptions } from '../../support/redis.ts';
 import { type Mistake, withMistakes } from '../../support/tampered-redis.ts';
 
@@ -22,6 +24,8 @@ export function producer(n: number): string {
 }
 
 export type Answer = Ip | '?';
+
+const NEVER = new AbortController().signal;
 
 /** What a check's requests to Redis may meet. `trip` counts from 1. */
 export interface Tampering {
@@ -86,7 +90,7 @@ export class World {
     this.asked = [];
     const invocation: Invocation = {
       requestId: 'request',
-      signal: tampering.signal ?? new AbortController().signal,
+      signal: tampering.signal ?? NEVER,
       remainingMs: () => 50_000,
     };
     return runIpCheck(event, invocation, {
@@ -103,21 +107,16 @@ export class World {
     });
   }
 
-  /** The register as one invocation opens it. */
-  store(tampering: Tampering = {}): RegisterStore {
-    const { signal = new AbortController().signal } = tampering;
-    const parts = {
-      redis: this.redis(tampering),
-      keys: this.keys,
-      host: this.host(),
-      config: this.#config(),
-    };
-    return openRegisterStore(parts, { signal });
+  /** The first trip of a check, through the store. */
+  begin(): Promise<Check> {
+    return beginCheck(this.#parts(), NEVER);
   }
 
   /** The operator's word, now. */
-  word(ip: Ip, id: string): Promise<OperatorsWord> {
-    return this.store().commitOperatorsWord({ ip, id });
+  async word(ip: Ip, id: string): Promise<OperatorsWord> {
+    const parts = this.#parts();
+    const clock = await openClock({ ...parts, localUuid: parts.config.localUuid });
+    return commitOperatorsWord({ ip, id }, { ...parts, clock, signal: NEVER });
   }
 
   /** Moves the clock on, and then checks what the sources say now. */
@@ -198,6 +197,10 @@ export class World {
     warn: (message, fields) => this.logs.push({ level: 'warn', message, fields }),
     error: (message, fields) => this.logs.push({ level: 'error', message, fields }),
   };
+
+  #parts() {
+    return { redis: this.redis(), keys: this.keys, host: this.host(), config: this.#config() };
+  }
 
   #time(): Reply {
     return [String(Math.floor(this.nowMs / 1_000)), String((this.nowMs % 1_000) * 1_000)];

@@ -7,16 +7,17 @@ import type { Redis, Reply } from '../../../lib/redis/redis.ts';
 import {
   type Claim,
   type Claimed,
+  createDeliveryStore,
   type DeliveryStore,
   type Ended,
-  openDeliveryStore,
   type Result,
   type Settled,
   type TurnReply,
 } from '../../../lib/store/deliveries.ts';
 import { type Delivery, decodeDelivery } from '../../../lib/store/delivery-record.ts';
+import { openClock } from '../../../lib/store/identity.ts';
 import { createKeys, type Keys } from '../../../lib/store/keys.ts';
-import { openRegisterStore } from '../../../lib/store/register.ts';
+import { commitOperatorsWord } from '../../../lib/store/operators-word.ts';
 import { clockAt } from '../../support/fixed-clock.ts';
 
 /** A moment by a virtual Redis clock. No script asks for the time. */
@@ -100,18 +101,13 @@ export function createWorld(redis: Redis): World {
     close: async () => {},
   };
   const stores = new Map<string, Promise<DeliveryStore>>();
+  const open = async (drain: string) => {
+    const parts = { redis: virtual, keys, host: { monotonicMs: () => now, wallMs: () => now } };
+    const clock = await openClock({ ...parts, localUuid: known(parseUuid(LOCAL_UUID)) });
+    return createDeliveryStore({ ...parts, clock, notifyTimeoutMs: NOTIFY_TIMEOUT_MS, drainToken: drain });
+  };
   const storeOf = (drain: string) => {
-    const store =
-      stores.get(drain) ??
-      openDeliveryStore({
-        redis: virtual,
-        keys,
-        host: { monotonicMs: () => now, wallMs: () => now },
-        localUuid: known(parseUuid(LOCAL_UUID)),
-        notifyTimeoutMs: NOTIFY_TIMEOUT_MS,
-        drainToken: drain,
-        signal: new AbortController().signal,
-      });
+    const store = stores.get(drain) ?? open(drain);
     stores.set(drain, store);
     return store;
   };
@@ -141,13 +137,10 @@ export function createWorld(redis: Redis): World {
       await command('HDEL', keys.producers, uuid);
     },
     async commit(raw, nowMs) {
-      const host = { monotonicMs: () => nowMs, wallMs: () => nowMs };
-      const config = { localUuid: known(parseUuid(LOCAL_UUID)), ip: { intervalMs: MINUTE } };
-      const register = openRegisterStore(
-        { redis, keys, host, config },
-        { signal: new AbortController().signal, clock: clockAt(() => nowMs) },
+      const word = await commitOperatorsWord(
+        { ip: known(parseIp(raw)), id: randomUUID() },
+        { redis, keys, clock: clockAt(() => nowMs), signal: new AbortController().signal },
       );
-      const word = await register.commitOperatorsWord({ ip: known(parseIp(raw)), id: randomUUID() });
       assert.equal(word.kind, 'committed');
       await world.checkLeases();
       return word.epoch ?? 0;

@@ -9,13 +9,10 @@ import { DAY, HOUR, inWorld, LOCAL_UUID, MINUTE, producer, type World } from '..
 
 /** A whole check through the store: both trips, with what the sources came to given. */
 async function check(w: World, verdict: Verdict, more: Partial<Finding> = {}): Promise<Recorded> {
-  const store = w.store();
-  const { register } = await store.beginCheck();
-  return store.recordCheck({
-    register,
+  const begun = await w.begin();
+  return begun.record({
     verdict,
     votes: [],
-    beganMs: store.nowMs(),
     quickReturn: { kind: 'none' },
     answering: undefined,
     warnings: [],
@@ -31,17 +28,19 @@ for (const { title, redis, suite } of REDIS_STACKS) {
       test('a register that is absent is begun with ticket 1, and its first address is committed', async () => {
         const w = world();
         await w.addProducers(producer(1), producer(2), 'no uuid');
-        const store = w.store();
-        const { register, poisoned } = await store.beginCheck();
+        const { register, poisoned } = await w.begin();
         assert.deepEqual([register.ticket, register.current, poisoned], [1, undefined, []]);
         assert.equal(await w.test.command('GET', w.keys.uuid), LOCAL_UUID);
-        const { outcome, current, epoch, due } = await check(w, { kind: 'change', ip: OLD });
-        assert.deepEqual(outcome, {
-          kind: 'changed',
-          counts: { due: 2, leased: 0, skipped: 1, dropped: 0, removed: 0 },
-          historyWritten: true,
+        assert.deepEqual(await check(w, { kind: 'change', ip: OLD }), {
+          outcome: 'changed',
+          ip: OLD,
+          epoch: w.nowMs,
+          commit: { due: 2, leased: 0, skipped: 1, dropped: 0, removed: 0 },
+          due: 2,
+          draining: false,
+          unknownChecks: 0,
+          warnings: [],
         });
-        assert.deepEqual([current, epoch, due], [OLD, w.nowMs, 2]);
       });
 
       test('an address is found, contested, changed and announced', async () => {
@@ -86,31 +85,25 @@ for (const { title, redis, suite } of REDIS_STACKS) {
       test('a check that comes late, twice, or for an address that has gone changes nothing', async () => {
         const w = world();
         await w.settle(OLD, producer(1));
-        const [early, late] = [w.store(), w.store()];
-        const finding = {
+        const rest = {
           votes: [],
           quickReturn: { kind: 'none' },
           answering: undefined,
           warnings: [],
         } as const;
-        const first = (await early.beginCheck()).register;
-        const second = (await late.beginCheck()).register;
-        const rest = { ...finding, beganMs: w.nowMs };
-        const confirmed = await late.recordCheck({ ...rest, register: second, verdict: { kind: 'voice' } });
-        assert.equal(confirmed.outcome.kind, 'confirmed');
-        const overtaken = { ...rest, register: first, verdict: { kind: 'change', ip: NEW } } as const;
-        assert.deepEqual((await early.recordCheck(overtaken)).outcome, {
-          kind: 'stale',
-          reason: 'overtaken',
-        });
-        const again = await late.recordCheck({ ...rest, register: second, verdict: { kind: 'voice' } });
-        assert.deepEqual(again.outcome, { kind: 'stale', reason: 'repeated' });
-        const third = (await early.beginCheck()).register;
+        const about = (recorded: Recorded) => [recorded.outcome, recorded.reason];
+        const [early, late] = [await w.begin(), await w.begin()];
+        const voice = { ...rest, verdict: { kind: 'voice' } } as const;
+        assert.equal((await late.record(voice)).outcome, 'confirmed');
+        const change = { ...rest, verdict: { kind: 'change', ip: NEW } } as const;
+        assert.deepEqual(about(await early.record(change)), ['stale', 'overtaken']);
+        assert.deepEqual(about(await late.record(voice)), ['stale', 'repeated']);
+        const third = await w.begin();
         await w.word(OTHER, 'id');
-        const passed = { ...rest, register: third, verdict: { kind: 'quorum' } } as const;
-        assert.deepEqual((await early.recordCheck(passed)).outcome, { kind: 'stale', reason: 'epoch' });
+        const passed = { ...rest, verdict: { kind: 'quorum' } } as const;
+        assert.deepEqual(about(await third.record(passed)), ['stale', 'epoch']);
         await w.test.command('DEL', w.keys.ip);
-        assert.deepEqual((await early.recordCheck(passed)).outcome, { kind: 'stale', reason: 'data-loss' });
+        assert.deepEqual(about(await third.record(passed)), ['stale', 'data-loss']);
         assert.deepEqual(await w.register(), {});
       });
 
@@ -127,14 +120,15 @@ for (const { title, redis, suite } of REDIS_STACKS) {
         const w = world();
         await w.settle(OLD, producer(1));
         const quickReturn = { kind: 'waits', untilMs: w.nowMs + HOUR } as const;
-        for (const warnings of [['dampedAt'], []]) {
+        for (const warnings of [['dampedAt'], []] as const) {
           w.nowMs += MINUTE;
-          const recorded = await check(w, { kind: 'change', ip: NEW }, { quickReturn });
-          assert.deepEqual([recorded.outcome.kind, recorded.warnings, recorded.due], ['damped', warnings, 0]);
+          const called = { quickReturn, warnings: ['dampedAt'] } as const;
+          const recorded = await check(w, { kind: 'change', ip: NEW }, called);
+          assert.deepEqual([recorded.outcome, recorded.warnings, recorded.due], ['damped', warnings, 0]);
         }
         const later = { quickReturn: { kind: 'taken', returns: 4, returnsAt: w.nowMs } } as const;
         w.nowMs += DAY;
-        assert.equal((await check(w, { kind: 'change', ip: NEW }, later)).outcome.kind, 'changed');
+        assert.equal((await check(w, { kind: 'change', ip: NEW }, later)).outcome, 'changed');
         const { returns, returnsAt } = await w.register();
         assert.deepEqual([returns, returnsAt], ['4', String(w.nowMs - DAY)]);
       });
@@ -167,7 +161,7 @@ for (const { title, redis, suite } of REDIS_STACKS) {
       test("another consumer's Redis is refused by a check and by the operator's word, and nothing is written", async () => {
         const w = world();
         await w.test.command('SET', w.keys.uuid, '11111111-2222-4333-8444-555555555555');
-        await assert.rejects(w.store().beginCheck(), IdentityError);
+        await assert.rejects(w.begin(), IdentityError);
         await assert.rejects(w.word(NEW, 'id'), IdentityError);
         assert.equal(await w.test.command('DBSIZE'), 1);
       });
