@@ -3,7 +3,7 @@ import { parseUuid } from '../peers/uuid.ts';
 import { defineScript, LUA_PRELUDE } from '../redis/script.ts';
 import { encodeHealth } from './health-record.ts';
 import { LUA_STORE } from './lua.ts';
-import type { Candidate, Discovery, RoundStore } from './rounds.ts';
+import type { Candidate, Discovery, RoundStore, SlotClaim } from './rounds.ts';
 import { list, type Session } from './session.ts';
 
 /** In how many slots candidates live. Bounds what strangers can have us keep, whatever they tell. */
@@ -23,7 +23,7 @@ export function candidatesIn(fields: number): number {
  *
  * KEYS: consumers, health, candidates.
  * ARGV: four a claim: slot, uuid, address, the JSON of the new candidate.
- * Answers how many took their slot.
+ * Answers the slots that were taken.
  */
 const LEARN = defineScript(
   'learn',
@@ -37,7 +37,7 @@ local function learn()
   end
   local occupants = read_fields(KEYS[3], slots)
   local addresses, healths = read_fields(KEYS[1], spellings), read_fields(KEYS[2], spellings)
-  local taken, learned = {}, {}
+  local taken, learned, claimed = {}, {}, {}
   for n, slot in ipairs(slots) do
     local uuid, address, json = unpack(ARGV, n * 4 - 2, n * 4)
     local wanted = true
@@ -47,14 +47,15 @@ local function learn()
     local occupant = decode(occupants[n])
     local stays = occupant.uuid and ((tonumber(occupant.failures) or 1) == 0
       or (occupant.uuid == uuid and occupant.address == address))
-    if wanted and not stays and not taken[slot] then
-      taken[slot] = true
+    if wanted and not stays and not claimed[slot] then
+      claimed[slot] = true
+      taken[#taken + 1] = slot
       learned[#learned + 1] = slot
       learned[#learned + 1] = json
     end
   end
   variadic('HSET', KEYS[3], learned, 2)
-  return #learned / 2
+  return taken
 end
 return checked(learn)
 `,
@@ -124,20 +125,17 @@ export function createCandidateStore(session: Session): Pick<RoundStore, 'learn'
   const { keys } = session;
   return {
     async learn(claims) {
-      if (claims.length === 0) return 0;
-      const [learned] = await session.read([
+      if (claims.length === 0) return [];
+      const candidates = claims.map(candidateOf);
+      const [slots] = await session.read([
         {
           script: LEARN,
           keys: [keys.consumers, keys.health, keys.candidates],
-          args: claims.flatMap(({ slot, ...claim }) => [
-            slot,
-            claim.uuid,
-            claim.address,
-            encodeCandidate({ ...claim, failures: 0 }),
-          ]),
+          args: candidates.flatMap(({ slot, uuid, address, stored }) => [slot, uuid, address, stored]),
         },
       ]);
-      return Number(learned ?? 0);
+      const taken = new Set(list(slots).map(Number));
+      return candidates.filter(({ slot }) => taken.has(slot));
     },
     async settle(changes) {
       if (changes.length === 0) return { promoted: [], moved: [] };
@@ -184,6 +182,12 @@ function settleArgs(change: Discovery): (string | number)[] {
     case 'drop':
       return ['drop', change.candidate.slot, change.candidate.stored, '', '', '', ''];
   }
+}
+
+/** The candidate that a claim becomes where it takes its slot. */
+export function candidateOf(claim: SlotClaim): Candidate {
+  const { at, ...named } = claim;
+  return { ...named, failures: 0, stored: encodeCandidate({ ...claim, failures: 0 }) };
 }
 
 export function encodeCandidate({

@@ -26,8 +26,8 @@ export interface RoundStore {
   findConsumers(uuids: readonly Uuid[]): Promise<readonly ConsumerEntry[]>;
   /** Writes health and where the part stands, and renews the lease; or ends the round and gives the lease up. */
   writePage(page: PageWrite): Promise<PageWritten | 'lease-lost'>;
-  /** Has candidates take free slots, or slots whose occupant has failed. Answers how many did. */
-  learn(claims: readonly SlotClaim[]): Promise<number>;
+  /** Has candidates take free slots, or slots whose occupant has failed. Answers those that did. */
+  learn(claims: readonly SlotClaim[]): Promise<readonly Candidate[]>;
   /** Writes what became of candidates, as far as everything still is as it was read. */
   settle(changes: readonly Discovery[]): Promise<Settled | 'lease-lost'>;
   /** Ends the renewing of the lease in the background. The lease stays if the round was not ended. */

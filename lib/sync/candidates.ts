@@ -2,9 +2,8 @@ import type { Host } from '../host.ts';
 import type { Address, AddressPolicy } from '../peers/address.ts';
 import { networkOf } from '../peers/network.ts';
 import type { Uuid } from '../peers/uuid.ts';
-import type { HealthRecord } from '../store/health-record.ts';
 import type { Candidate, ConsumerEntry, Discovery } from '../store/rounds.ts';
-import { type Answer, resultFor } from './answer.ts';
+import { type Answer, type ProbeResult, resultFor } from './answer.ts';
 import type { Round } from './context.ts';
 import { aboutAddress, healthAfterAnswer, stateOf } from './health.ts';
 import { shuffled } from './hearsay.ts';
@@ -19,6 +18,9 @@ const MOST_PROMOTIONS = 50;
 /** Of a limited budget, what candidates may take: strangers who tell of many must not keep us from those we know. */
 const BUDGET_SHARE = 0.1;
 
+type GivenAnswer = Exclude<Answer, { kind: 'untried' }>;
+type SuccessfulResult = Exclude<ProbeResult, { kind: 'failed' }>;
+
 /** A candidate that is worth a probe. `dead` is the consumer that it would move, if there is one of its uuid. */
 interface Probed {
   readonly candidate: Candidate;
@@ -27,77 +29,88 @@ interface Probed {
 }
 
 /**
- * Probes candidates, drawn at random. One becomes a consumer, or moves a dead one, only if what answers at its address
- * names that very uuid. Everything else is a failure, which counts only with a witness. Nothing of a candidate's reply but
- * its uuid is believed.
+ * Makes what probes candidates in a round, drawn at random. One becomes a consumer, or moves a dead one, only if what
+ * answers at its address names that very uuid. Everything else is a failure, which counts only with a witness. Nothing of a
+ * candidate's reply but its uuid is believed. However often it is asked, it keeps the bounds of a round and calls no
+ * address twice.
  */
-export async function probeCandidates(candidates: readonly Candidate[], round: Round): Promise<Discovery[]> {
-  const { calls, store, policy, host, findings, witness, invocation, time } = round;
-  const most = Math.min(MOST_CANDIDATE_PROBES, Math.floor(calls.left * BUDGET_SHARE));
-  const { chosen, useless } = chooseCandidates(candidates, {
-    policy,
-    random: host.random,
-    most,
-    isOurs: round.isOurs,
-  });
-  const known =
-    chosen.length === 0 ? [] : await store.findConsumers(chosen.map(({ candidate }) => candidate.uuid));
-  const { wanted, superfluous } = sortOut(chosen, known, policy);
+export function createCandidateProbes(
+  round: Round,
+): (candidates: readonly Candidate[]) => Promise<Discovery[]> {
+  const { calls, store, policy, host, findings, witness, invocation, isOurs, time } = round;
+  const probes = new Map<string, { readonly answer: GivenAnswer; readonly beganMs: number }>();
+  const inNetworks = new Map<string, number>();
+  let promotions = 0;
 
-  const addresses = new Map(wanted.map(({ address }) => [address.key, address]));
-  calls.take(addresses.size);
-  const answers = new Map<string, Answer>();
-  const failures = new Map<string, FailedCall>();
-  await Promise.all(
-    [...addresses.values()].map(async (address) => {
-      const { answer, beganMs } = await calls.probe(address);
-      if (answer.kind === 'untried') return;
-      findings.tally.candidateProbes += 1;
-      answers.set(address.key, answer);
-      const error = answer.kind === 'failed' ? answer.error : 'wrong-identity';
-      failures.set(address.key, { ip: address.ip, error, beganMs });
-    }),
-  );
-
-  const verified: Probed[] = [];
-  const failed: Probed[] = [];
-  for (const probed of wanted) {
-    const answer = answers.get(probed.address.key);
-    if (answer?.kind === 'answered' && answer.reply.names === probed.candidate.uuid) verified.push(probed);
-    else if (answer !== undefined) failed.push(probed);
-  }
-  for (const { address } of verified) witness.answered(address.ip);
-  const failedCalls = failed.flatMap(({ address }) => failures.get(address.key) ?? []);
-  await witness.askSources(failedCalls, invocation.signal);
-
-  const nowMs = round.nowMs();
-  const healthOf = ({ candidate, address }: Probed): HealthRecord | undefined => {
-    const answer = answers.get(address.key);
-    const result =
-      answer === undefined || answer.kind === 'untried'
-        ? undefined
-        : resultFor(answer, candidate.uuid, false);
-    if (result === undefined || result.kind === 'failed') return undefined;
-    return healthAfterAnswer(undefined, result, { address: candidate.address, nowMs });
+  const callOnce = async (wanted: readonly Probed[]) => {
+    const addresses = new Map(wanted.map(({ address }) => [address.key, address]));
+    for (const key of probes.keys()) addresses.delete(key);
+    calls.take(addresses.size);
+    await Promise.all(
+      [...addresses.values()].map(async (address) => {
+        const { answer, beganMs } = await calls.probe(address);
+        if (answer.kind === 'untried') return;
+        findings.tally.candidateProbes += 1;
+        probes.set(address.key, { answer, beganMs });
+      }),
+    );
   };
-  return [
-    ...verified.slice(0, MOST_PROMOTIONS).flatMap((probed): Discovery[] => {
-      const { candidate, dead } = probed;
-      const health = healthOf(probed);
-      if (health === undefined) return [];
-      if (dead === undefined) return [{ kind: 'promote', candidate, health }];
-      // The first home stays: who claims a uuid again and again must not make us forget where it belongs.
-      const home = dead.health?.home ?? dead.address;
-      const moved = { ...health, home, homeDue: nowMs + 2 * time.intervalMs };
-      return [{ kind: 'move', candidate, move: { field: dead.field, from: dead.address, health: moved } }];
-    }),
-    ...failed.flatMap(({ candidate, address }): Discovery[] => {
-      const call = failures.get(address.key);
-      const weight = call === undefined ? 'no-witness' : witness.weigh(call);
-      return weight.startsWith('no-') ? [] : [{ kind: 'failed', candidate, at: nowMs }];
-    }),
-    ...[...useless, ...superfluous].map((candidate): Discovery => ({ kind: 'drop', candidate })),
-  ];
+
+  const becomes = ({ candidate, dead }: Probed, result: SuccessfulResult): Discovery => {
+    const nowMs = round.nowMs();
+    const health = healthAfterAnswer(undefined, result, { address: candidate.address, nowMs });
+    if (dead === undefined) return { kind: 'promote', candidate, health };
+    // The first home stays: who claims a uuid again and again must not make us forget where it belongs.
+    const home = dead.health?.home ?? dead.address;
+    const moved = { ...health, home, homeDue: nowMs + 2 * time.intervalMs };
+    return { kind: 'move', candidate, move: { field: dead.field, from: dead.address, health: moved } };
+  };
+
+  return async (candidates) => {
+    const most = Math.min(MOST_CANDIDATE_PROBES - probes.size, Math.floor(calls.left * BUDGET_SHARE));
+    const { chosen, useless } = chooseCandidates(candidates, {
+      policy,
+      random: host.random,
+      isOurs,
+      most,
+      inNetworks,
+    });
+    const uuids = chosen.map(({ candidate }) => candidate.uuid);
+    const known = uuids.length === 0 ? [] : await store.findConsumers(uuids);
+    const { wanted, superfluous } = sortOut(chosen, known, policy);
+    await callOnce(wanted);
+
+    const verified = new Map<Uuid, Discovery>();
+    const failed: { readonly candidate: Candidate; readonly call: FailedCall }[] = [];
+    for (const probed of wanted) {
+      const { candidate, address } = probed;
+      const probe = probes.get(address.key);
+      if (probe === undefined) continue;
+      const result = resultFor(probe.answer, candidate.uuid, true);
+      if (result.kind !== 'failed' && result.named) {
+        witness.answered(address.ip);
+        if (verified.has(candidate.uuid)) superfluous.push(candidate);
+        else if (promotions + verified.size < MOST_PROMOTIONS)
+          verified.set(candidate.uuid, becomes(probed, result));
+      } else {
+        const error = result.kind === 'failed' ? result.error : 'wrong-identity';
+        failed.push({ candidate, call: { ip: address.ip, error, beganMs: probe.beganMs } });
+      }
+    }
+    promotions += verified.size;
+    await witness.askSources(
+      failed.map(({ call }) => call),
+      invocation.signal,
+    );
+    const at = round.nowMs();
+    return [
+      ...verified.values(),
+      ...failed
+        .filter(({ call }) => ['counted', 'uncounted'].includes(witness.weigh(call)))
+        .map(({ candidate }): Discovery => ({ kind: 'failed', candidate, at })),
+      ...[...useless, ...superfluous].map((candidate): Discovery => ({ kind: 'drop', candidate })),
+    ];
+  };
 }
 
 /** Draws those that a round probes. What cannot be used, or is ourselves, is useless. */
@@ -107,17 +120,19 @@ export function chooseCandidates(
     policy,
     random,
     isOurs,
+    inNetworks,
     most,
   }: {
     policy: AddressPolicy;
     random: Host['random'];
     isOurs: (uuid: Uuid, address: Address) => boolean;
+    /** How many of each network were chosen before. */
+    inNetworks: Map<string, number>;
     most: number;
   },
 ): { chosen: Probed[]; useless: Candidate[] } {
   const chosen: Probed[] = [];
   const useless: Candidate[] = [];
-  const inNetwork = new Map<string, number>();
   for (const candidate of shuffled(candidates, random)) {
     const parsed = policy.parse(candidate.address);
     if ('refused' in parsed || isOurs(candidate.uuid, parsed.address)) {
@@ -125,9 +140,9 @@ export function chooseCandidates(
       continue;
     }
     const network = networkOf(parsed.address.ip, NETWORK_BITS);
-    const held = inNetwork.get(network) ?? 0;
-    if (chosen.length >= most || held >= MOST_IN_NETWORK) continue;
-    inNetwork.set(network, held + 1);
+    const already = inNetworks.get(network) ?? 0;
+    if (chosen.length >= most || already >= MOST_IN_NETWORK) continue;
+    inNetworks.set(network, already + 1);
     chosen.push({ candidate, address: parsed.address });
   }
   return { chosen, useless };

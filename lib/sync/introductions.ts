@@ -14,7 +14,7 @@ export interface Introduction {
  * an hour before the others, so that news spreads fast. Never candidates, never hearsay.
  */
 export interface Introductions {
-  add(record: PeerRecord, health: HealthRecord | undefined): void;
+  add(consumer: Pick<PeerRecord, 'uuid' | 'raw'>, health: HealthRecord | undefined): void;
   /** Whether there are as many as may be told. */
   readonly full: boolean;
   result(): Introduction[];

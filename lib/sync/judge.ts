@@ -133,13 +133,15 @@ function goHome(
 
 /** Counts a consumer by what is known about it now, and says what happened to it. */
 function note(entry: Entry, now: HealthRecord | undefined, { findings }: Round): void {
-  const { tally, introductions, news } = findings;
+  const { tally, introductions, news, hearsay } = findings;
   const { record, health, moved } = entry;
   const [before, after] = [stateOf(health), stateOf(now)];
   tally.states[after] += 1;
   introductions.add(record, now);
   const consumer = { uuid: record.uuid, address: record.raw };
   if (after === 'dead' && before !== 'dead') news.add('died', consumer);
-  else if (after === 'alive' && before === 'dead') news.add('came back', consumer);
-  else if (after === 'alive' && before === 'new') news.add(moved ? 'moved' : 'joined', consumer);
+  else if (after === 'alive' && before === 'dead') {
+    hearsay.know([record.uuid]);
+    news.add('came back', consumer);
+  } else if (after === 'alive' && before === 'new') news.add(moved ? 'moved' : 'joined', consumer);
 }

@@ -4,7 +4,7 @@ import type { Invocation, Log } from '../host.ts';
 import type { Uuid } from '../peers/uuid.ts';
 import { pageAt } from '../store/part-state.ts';
 import type { OpenedRound, RoundStore } from '../store/rounds.ts';
-import { probeCandidates } from './candidates.ts';
+import { createCandidateProbes } from './candidates.ts';
 import { createRound, type Part, type Round, type SyncParts } from './context.ts';
 import { parseSyncEvent, type SyncEvent } from './event.ts';
 import { tellCourse } from './news.ts';
@@ -94,7 +94,8 @@ async function carryOut(
   };
 
   const starting = part.shard === 0 ? startShards(part, parts, tally) : undefined;
-  const probing = probeCandidates(opened.candidates, round).catch((error: unknown) => {
+  const probeCandidates = createCandidateProbes(round);
+  const probing = probeCandidates(opened.candidates).catch((error: unknown) => {
     noteFailure(error);
     return [];
   });
@@ -110,7 +111,9 @@ async function carryOut(
   await starting;
 
   const { rest } = walked;
-  const isComplete = () => walked.complete && calls.stopped === undefined;
+  const calledAll = walked.complete && calls.stopped === undefined;
+  if (rest !== undefined) await learn(round, probeCandidates, log);
+  const isComplete = () => calledAll && failures.length === 0 && calls.stopped !== 'lease';
   const summaryNow = () =>
     summarize(part, {
       tally,
@@ -127,7 +130,6 @@ async function carryOut(
         noteFailure(error);
         return [];
       });
-      await learn(round, log);
       const written = await store.writePage({
         part,
         nowMs: round.nowMs(),
@@ -180,7 +182,7 @@ async function calledPage(called: readonly Uuid[], round: Round): Promise<Page |
 
 /** Writes what became of candidates and homes. Answers the fields of consumers whose health it has written. */
 async function settle({ store, findings, calls }: Round): Promise<readonly string[]> {
-  const { discoveries, tally, news } = findings;
+  const { discoveries, tally, news, introductions } = findings;
   const settled = await store.settle(discoveries);
   if (settled === 'lease-lost') {
     calls.stop('lease');
@@ -191,8 +193,10 @@ async function settle({ store, findings, calls }: Round): Promise<readonly strin
   tally.moved += moved.length;
   for (const discovery of discoveries) {
     if (discovery.kind === 'promote' && promoted.includes(discovery.candidate.uuid)) {
+      const { candidate, health } = discovery;
       tally.states.alive += 1;
-      news.add('joined', { uuid: discovery.candidate.uuid, address: discovery.health.address });
+      introductions.add({ uuid: candidate.uuid, raw: health.address }, health);
+      news.add('joined', { uuid: candidate.uuid, address: health.address });
     } else if ('move' in discovery && moved.includes(discovery.move.field)) {
       if (discovery.kind === 'move' && tally.states.dead > 0) {
         tally.states.dead -= 1;
@@ -204,13 +208,28 @@ async function settle({ store, findings, calls }: Round): Promise<readonly strin
   return [...promoted, ...moved];
 }
 
-/** Hands what was heard to the store. What cannot be learned now will be told again. */
-async function learn({ store, findings, nowMs }: Round, log: Log): Promise<void> {
-  const claims = findings.hearsay.claims(nowMs());
+/**
+ * Hands what was heard to the store, and probes those who became candidates at once if everyone else has been called: so
+ * news goes on in each round and not in each second one. What cannot be learned now will be told again.
+ */
+async function learn(
+  round: Round,
+  probeCandidates: ReturnType<typeof createCandidateProbes>,
+  log: Log,
+): Promise<void> {
+  const { store, findings, calls, nowMs } = round;
+  const { hearsay, discoveries, tally } = findings;
+  hearsay.know(
+    discoveries.flatMap((each) =>
+      each.kind === 'promote' || each.kind === 'move' ? [each.candidate.uuid] : [],
+    ),
+  );
   try {
-    findings.tally.learned += await store.learn(claims);
+    const candidates = await store.learn(hearsay.claims(nowMs()));
+    tally.learned += candidates.length;
+    if (calls.stopped === undefined) discoveries.push(...(await probeCandidates(candidates)));
   } catch (error) {
-    log.warn('What consumers told about others could not be written; they will tell it again', { error });
+    log.warn('What consumers told about others could not be learned; they will tell it again', { error });
   }
 }
 

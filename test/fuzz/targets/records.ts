@@ -136,6 +136,7 @@ const CANDIDATES = target(
       random: () => 0.5,
       isOurs: (each) => each === OURS,
       most: MOST_CANDIDATE_PROBES,
+      inNetworks: new Map(),
     });
     assert.equal(chosen.length + useless.length, candidates.length, 'each is one or the other');
     for (const { candidate, address } of chosen) {

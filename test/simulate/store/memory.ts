@@ -1,7 +1,7 @@
 import type { Host } from '../../../lib/host.ts';
 import type { Ip } from '../../../lib/peers/ip-space.ts';
 import type { Uuid } from '../../../lib/peers/uuid.ts';
-import { DROPPED_AFTER_FAILURES, encodeCandidate } from '../../../lib/store/candidates.ts';
+import { candidateOf, DROPPED_AFTER_FAILURES, encodeCandidate } from '../../../lib/store/candidates.ts';
 import type { HealthRecord } from '../../../lib/store/health-record.ts';
 import { keepLease, LEASE_MS } from '../../../lib/store/lease.ts';
 import { afterLastProbe } from '../../../lib/store/open-round.ts';
@@ -201,18 +201,17 @@ export function createDatabase(nowMs: () => number, onWrite: OnWrite = {}): Data
             return { forgotten: shard === 0 ? clean() : 0, unusable: [] };
           }),
         async learn(claims) {
-          let learned = 0;
-          for (const { slot, uuid, address, from, at } of claims) {
+          return claims.map(candidateOf).filter((candidate) => {
+            const { slot, uuid, address } = candidate;
             const occupant = candidates.get(slot);
             const stays =
               occupant !== undefined &&
               (occupant.failures === 0 || (occupant.uuid === uuid && occupant.address === address));
             const known = spellings(uuid).find((each) => consumers.has(each));
-            if (stays || (known !== undefined && health.get(known)?.state !== 'dead')) continue;
-            candidates.set(slot, withStored({ slot, uuid, address, from, failures: 0 }, at));
-            learned += 1;
-          }
-          return learned;
+            if (stays || (known !== undefined && health.get(known)?.state !== 'dead')) return false;
+            candidates.set(slot, candidate);
+            return true;
+          });
         },
         settle: (changes) => write(() => settle(changes)),
         close: async () => lease?.end(),
