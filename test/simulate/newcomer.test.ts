@@ -10,10 +10,10 @@ const SEED = Number(process.env.SIMULATE_SEED ?? Date.now() % 1_000_000_000);
 
 /** Bounds of the mean and of the 99th percentile, in rounds. */
 const CONTESTS: readonly (Contest & { readonly mean: number; readonly p99: number })[] = [
-  { teachers: 1, poisoners: 1, mean: 3, p99: 6 },
-  { teachers: 1, poisoners: 5, mean: 4, p99: 10 },
-  { teachers: 1, poisoners: 30, mean: 5, p99: 25 },
-  { teachers: 5, poisoners: 30, mean: 4, p99: 8 },
+  { teachers: 1, poisoners: 1, mean: 2, p99: 4 },
+  { teachers: 1, poisoners: 5, mean: 2, p99: 12 },
+  { teachers: 1, poisoners: 30, mean: 4, p99: 20 },
+  { teachers: 5, poisoners: 30, mean: 2, p99: 6 },
 ];
 
 for (const { teachers, poisoners, mean, p99 } of CONTESTS) {
