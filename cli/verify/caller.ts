@@ -91,7 +91,11 @@ export function createCall({ ip, port }: Address, deadlineMs: number): Call {
     });
 }
 
-/** Opens a connection, sends half a request, and answers after how long the peer ends it; undefined if it does not. */
+const HALF_A_REQUEST = 'POST /sync HTTP/1.1\r\nhost: x\r\ncontent-le';
+/** From byte to byte of a request that never becomes whole: less than any peer waits for one. */
+const DRIP_MS = 500;
+
+/** Opens a connection, sends a request that never ends, and answers after how long the peer ends it; undefined if it does not. */
 export function openStalled({ ip, port }: Address, patienceMs: number): Promise<number | undefined> {
   return new Promise((resolve) => {
     const started = performance.now();
@@ -100,18 +104,61 @@ export function openStalled({ ip, port }: Address, patienceMs: number): Promise<
       socket.destroy();
       resolve(undefined);
     }, patienceMs);
-    socket.on('connect', () => socket.write('POST /sync HTTP/1.1\r\nhost: x\r\ncontent-le'));
+    const drip = setInterval(() => socket.write('x'), DRIP_MS);
+    socket.on('connect', () => socket.write(HALF_A_REQUEST));
     socket.on('error', () => undefined);
     socket.resume();
     socket.on('close', () => {
       clearTimeout(patience);
+      clearInterval(drip);
       resolve(performance.now() - started);
     });
   });
 }
 
+/**
+ * Opens `count` connections with half a request each, all from one address, and answers how many the peer has ended when
+ * it has ended `enough`, or after `patienceMs`. `meanwhile` runs before the rest is closed.
+ */
+export async function openCrowd(
+  { ip, port }: Address,
+  {
+    from,
+    count,
+    enough,
+    patienceMs,
+  }: { from: string | undefined; count: number; enough: number; patienceMs: number },
+  meanwhile: () => Promise<void>,
+): Promise<number> {
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  let closed = 0;
+  const sockets = Array.from({ length: count }, () => {
+    const socket = connect({ host: ip, port, ...(from !== undefined && { localAddress: from }) });
+    socket.on('connect', () => socket.write(HALF_A_REQUEST));
+    socket.on('error', () => undefined);
+    socket.resume();
+    socket.on('close', () => {
+      closed += 1;
+      if (closed >= enough) resolve();
+    });
+    return socket;
+  });
+  const patience = setTimeout(resolve, patienceMs);
+  await ended;
+  clearTimeout(patience);
+  const found = closed;
+  await meanwhile();
+  for (const socket of sockets) socket.destroy();
+  return found;
+}
+
 export function succeeded(called: Called): called is Reply {
   return called.kind === 'reply' && called.status >= 200 && called.status < 300;
+}
+
+/** What a peer may answer to a flood: 2xx, or 429. */
+export function isServed(called: Called): boolean {
+  return (called.kind === 'reply' && called.status === 429) || succeeded(called);
 }
 
 /** What came back, in a few words: `answered 500`, `no whole reply within 3 s`. */

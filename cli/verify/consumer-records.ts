@@ -11,7 +11,11 @@ export const RECORD_RULES: readonly Rule<Subject>[] = [
     const { uuid, from, called } = await introduce(subject);
     if (called !== undefined) return called;
     const entry = await subject.database.entry(uuid);
-    if (entry === undefined) return wrong('a consumer that called is not in `consumers`');
+    if (entry === undefined) {
+      return wrong(
+        'a consumer that called is not in `consumers`: start the API anew if it has met many in this hour',
+      );
+    }
     return entry === from
       ? holds(`recorded ${from}`)
       : wrong(`the call came from ${from}, recorded was ${visible(entry)}`);

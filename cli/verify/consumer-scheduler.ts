@@ -41,7 +41,7 @@ export const SCHEDULER_RULES: readonly Rule<Subject>[] = [
     if (from === undefined) return unchecked('it does not answer');
     await database.plantReply([]);
     await database.plant(uuid, from);
-    const answers = async (state: 'alive' | 'dead', address: string) => {
+    const answers = async (state: 'alive' | 'suspect' | 'dead', address: string) => {
       await database.plantHealth(uuid, state, address);
       const called = await call('/sync', { uuid }, { from: sources?.[0] });
       const you: unknown = called.kind === 'reply' ? called.fields?.you : undefined;
@@ -49,36 +49,64 @@ export const SCHEDULER_RULES: readonly Rule<Subject>[] = [
     };
     const got = [
       await answers('alive', from),
+      await answers('suspect', from),
       await answers('dead', from),
       await answers('alive', '198.51.100.7'),
     ];
     if (got.every((answer) => answer === undefined)) return optional('"you" never has "answers"');
-    const expected = [true, false, undefined];
+    const expected = [true, false, false, undefined];
     const at = got.findIndex((answer, index) => answer !== expected[index]);
-    const about = ['alive', 'dead', 'alive at another address'][at];
+    const about = ['alive', 'suspect', 'dead', 'alive at another address'][at];
     return at < 0
       ? holds('from the health of the present entry')
       : wrong(`health is ${about}, and "answers" is ${visible(String(got[at]))}`);
   }),
+  seen('distrusts a scheduler that does not run', 'docs/REDIS.md#when-to-distrust', async (subject) => {
+    const { database, call, sources } = subject;
+    const uuid = newUuid();
+    const from = await ownIp(subject);
+    if (from === undefined) return unchecked('it does not answer');
+    await database.plantReply([{ uuid: newUuid(), ip: '198.51.100.8' }]);
+    await database.plant(uuid, from);
+    await database.plantHealth(uuid, 'alive', from);
+    if (!(await database.stopScheduler()))
+      return unchecked('this database has rounds of a scheduler that runs');
+    const called = await call('/sync', { uuid }, { from: sources?.[0] });
+    if (!succeeded(called)) return wrong(`a call: ${describe(called)} instead of 2xx`);
+    const { consumers, you } = called.fields ?? {};
+    if (Array.isArray(consumers) && consumers.length > 0) {
+      return wrong('the newest round is years old, and it names whom that round suggested');
+    }
+    return Object(you).answers === undefined
+      ? holds('names nobody and says nothing about health while the newest round is years old')
+      : wrong('the newest round is years old, and "answers" tells what it found');
+  }),
   seen('tells the scheduler who called', 'docs/PEERS.md#tell-the-scheduler-who-called', async (subject) => {
     const { database, call, sources } = subject;
-    const [dead, alive] = [newUuid(), newUuid()];
+    const [dead, unknown, elsewhere, alive] = [newUuid(), newUuid(), newUuid(), newUuid()];
     const from = await ownIp(subject);
     if (from === undefined) return unchecked('it does not answer');
     await database.plantReply([]);
+    const knownAs = (uuid: string) => (uuid === elsewhere ? (sources?.[1] ?? from) : from);
     for (const [uuid, state] of [
       [dead, 'dead'],
+      [unknown, undefined],
+      [elsewhere, 'dead'],
       [alive, 'alive'],
     ] as const) {
-      await database.plant(uuid, from);
-      await database.plantHealth(uuid, state, from);
+      await database.plant(uuid, knownAs(uuid));
+      if (state !== undefined) await database.plantHealth(uuid, state, knownAs(uuid));
       await call('/sync', { uuid }, { from: sources?.[0] });
     }
+    if (await database.isCalled(alive))
+      return wrong('a consumer that is alive is in `consumers:called`: every call would be a probe');
+    if (sources !== undefined && (await database.isCalled(elsewhere)))
+      return wrong('a call from another address than the entry put a dead consumer into `consumers:called`');
     if (!(await database.isCalled(dead)))
       return optional('a dead consumer that called is not in `consumers:called`');
-    return (await database.isCalled(alive))
-      ? wrong('a consumer that is alive is in `consumers:called`: every call would be a probe')
-      : holds('a dead consumer that called is in `consumers:called`');
+    return (await database.isCalled(unknown))
+      ? holds('a consumer that called and is not known to be alive is in `consumers:called`')
+      : optional('a consumer without a health record that called is not in `consumers:called`');
   }),
   seen(
     'believes what is signed, and nothing else where it knows the key',
@@ -99,9 +127,14 @@ export const SCHEDULER_RULES: readonly Rule<Subject>[] = [
       }
       const genuine = sign(request, Date.now());
       if (!(await isRecorded(genuine, body))) return wrong('a genuine request is not believed');
-      return (await isRecorded(genuine, body))
-        ? wrong('believed: the same id a second time')
-        : holds('forgeries and a replay were not believed');
+      if (await isRecorded(genuine, body)) return wrong('believed: the same id a second time');
+      if (sources === undefined) return holds('forgeries and a replay were not believed');
+      const [from, known] = sources;
+      await database.plant(uuid, known);
+      await call('/sync', body, { headers: sign(request, Date.now()), from });
+      return (await database.entry(uuid)) === from
+        ? holds('forgeries and a replay were not believed, a signed move was')
+        : optional('a signed call from another address did not replace the entry');
     },
   ),
   seen(

@@ -12,9 +12,11 @@ export interface Database {
   /** Makes an entry, as an operator or an earlier call would have. */
   plant(uuid: string, address: string): Promise<void>;
   /** Writes what the scheduler found out about an entry. */
-  plantHealth(uuid: string, state: 'alive' | 'dead', address: string): Promise<void>;
+  plantHealth(uuid: string, state: 'alive' | 'suspect' | 'dead', address: string): Promise<void>;
   /** Writes whom the scheduler suggests to name, and that a round has just ended. */
   plantReply(consumers: readonly { uuid: string; ip: string }[]): Promise<void>;
+  /** Makes the newest round one of long ago. False where there are rounds that are not planted. */
+  stopScheduler(): Promise<boolean>;
   /** Has Redis serve nobody for a while; false where this Redis cannot. */
   pause(ms: number): Promise<boolean>;
   remove(uuid: string): Promise<void>;
@@ -42,6 +44,13 @@ export async function openDatabase(redis: Redis, prefix: string): Promise<Databa
   const before = new Set(await fields());
   const replyBefore = await text('GET', keys.reply);
   const rounds: string[] = [];
+  const removeRounds = async () => {
+    if (rounds.length > 0) await send(['XDEL', keys.rounds, ...rounds.splice(0)]);
+    // Redis keeps a stream that has become empty.
+    if ((await send(['XLEN', keys.rounds]))[0] !== 0) return false;
+    await send(['DEL', keys.rounds]);
+    return true;
+  };
   const planted = new Set<string>();
 
   return {
@@ -62,6 +71,12 @@ export async function openDatabase(redis: Redis, prefix: string): Promise<Databa
       if (id !== undefined) rounds.push(id);
       await send(['SET', keys.reply, JSON.stringify({ consumers })]);
     },
+    async stopScheduler() {
+      if (!(await removeRounds())) return false;
+      const id = await text('XADD', keys.rounds, '1-1', 'planted', 'verify');
+      if (id !== undefined) rounds.push(id);
+      return true;
+    },
     async pause(ms) {
       const [reply] = await redis.send([['CLIENT', 'PAUSE', ms, 'ALL']], { repeatable: false });
       return reply === 'OK';
@@ -78,9 +93,7 @@ export async function openDatabase(redis: Redis, prefix: string): Promise<Databa
           ['SREM', keys.called, ...ours],
         );
       }
-      if (rounds.length > 0) await send(['XDEL', keys.rounds, ...rounds]);
-      // Redis keeps a stream that has become empty.
-      if ((await send(['XLEN', keys.rounds]))[0] === 0) await send(['DEL', keys.rounds]);
+      await removeRounds();
       await send(replyBefore === undefined ? ['DEL', keys.reply] : ['SET', keys.reply, replyBefore]);
     },
   };

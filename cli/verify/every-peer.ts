@@ -1,9 +1,14 @@
-import { type Called, describe, succeeded } from './caller.ts';
+import { type Called, describe, openCrowd, succeeded } from './caller.ts';
 import { holds, type Rule, unchecked, wrong } from './rule.ts';
 import type { Subject } from './subject.ts';
 
 const MOST_REPLY_BYTES = 65_536;
-const MIB = 1_048_576;
+const LARGE_BYTES = [32_768, 1_048_576];
+const DEEPLY_NESTED = '['.repeat(4_000);
+/** Twice as many connections as a peer should allow one address, and of these at least so many must be ended. */
+const CROWD = 64;
+const CROWD_ENDED = 16;
+const CROWD_PATIENCE_MS = 1_000;
 
 /** What a peer may make of a request that is none: refuse it, or break the connection off. */
 function isRefused(called: Called): boolean {
@@ -22,7 +27,9 @@ export function limitRules(path: string, good: () => object): readonly Rule<Subj
         const tries: readonly [what: string, called: Called][] = [
           ['no JSON', await call(path, 'no JSON')],
           ['an array', await call(path, '[]')],
+          ['4,000 times [', await call(path, DEEPLY_NESTED)],
           ['a uuid that is none', await call(path, { ...good(), uuid: 'x' })],
+          ['a uuid that is a number', await call(path, { ...good(), uuid: 7 })],
           ['another path', await call('/other', good())],
           ['GET', await call(path, '', { method: 'GET' })],
         ];
@@ -42,13 +49,50 @@ export function limitRules(path: string, good: () => object): readonly Rule<Subj
       rule: 'reads no large body',
       docs: 'docs/PEERS.md#bound-what-a-request-costs-you',
       async check({ call }) {
-        const called = await call(path, { ...good(), filler: 'x'.repeat(MIB) });
+        for (const bytes of LARGE_BYTES) {
+          const called = await call(path, { ...good(), filler: 'x'.repeat(bytes) });
+          if (!isRefused(called))
+            return wrong(`a body of ${bytes / 1_024} KiB: ${describe(called)} instead of 413`);
+        }
+        return holds('refuses bodies of 32 KiB and of 1 MiB');
+      },
+    },
+    {
+      rule: 'reads no large headers',
+      docs: 'docs/PEERS.md#bound-what-a-request-costs-you',
+      async check({ call }) {
+        const called = await call(path, good(), { headers: { 'x-filler': 'x'.repeat(LARGE_BYTES[0] ?? 0) } });
         return isRefused(called)
-          ? holds('refuses a body of 1 MiB')
-          : wrong(`a body of 1 MiB: ${describe(called)} instead of 413`);
+          ? holds('refuses headers of 32 KiB')
+          : wrong(`headers of 32 KiB: ${describe(called)} instead of 431`);
       },
     },
   ];
+}
+
+/** A rule about connections that stay open. Comes late: the peer may need a moment to see that they are closed. */
+export function crowdRule(path: string, good: () => object): Rule<Subject> {
+  return {
+    rule: 'limits the connections of one address',
+    docs: 'docs/PEERS.md#bound-what-a-request-costs-you',
+    async check({ address, call, sources }) {
+      let other: Called | undefined;
+      const options = {
+        from: sources?.[1],
+        count: CROWD,
+        enough: CROWD_ENDED,
+        patienceMs: CROWD_PATIENCE_MS,
+      };
+      const ended = await openCrowd(address, options, async () => {
+        if (sources !== undefined) other = await call(path, good(), { from: sources[0] });
+      });
+      if (ended < CROWD_ENDED)
+        return wrong(`it keeps ${CROWD - ended} of ${CROWD} connections of one address`);
+      return other === undefined || succeeded(other)
+        ? holds(`it ended some of ${CROWD} connections of one address`)
+        : wrong(`while one address has many connections, a call from another one: ${describe(other)}`);
+    },
+  };
 }
 
 /** Those that look back at everything that was called: they come last. */

@@ -28,6 +28,11 @@ export function forgeries(
   const other = path === '/ip' ? '/sync' : '/ip';
   return [
     { what: 'no signature', headers: {}, body },
+    {
+      what: 'no signature, and the uuid in capitals',
+      headers: {},
+      body: body.replace(/[\da-f-]{36}/, (uuid) => uuid.toUpperCase()),
+    },
     { what: 'a body that was changed', headers: genuine, body: `${body} ` },
     {
       what: 'an epoch that was changed',

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type ConsumerApiEvent, startConsumerApi } from '../../../kit/consumer-api/consumer-api.ts';
-import { createMemory } from '../../../kit/memory.ts';
+import { createMemory, type Memory } from '../../../kit/memory.ts';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { cidr } from '../../../lib/peers/ip-space.ts';
 import { createPostToPeer } from '../../../lib/peers/post.ts';
@@ -24,6 +24,7 @@ export async function startApi(
   t: Owner,
   { redis, command }: Pick<TestRedis, 'redis' | 'command'>,
   options: Partial<Parameters<typeof startConsumerApi>[0]> = {},
+  change: (memory: Memory, prefix: string) => Memory = (memory) => memory,
 ) {
   const prefix = `{kit-${randomUUID()}}:`;
   const uuid = newUuid();
@@ -35,7 +36,7 @@ export async function startApi(
   const waiting = new Set<() => void>();
   const api = await startConsumerApi({
     uuid,
-    memory: createMemory(redis, prefix, 300_000),
+    memory: change(createMemory(redis, prefix, 300_000), prefix),
     policy,
     post: createPostToPeer({ policy, version: 'test' }),
     listen: { port: 0 },

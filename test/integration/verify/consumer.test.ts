@@ -16,6 +16,7 @@ import { newUuid, startApi } from '../kit/harness.ts';
 import { type Fault, type Incoming, startFront } from './front.ts';
 
 type ApiOptions = Partial<Parameters<typeof startConsumerApi>[0]>;
+type Change = Parameters<typeof startApi>[3];
 type Api = Awaited<ReturnType<typeof startApi>>;
 
 /** Rules that wait, make many calls, or have Redis serve nobody: only checked where they are meant. */
@@ -24,6 +25,9 @@ const SLOW = [
   'answers while Redis is down',
   'does not believe a move of one that still answers',
   'does not believe a move of one that does not answer as itself',
+  'answers before it calls back',
+  'replaces only the entry that it read',
+  'limits the connections of one address',
   'bounds what strangers can make it record',
 ];
 const { secretKey, publicKey } = createKeyPair();
@@ -42,16 +46,24 @@ describe('verify consumer', { ...needsRealRedis(), concurrency: 6 }, () => {
     {
       fault = () => ({}),
       options = {},
+      change,
       meant,
       redis: on = testRedis(),
-    }: { fault?: (api: Api) => Fault; options?: ApiOptions; meant?: string; redis?: TestRedis },
+    }: {
+      fault?: (api: Api) => Fault;
+      options?: ApiOptions;
+      change?: Change;
+      meant?: string;
+      redis?: TestRedis;
+    },
   ): Promise<readonly Finding[]> {
     const ports = await freePorts();
-    const api = await startApi(t, on, {
+    const own = {
       keys: new Map([[signer.uuid, [publicKey]]]),
       addresses: [`127.0.0.1:${ports.rest}`],
       ...options,
-    });
+    };
+    const api = await startApi(t, on, own, change);
     await on.command('SET', api.key('uuid'), api.uuid);
     const port = await startFront(t, api.port, fault(api));
     const parsed = createAddressPolicy({ defaultPort: 80, allow: [cidr('127.0.0.0/8')] }).parse(
@@ -108,6 +120,14 @@ describe('verify consumer', { ...needsRealRedis(), concurrency: 6 }, () => {
         return undefined;
       },
     });
+  /** Calls the consumer back that the entry names. */
+  const callKnown = async (api: Api, incoming: Incoming) => {
+    const known = await command('HGET', api.key('consumers'), uuidIn(incoming) ?? '-');
+    if (typeof known !== 'string' || known === incoming.from) return;
+    await fetch(`http://${known}:${api.peerPort}/sync`, { method: 'POST', body: '{}' }).catch(
+      () => undefined,
+    );
+  };
   const uuidIn = ({ fields }: Incoming) => (typeof fields.uuid === 'string' ? fields.uuid : undefined);
   const isCapital = (incoming: Incoming) => /[A-F]/.test(uuidIn(incoming) ?? '');
   const someone = { uuid: newUuid(), ip: '198.51.100.5' };
@@ -302,7 +322,74 @@ describe('verify consumer', { ...needsRealRedis(), concurrency: 6 }, () => {
       'keeps its answers small, plain and in place',
       () => ({ onReply: async (reply) => ({ ...reply, headers: { 'content-encoding': 'gzip' } }) }),
     ],
-    ['waits for ever', 'gives a request little time to arrive', () => ({ patient: true })],
+    ['waits for ever', 'gives a request little time to arrive', () => ({ patient: 'for ever' })],
+    [
+      'waits as long as bytes come',
+      'gives a request little time to arrive',
+      () => ({ patient: 'from byte to byte' }),
+    ],
+    ['allows any number of connections', 'limits the connections of one address', () => ({ crowded: true })],
+    [
+      'reads all headers',
+      'reads no large headers',
+      () => answering(({ headers }) => headers['x-filler'] !== undefined, 200),
+    ],
+    [
+      'reads bodies of 32 KiB',
+      'reads no large body',
+      () => answering(({ body }) => body.length > 10_000 && body.length < 100_000, 200),
+    ],
+    [
+      'fails on nested JSON',
+      'refuses what is no such call, and goes on',
+      () => answering(({ body }) => body.startsWith('[[['), 500),
+    ],
+    [
+      'finds a key only by lower case',
+      'believes what is signed, and nothing else where it knows the key',
+      writing((incoming) =>
+        isCapital(incoming) && uuidIn(incoming)?.toLowerCase() === signer.uuid
+          ? [signer.uuid, incoming.from]
+          : undefined,
+      ),
+    ],
+    [
+      'drops the port of who moved',
+      'follows it at the port that the entry names',
+      writing((incoming) => [uuidIn(incoming) ?? newUuid(), incoming.from]),
+    ],
+    [
+      'calls back at every call',
+      'does not believe a move of one that still answers',
+      (api) => ({
+        onReply: async (_, incoming) => {
+          await callKnown(api, incoming);
+          return undefined;
+        },
+      }),
+    ],
+    [
+      'calls back first',
+      'answers before it calls back',
+      (api) => ({
+        onRequest: async (incoming) => {
+          await callKnown(api, incoming);
+          return undefined;
+        },
+      }),
+    ],
+    [
+      'counts a call from anywhere as life',
+      'tells the scheduler who called',
+      (api) => ({
+        onReply: async (_, incoming) => {
+          const uuid = uuidIn(incoming) ?? '-';
+          const health = await command('HGET', api.key('consumers:health'), uuid);
+          if (String(health).includes('dead')) await command('SADD', api.key('consumers:called'), uuid);
+          return undefined;
+        },
+      }),
+    ],
   ];
 
   for (const [what, rule, fault] of FAULTS) {
@@ -314,6 +401,35 @@ describe('verify consumer', { ...needsRealRedis(), concurrency: 6 }, () => {
       );
     });
   }
+
+  test('one that overwrites an entry that changed during the proof', async (t) => {
+    const change: Change = (memory, prefix) => ({
+      ...memory,
+      replace: async (uuid, _, to) => {
+        await command('HSET', `${prefix}consumers`, uuid, to);
+        return true;
+      },
+    });
+    const found = await findings(t, { change, meant: 'replaces only the entry that it read' });
+    assert.match(breaking(found).join(), /an entry that changed during the proof was replaced/);
+  });
+
+  test('one that believes a scheduler that ended long ago', async (t) => {
+    const change: Change = (_, prefix) => createMemory(testRedis().redis, prefix, Number.MAX_SAFE_INTEGER);
+    const found = await findings(t, { change });
+    assert.match(
+      breaking(found).join(),
+      /distrusts a scheduler that does not run: the newest round is years old/,
+    );
+  });
+
+  test('one that bounds each address and not all of them', async (t) => {
+    const fault = writing((incoming) =>
+      /\.\d\d$/.test(incoming.from) ? [uuidIn(incoming) ?? newUuid(), incoming.from] : undefined,
+    );
+    const found = await findings(t, { fault, meant: 'bounds what strangers can make it record' });
+    assert.match(breaking(found).join(), /it recorded \d+ new uuids that 25 addresses sent/);
+  });
 
   test('one that knows no keys believes forgeries', async (t) => {
     const found = await findings(t, { options: { keys: new Map() } });

@@ -27,9 +27,13 @@ export interface Fault {
   readonly onRequest?: (incoming: Incoming) => Promise<Outgoing | Partial<Incoming> | undefined>;
   /** Changes what is answered. */
   readonly onReply?: (reply: Outgoing, incoming: Incoming) => Promise<Outgoing | undefined>;
-  /** Reads half a request for ever. */
-  readonly patient?: boolean;
+  /** Reads half a request for ever, or as long as bytes come. */
+  readonly patient?: 'for ever' | 'from byte to byte';
+  /** Allows one address any number of connections. */
+  readonly crowded?: boolean;
 }
+
+const MOST_CONNECTIONS_OF_ONE = 32;
 
 interface Owner {
   after(end: () => Promise<void>): void;
@@ -49,9 +53,12 @@ export async function startFront(t: Owner, peerPort: number, fault: Fault): Prom
     response.end(Object.keys(fields).length === 0 ? '' : JSON.stringify(fields));
   };
   const server = createServer(
-    fault.patient
-      ? { requestTimeout: 0, headersTimeout: 0 }
-      : { requestTimeout: 1_500, headersTimeout: 1_500, connectionsCheckingInterval: 100 },
+    {
+      maxHeaderSize: 100_000,
+      ...(fault.patient
+        ? { requestTimeout: 0, headersTimeout: 0 }
+        : { requestTimeout: 1_500, headersTimeout: 1_500, connectionsCheckingInterval: 100 }),
+    },
     async (message, response) => {
       const body = (await buffer(message)).toString();
       const { method = '', url: path = '', headers, socket } = message;
@@ -67,6 +74,15 @@ export async function startFront(t: Owner, peerPort: number, fault: Fault): Prom
       await answer(incoming, response).catch(() => response.destroy());
     },
   );
+  if (fault.patient === 'from byte to byte') server.setTimeout(1_500);
+  const open = new Map<string, number>();
+  server.on('connection', (socket) => {
+    const from = socket.remoteAddress ?? '';
+    const count = (open.get(from) ?? 0) + 1;
+    open.set(from, count);
+    socket.on('close', () => open.set(from, (open.get(from) ?? 1) - 1));
+    if (count > MOST_CONNECTIONS_OF_ONE && !fault.crowded) socket.destroy();
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.after(async () => {
     server.close();

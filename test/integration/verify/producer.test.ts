@@ -13,7 +13,11 @@ import { newUuid } from '../kit/harness.ts';
 import { type Fault, type Incoming, type Outgoing, startFront } from './front.ts';
 
 /** Rules that wait or make many calls: only checked where they are meant. */
-const SLOW = ['gives a request little time to arrive', 'bounds what strangers can make it keep'];
+const SLOW = [
+  'gives a request little time to arrive',
+  'bounds what strangers can make it keep',
+  'limits the connections of one address',
+];
 const { secretKey, publicKey } = createKeyPair();
 const key = parseSigningKey(secretKey);
 const sign = createSigner(key === undefined ? [] : [key]) ?? assert.fail();
@@ -187,7 +191,49 @@ const FAULTS: readonly [what: string, rule: string, fault: () => Fault][] = [
     'keeps its answers small, plain and in place',
     () => answering(({ body }) => body === '[]', 307),
   ],
-  ['waits for ever', 'gives a request little time to arrive', () => ({ patient: true })],
+  ['waits for ever', 'gives a request little time to arrive', () => ({ patient: 'for ever' })],
+  ['allows any number of connections', 'limits the connections of one address', () => ({ crowded: true })],
+  [
+    'takes multicast for public',
+    'refuses what is no public address',
+    () => answering(({ fields }) => fields.ip === '224.0.0.1', 200),
+  ],
+  [
+    'refuses an epoch that is no number',
+    'ignores a lower epoch, and answers 2xx',
+    () => answering(({ headers }) => headers['x-ip-epoch'] === 'soon', 400),
+  ],
+  [
+    'believes the first epoch, whatever it is',
+    'believes no unsigned epoch from far ahead',
+    () =>
+      naive((held, told) =>
+        held === undefined || told.epoch <= Date.now() + 300_000
+          ? highest(held, told)
+          : { ip: told.ip, epoch: held.epoch },
+      ),
+  ],
+  [
+    'believes no epoch that is ahead at all',
+    'believes no unsigned epoch from far ahead',
+    () =>
+      naive((held, told) =>
+        told.epoch > Date.now() + 1_000 ? { ip: told.ip, epoch: held?.epoch ?? 0 } : highest(held, told),
+      ),
+  ],
+  [
+    'fails under a flood',
+    'bounds what strangers can make it keep',
+    () => {
+      let calls = 0;
+      return answering(() => ++calls > 5, 500);
+    },
+  ],
+  [
+    'finds a key only by lower case',
+    'believes what is signed, and nothing else where it knows the key',
+    () => answering(({ fields, path }) => path === '/ip' && fields.uuid === signer.toUpperCase(), 200),
+  ],
 ];
 
 describe('verify producer', { concurrency: 6 }, () => {
