@@ -1,13 +1,13 @@
 import type { Config } from '../config.ts';
-import { type Host, type Invocation, startStopwatch } from '../host.ts';
+import type { Host, Invocation } from '../host.ts';
 import type { Epoch } from '../ip/register.ts';
-import { type AddressPolicy, withoutSelf } from '../peers/address.ts';
+import type { AddressPolicy } from '../peers/address.ts';
 import type { Ip } from '../peers/ip-space.ts';
 import type { PostToPeer } from '../peers/post.ts';
 import type { Claim, Claimed, DeliveryStore, Ended, Result, Turn } from '../store/deliveries.ts';
 import { type AttemptResult, tellProducer } from './attempt.ts';
 import { type Counts, countResult, countSettled, newCounts } from './counts.ts';
-import { createThrottle } from './throttle.ts';
+import { createThrottle, watchInvocation } from './limits.ts';
 
 export interface DrainParts {
   readonly config: Pick<Config, 'localUuid' | 'notify' | 'peers'>;
@@ -30,8 +30,9 @@ export type DrainEnd =
 
 export interface DrainReport {
   readonly end: DrainEnd;
-  /** Address and epoch of the last claim. */
+  /** What was acknowledged last; undefined if nothing was. */
   readonly ip: Ip | undefined;
+  /** Of the last claim. */
   readonly epoch: Epoch | undefined;
   readonly counts: Counts;
   /** From the start of the drain to the last acknowledgement that it got, ms. 0 if it got none. */
@@ -40,15 +41,6 @@ export interface DrainReport {
   readonly toldAfterMs: number | undefined;
   /** Why it `failed`. What could be settled has been. */
   readonly failure?: unknown;
-}
-
-/** A delivery under a lease of ours whose request has not started, or not succeeded in starting. */
-interface Waiting {
-  readonly delivery: Claimed;
-  readonly ip: Ip;
-  readonly leaseLeftMs: () => number;
-  /** This machine has failed to make the request before. */
-  readonly failedHere?: boolean;
 }
 
 /** A request must have this much more time than its own deadline, under its lease and in the invocation. */
@@ -76,7 +68,7 @@ const FAILED_HERE: Result = { kind: 'released', later: { status: 'local', retryI
  * Never throws; `failure` holds what it would have thrown.
  */
 export async function drain(parts: DrainParts): Promise<DrainReport> {
-  const { store, host, invocation, policy, config } = parts;
+  const { store, host, invocation, config } = parts;
   const { concurrency, timeoutMs } = config.notify;
   const leftMs = watchInvocation(invocation, host);
   const throttle = createThrottle(concurrency, host);
@@ -85,7 +77,10 @@ export async function drain(parts: DrainParts): Promise<DrainReport> {
   const over = new AbortController();
   const startedMs = host.monotonicMs();
 
-  const waiting: Waiting[] = [];
+  /** Deliveries whose request has not started, or not succeeded in starting. */
+  const waiting: Claimed[] = [];
+  /** This machine has failed to make their request before. */
+  const failedHere = new Set<Claimed>();
   let ended: Ended[] = [];
   let inFlight = 0;
   /** Whether the last claim left something that is due. */
@@ -104,49 +99,41 @@ export async function drain(parts: DrainParts): Promise<DrainReport> {
     failure ??= error;
   };
   const settleLater = (delivery: Claimed, result: Result) => {
-    if (result.kind === 'acknowledged') tookMs = host.monotonicMs() - startedMs;
+    if (result.kind === 'acknowledged') {
+      tookMs = host.monotonicMs() - startedMs;
+      ip = delivery.ip;
+    }
     countResult(counts, result);
     ended.push({ delivery, result, endedMonotonicMs: host.monotonicMs() });
   };
   const handBack = () => {
-    for (const { delivery } of waiting.splice(0)) settleLater(delivery, { kind: 'released' });
+    for (const delivery of waiting.splice(0)) settleLater(delivery, { kind: 'released' });
   };
-  const mayStart = ({ leaseLeftMs }: Waiting) =>
+  const mayStart = ({ leaseLeftMs }: Claimed) =>
     Math.min(leaseLeftMs(), leftMs()) >= timeoutMs + START_MARGIN_MS;
 
-  const onResult = (one: Waiting, result: AttemptResult) => {
-    if (result.kind === 'local') {
-      if (!throttle.slowDown()) {
-        stop('local');
-        waiting.push(one);
-        handBack();
-      } else if (one.failedHere) settleLater(one.delivery, FAILED_HERE);
-      else waiting.push({ ...one, failedHere: true });
-      return;
+  const onResult = (delivery: Claimed, result: AttemptResult) => {
+    if (result.kind !== 'local') {
+      if (result.kind === 'released') stop('out-of-time');
+      settleLater(delivery, result);
+    } else if (!throttle.slowDown()) {
+      stop('local');
+      waiting.push(delivery);
+      handBack();
+    } else if (failedHere.has(delivery)) settleLater(delivery, FAILED_HERE);
+    else {
+      failedHere.add(delivery);
+      waiting.push(delivery);
     }
-    if (result.kind === 'released') stop('out-of-time');
-    settleLater(one.delivery, result);
   };
 
-  const start = (one: Waiting) => {
-    const { delivery, ip: toTell } = one;
+  const attempt = { ...parts, nowMs: store.nowMs, signal: broken.signal };
+  const start = (delivery: Claimed) => {
     inFlight += 1;
-    tellProducer(
-      delivery,
-      { ip: toTell, mayStart: () => mayStart(one) },
-      {
-        post: parts.post,
-        policy: withoutSelf(policy, { ips: [toTell], port: config.peers.port }),
-        localUuid: config.localUuid,
-        timeoutMs,
-        signal: broken.signal,
-        nowMs: store.nowMs,
-        random: host.random,
-      },
-    )
+    tellProducer(delivery, () => mayStart(delivery), attempt)
       // An error of our own: the delivery stays under its lease.
       .then(
-        (result) => onResult(one, result),
+        (result) => onResult(delivery, result),
         (error: unknown) => stop('failed', error),
       )
       .finally(() => {
@@ -162,7 +149,7 @@ export async function drain(parts: DrainParts): Promise<DrainReport> {
       if (mayStart(one)) start(one);
       else {
         stop('out-of-time');
-        settleLater(one.delivery, { kind: 'released' });
+        settleLater(one, { kind: 'released' });
       }
     }
   };
@@ -171,17 +158,10 @@ export async function drain(parts: DrainParts): Promise<DrainReport> {
     counts.claimed += claim.deliveries.length;
     counts.missing += claim.missing;
     counts.unusable += claim.unusable;
-    ip = claim.ip ?? ip;
     epoch = claim.epoch ?? epoch;
-    mayHoldLease = claim.state === 'claimed';
+    mayHoldLease = claim.state === 'claimed' || claim.state === 'no-address';
     if (claim.state !== 'claimed') stop(claim.state);
-    const { ip: toTell, leaseLeftMs } = claim;
-    if (toTell !== undefined) {
-      for (const delivery of claim.deliveries) waiting.push({ delivery, ip: toTell, leaseLeftMs });
-    } else if (claim.deliveries.length > 0) {
-      stop('no-address');
-      for (const delivery of claim.deliveries) settleLater(delivery, { kind: 'released' });
-    }
+    waiting.push(...claim.deliveries);
     if (invocation.signal.aborted) handBack();
     startWaiting();
   };
@@ -254,14 +234,4 @@ export async function drain(parts: DrainParts): Promise<DrainReport> {
     timer.abort();
     event = Promise.withResolvers<void>();
   }
-}
-
-/** How much time the invocation has left, ms: by its own word, and by both clocks since now. */
-export function watchInvocation(
-  invocation: Invocation,
-  host: Pick<Host, 'monotonicMs' | 'wallMs'>,
-): () => number {
-  const givenMs = invocation.remainingMs();
-  const elapsedMs = startStopwatch(host);
-  return () => Math.min(invocation.remainingMs(), givenMs - elapsedMs());
 }

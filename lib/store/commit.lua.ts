@@ -1,6 +1,6 @@
 import { MAX_AHEAD_MS } from '../redis/clock.ts';
 import type { Reply } from '../redis/redis.ts';
-import { AMBIGUITY_MS, LONGEST_LEASE_MS } from './delivery-record.ts';
+import { AMBIGUITY_MS, LONGEST_LEASE_MS, LUA_DELIVERY } from './delivery-record.ts';
 
 /** How many former addresses the register keeps, for the damping of quick returns. */
 const KEPT_ADDRESSES = 8;
@@ -33,7 +33,8 @@ export function parseCounts(list: readonly Reply[]): CommitCounts {
 }
 
 /**
- * The commit of a new address, shared by the scripts that make one. Put it behind `LUA_PRELUDE` and `LUA_STORE`.
+ * The commit of a new address, shared by the scripts that make one. Put it behind `LUA_PRELUDE` and `LUA_STORE`;
+ * `LUA_DELIVERY` is in it.
  *
  * - `read_register(key)`: the hash as a table of strings. `epoch_of(register)`: its epoch, 0 if there is none.
  * - `clear(key, register, names)`: deletes those of the fields that are there.
@@ -54,11 +55,11 @@ export function parseCounts(list: readonly Reply[]): CommitCounts {
  *
  * Clean-up: a missing producer without a lease loses its delivery after `MISSED_LOOKS` looks. A record without
  * producer, lease and delivery goes, unless an attempt of its may have been under way less than 60 s ago. A producer that
- * is here is not missing: its count of missed looks goes (`missingSince` is version 1's).
+ * is here is not missing: its count of missed looks goes.
  *
  * Collections are written with as few variadic commands as `unpack` allows: the embedded engine copies them each time.
  */
-export const LUA_COMMIT = `
+export const LUA_COMMIT = `${LUA_DELIVERY}
 local CHUNK, AMBIGUITY, LONGEST_LEASE, AHEAD = 1000, ${AMBIGUITY_MS}, ${LONGEST_LEASE_MS}, ${MAX_AHEAD_MS}
 local LIVING_FIRST = 1000
 local CANDIDATE = {'candidate', 'candidateChecks', 'candidateAt'}
@@ -81,21 +82,6 @@ end
 local function add_history(key, entry)
   local reply = redis.pcall('XADD', key, 'MAXLEN', '~', ${KEPT_CHANGES}, '*', unpack(entry))
   return type(reply) ~= 'table' or not reply.err
-end
-local function has_lease(record)
-  return type(record.lease) == 'string'
-end
-local function number(value)
-  return type(value) == 'number' and value or nil
-end
-
--- The text is cut, not written anew, so that the order of its fields stays.
-local function without_missing(text)
-  for _, name in ipairs({'missed', 'missingSince'}) do
-    text = string.gsub(text, ',"' .. name .. '":[^,}]*', '')
-    text = string.gsub(text, '"' .. name .. '":[^,}]*,?', '')
-  end
-  return text
 end
 -- 'epoch' is the field as JSON has it; a longer number begins with the same digits.
 local function acknowledged(text, epoch)
@@ -122,11 +108,11 @@ local function survey(keys, register, now)
     local scores = read('ZMSCORE', keys.due, unpack(uuids))
     for i = 1, #gone do
       local record, delivery = gone[i].record, scores[i]
-      if delivery and (number(record.missed) or 0) >= ${MISSED_LOOKS} then
+      if delivery and (record.missed or 0) >= ${MISSED_LOOKS} then
         found.dropped[#found.dropped + 1] = gone[i].uuid
         delivery = false
       end
-      local ended = number(record.ambiguousAt)
+      local ended = record.ambiguousAt
       -- An end farther ahead than a lease can be is damage by a clock that was set back.
       local ambiguous = ended and now - ended <= AMBIGUITY and ended - now <= LONGEST_LEASE
       if not delivery and not ambiguous then found.removed[#found.removed + 1] = gone[i].uuid end
@@ -139,15 +125,17 @@ local function survey(keys, register, now)
     for i = 1, #texts do
       local uuid, text = records[from + i - 1], texts[i] or ''
       if not known[uuid] then
-        local record = decode(text)
-        if not has_lease(record) then gone[#gone + 1] = { uuid = uuid, record = record } end
-      elseif string.find(text, '"lease"', 1, true) and has_lease(decode(text)) then
+        local record = read_delivery(text)
+        if not record.lease then gone[#gone + 1] = { uuid = uuid, record = record } end
+      elseif string.find(text, '"lease"', 1, true) and read_delivery(text).lease then
         if known[uuid] ~= 'skipped' then known[uuid] = 'leased' end
       else
         if known[uuid] == 'others' and acknowledged(text, epoch) then known[uuid] = 'living' end
-        if string.find(text, '"miss', 1, true) then
+        if string.find(text, '"missed"', 1, true) then
+          local record = read_delivery(text)
+          record.missed = nil
           found.back[#found.back + 1] = uuid
-          found.back[#found.back + 1] = without_missing(text)
+          found.back[#found.back + 1] = write_delivery(record)
         end
       end
     end

@@ -16,6 +16,8 @@ export interface Claimed {
   readonly rawAddress: string;
   /** The token of this claim alone. It is never used again. */
   readonly token: string;
+  /** The address to tell, and its epoch. They were read in the same moment as the delivery. */
+  readonly ip: Ip;
   readonly epoch: Epoch;
   /** Redis's time right before the claim was sent, ms. */
   readonly claimedAt: number;
@@ -23,6 +25,10 @@ export interface Claimed {
   readonly attempts: number;
   /** When the first attempt of this epoch was claimed, ms. */
   readonly firstAt: number;
+  /**
+   * How much of the lease is left, ms. It is 0 once Redis's time is in doubt: after a freeze, or once it was read again.
+   */
+  leaseLeftMs(): number;
 }
 
 /** What became of a claimed delivery. */
@@ -68,21 +74,16 @@ export interface Backlog {
 export interface Claim {
   /**
    * `claimed`: `deliveries` are ours, perhaps none. `idle`: nothing is due and we hold nothing, so the drain's lease was
-   * given up. `taken`: another drain holds that lease. `no-address`: the register has no address that could be told.
+   * given up. `taken`: another drain holds that lease. `no-address`: the register has no address that could be told. If
+   * the script took it for one, what it claimed waits for the end of its lease.
    */
   readonly state: 'claimed' | 'idle' | 'taken' | 'no-address';
-  /** The address to tell. It was read in the same moment as the deliveries. */
-  readonly ip: Ip | undefined;
   readonly epoch: Epoch | undefined;
   readonly deliveries: readonly Claimed[];
   /** Deliveries that were postponed because `producers` does not hold their producer. */
   readonly missing: number;
   /** Deliveries that were put off for an hour because their uuid or address can be nobody's. */
   readonly unusable: number;
-  /**
-   * How much of the lease is left, ms. It is 0 once Redis's time is in doubt: after a freeze, or once it was read again.
-   */
-  leaseLeftMs(): number;
 }
 
 export interface Turn {
@@ -170,12 +171,10 @@ export function createDeliveryStore({
         ],
         { repeatable: !claims },
       );
-      const { state, ip, epoch, claimed, missing, unusable, ...rest } = readReply(reply);
-      if (!claims) return rest;
-      const deliveries = claimed.map((one) => ({ ...one, token: claimToken, claimedAt: nowMs }));
       const leaseLeftMs = () =>
         clock.readings === readings && !clock.isStale() ? leaseMs(notifyTimeoutMs) - elapsedMs() : 0;
-      return { ...rest, claim: { state, ip, epoch, deliveries, missing, unusable, leaseLeftMs } };
+      const { claim, ...rest } = readReply(reply, { token: claimToken, claimedAt: nowMs, leaseLeftMs });
+      return claims ? { ...rest, claim } : rest;
     },
   };
 }
@@ -202,23 +201,34 @@ function argsOf(
 const STATES = ['claimed', 'idle', 'taken', 'no-address'] as const;
 
 /** @throws RedisReplyError what Redis answered instead of the script's reply. */
-function readReply(reply: Reply | RedisReplyError | undefined) {
+function readReply(
+  reply: Reply | RedisReplyError | undefined,
+  claimedBy: Pick<Claimed, 'token' | 'claimedAt' | 'leaseLeftMs'>,
+): TurnReply & { readonly claim: Claim } {
   if (reply instanceof RedisReplyError) throw reply;
   const [head = [], answers = [], claimed = []] = Array.isArray(reply) ? reply.map(textsOf) : [];
-  const [rawState, ip, rawEpoch, more, missing, unusable, remaining, nextDueAt, since, lastAck] = head;
+  const [rawState, rawIp, rawEpoch, more, missing, unusable, remaining, nextDueAt, since, lastAck] = head;
   const state = STATES.find((one) => one === rawState);
   const settled = answers.flatMap((answer) => SETTLED.filter((one) => one === answer));
   if (state === undefined || settled.length !== answers.length) {
     throw new RedisReplyError('ERR unexpected reply from the script settle-and-claim');
   }
+  const ip = parseIp(rawIp);
   const epoch = parseEpoch(rawEpoch);
+  const deliveries: Claimed[] = [];
+  for (let i = 0; ip !== undefined && epoch !== undefined && i < claimed.length; i += 4) {
+    const [uuid = '', rawAddress = '', attempts, firstAt] = claimed.slice(i, i + 4);
+    const counted = { attempts: Number(attempts), firstAt: Number(firstAt) };
+    deliveries.push({ uuid, rawAddress, ip, epoch, ...counted, ...claimedBy });
+  }
   return {
-    state,
-    ip: parseIp(ip),
-    epoch,
-    claimed: epoch === undefined ? [] : claimedOf(claimed, epoch),
-    missing: Number(missing),
-    unusable: Number(unusable),
+    claim: {
+      state: state === 'claimed' && ip === undefined ? 'no-address' : state,
+      epoch,
+      deliveries,
+      missing: Number(missing),
+      unusable: Number(unusable),
+    },
     settled,
     more: more === '1',
     ...(remaining && {
@@ -233,13 +243,4 @@ function readReply(reply: Reply | RedisReplyError | undefined) {
 
 function textsOf(part: Reply): string[] {
   return Array.isArray(part) ? part.map(String) : [];
-}
-
-function claimedOf(flat: readonly string[], epoch: Epoch): Omit<Claimed, 'token' | 'claimedAt'>[] {
-  const deliveries = [];
-  for (let i = 0; i + 3 < flat.length; i += 4) {
-    const [uuid = '', rawAddress = '', attempts, firstAt] = flat.slice(i, i + 4);
-    deliveries.push({ uuid, rawAddress, epoch, attempts: Number(attempts), firstAt: Number(firstAt) });
-  }
-  return deliveries;
 }

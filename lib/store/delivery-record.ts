@@ -1,35 +1,31 @@
 import * as v from 'valibot';
 
+/** Fields of a record that are whole numbers, in the order in which they are written. Times are Redis's milliseconds. */
+export const NUMBERS = [
+  'ackedEpoch', // the change that the producer last acknowledged
+  'ackedAt', // when it first acknowledged that one
+  'attempts', // how many attempts of the epoch in `leaseEpoch` came to an end
+  'firstAt', // when the first attempt of that epoch was claimed
+  'leaseEpoch', // the epoch of the last claim; it stays when the lease goes
+  'leaseEnd', // when the lease ends; this decides, not the score in `deliveries:due`
+  'ambiguousEpoch', // the lowest epoch of the attempts that may still arrive
+  'ambiguousAt', // when the last of those attempts ended
+  'missed', // how many looks in a row did not find the producer in `producers`
+] as const;
+/** Fields of a record that are texts. */
+export const TEXTS = [
+  'address', // where it was last called
+  'lastStatus', // what the last attempt came to: an HTTP status in digits, or a class like `timeout`
+  'lease', // the token of the claim that holds it; with it the producer is a member of `deliveries:due`
+] as const;
+
 /**
- * The record of one producer in the hash `deliveries`: its copy of a change. Every field may be absent, and times are
- * Redis's milliseconds. Claim and settle write it. A commit only resets `missed`, and removes records that nobody needs.
+ * The record of one producer in the hash `deliveries`: its copy of a change. Claim and settle write it. A commit only
+ * resets `missed`, and removes records that nobody needs.
  */
-export interface Delivery {
-  /** The change that the producer last acknowledged. */
-  readonly ackedEpoch?: number;
-  /** When it first acknowledged that one. */
-  readonly ackedAt?: number;
-  /** How many attempts of the epoch in `leaseEpoch` came to an end. */
-  readonly attempts?: number;
-  /** When the first attempt of that epoch was claimed. */
-  readonly firstAt?: number;
-  /** The epoch of the last claim. It stays when the lease goes. */
-  readonly leaseEpoch?: number;
-  /** When the lease ends. This decides, not the score in `deliveries:due`. */
-  readonly leaseEnd?: number;
-  /** The lowest epoch of the attempts that may still arrive. */
-  readonly ambiguousEpoch?: number;
-  /** When the last of those attempts ended. */
-  readonly ambiguousAt?: number;
-  /** How many looks in a row did not find the producer in `producers`. */
-  readonly missed?: number;
-  /** Where it was last called. */
-  readonly address?: string;
-  /** What the last attempt came to: an HTTP status in digits, or a class like `timeout`. */
-  readonly lastStatus?: string;
-  /** The token of the claim that holds it. While it is there, the producer is a member of `deliveries:due`. */
-  readonly lease?: string;
-}
+export type Delivery = Readonly<
+  Partial<Record<(typeof NUMBERS)[number], number> & Record<(typeof TEXTS)[number], string>>
+>;
 
 /** An ambiguous attempt may take effect this long after its end. A success that was claimed later than that settles it. */
 export const AMBIGUITY_MS = 60_000;
@@ -55,37 +51,10 @@ export function leaseMs(notifyTimeoutMs: number): number {
   return 2 * notifyTimeoutMs + 20_000;
 }
 
-/** Fields that are whole numbers, in the order in which they are written. */
-const NUMBERS = [
-  'ackedEpoch',
-  'ackedAt',
-  'attempts',
-  'firstAt',
-  'leaseEpoch',
-  'leaseEnd',
-  'ambiguousEpoch',
-  'ambiguousAt',
-  'missed',
-] as const satisfies readonly (keyof Delivery)[];
-const TEXTS = ['address', 'lastStatus', 'lease'] as const satisfies readonly (keyof Delivery)[];
-
 const whole = v.fallback(v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))), undefined);
 const text = v.fallback(v.optional(v.string()), undefined);
-const RECORD = v.fallback(
-  v.pipe(
-    v.string(),
-    v.rawTransform<string, unknown>(({ dataset, addIssue, NEVER }) => {
-      try {
-        return JSON.parse(dataset.value);
-      } catch {
-        addIssue({ message: 'is no JSON' });
-        return NEVER;
-      }
-    }),
-    v.object({ ...v.entriesFromList(NUMBERS, whole), ...v.entriesFromList(TEXTS, text) }),
-  ),
-  {},
-);
+const FIELDS = v.object({ ...v.entriesFromList(NUMBERS, whole), ...v.entriesFromList(TEXTS, text) });
+const RECORD = v.fallback(v.pipe(v.string(), v.parseJson(), FIELDS), {});
 
 /** Reads a record. A field that cannot be used counts as absent, and an undecodable record as empty. Never throws. */
 export function decodeDelivery(json: unknown): Delivery {

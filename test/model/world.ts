@@ -46,8 +46,6 @@ export type Ending = 'answered' | 'answer-lost' | 'refused' | 'timeout' | 'error
 interface Attempt {
   readonly delivery: Claimed;
   readonly drain: string;
-  /** The address that the claim read together with the producer's. */
-  readonly ip: string;
   readonly leaseEnd: number;
   startedAt?: number;
   arrived: boolean;
@@ -296,7 +294,7 @@ export async function createWorld(redis: Redis, mode: Mode): Promise<World> {
       assert.ok(last.epoch <= attempt.delivery.epoch, 'a producer gets no older address after a newer one');
     }
     if (producer.owed && producer.pending) lastTold = now;
-    producer.received.push({ epoch: attempt.delivery.epoch, ip: attempt.ip, at: now });
+    producer.received.push({ epoch: attempt.delivery.epoch, ip: attempt.delivery.ip, at: now });
   };
 
   const retire = (attempt: Attempt, ending: Ending) => {
@@ -425,7 +423,6 @@ export async function createWorld(redis: Redis, mode: Mode): Promise<World> {
         world.attempts.push({
           delivery,
           drain,
-          ip: known(reply.claim.ip),
           leaseEnd,
           arrived: false,
           livesUntil: leaseEnd,

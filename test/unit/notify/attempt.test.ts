@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import type { Failure, Outcome } from '../../../lib/http/outcome.ts';
 import { parseEpoch } from '../../../lib/ip/register.ts';
-import { resultOf, tellProducer } from '../../../lib/notify/attempt.ts';
-import { HOUR_MS } from '../../../lib/notify/backoff.ts';
+import { resultOf, retryDelayMs, tellProducer } from '../../../lib/notify/attempt.ts';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { parseIp } from '../../../lib/peers/ip-space.ts';
 import type { PeerRequest } from '../../../lib/peers/post.ts';
 import { parseUuid } from '../../../lib/peers/uuid.ts';
+
+const HOUR_MS = 3_600_000;
 
 const replied = (status: number): Outcome => ({
   kind: 'replied',
@@ -98,24 +100,20 @@ async function attemptAt(rawAddress: string) {
     parseEpoch(42),
   ];
   assert.ok(ip && localUuid && epoch);
-  const claimed = { uuid: 'u', rawAddress, token: 't', epoch, claimedAt: 1, attempts: 0, firstAt: 1 };
+  const lease = { token: 't', claimedAt: 1, leaseLeftMs: () => 30_000 };
+  const claimed = { uuid: 'u', rawAddress, ip, epoch, attempts: 0, firstAt: 1, ...lease };
   const { signal } = new AbortController();
-  const result = await tellProducer(
-    claimed,
-    { ip, mayStart: () => true },
-    {
-      policy: createAddressPolicy({ defaultPort: 80, allow: [] }),
-      localUuid,
-      timeoutMs: 5_000,
-      signal,
-      nowMs: () => 1,
-      random: () => 0,
-      post: async (request) => {
-        requests.push(request);
-        return replied(200);
-      },
+  const result = await tellProducer(claimed, () => true, {
+    policy: createAddressPolicy({ defaultPort: 80, allow: [] }),
+    config: { localUuid, notify: { timeoutMs: 5_000 }, peers: { port: 80 } },
+    host: { random: () => 0 },
+    nowMs: () => 1,
+    signal,
+    post: async (request) => {
+      requests.push(request);
+      return replied(200);
     },
-  );
+  });
   return { result, requests };
 }
 
@@ -137,4 +135,57 @@ test('a bad or forbidden address fails without a request', async () => {
     assert.deepEqual(result, failure('bad-address', { retryInMs: HOUR_MS }));
     assert.equal(requests.length, 0);
   }
+});
+
+const DAY_MS = 86_400_000;
+const NOW = 1_800_000_000_000;
+const first = { attempts: 1, firstAt: NOW, nowMs: NOW, random: 0 };
+
+const anyFailure = fc.record({
+  attempts: fc.nat({ max: 100_000 }),
+  firstAt: fc.integer({ min: 0, max: 2 * NOW }),
+  nowMs: fc.integer({ min: 0, max: 2 * NOW }),
+  retryAfterMs: fc.option(fc.oneof(fc.double(), fc.integer()), { nil: undefined }),
+  random: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+});
+
+test('30 s, doubling, at most 15 minutes', () => {
+  const delays = [1, 2, 3, 4, 5, 6, 7].map((attempts) => retryDelayMs({ ...first, attempts }) / 1_000);
+  assert.deepEqual(delays, [30, 60, 120, 240, 480, 900, 900]);
+});
+
+test('up to half as much is added at random', () => {
+  assert.equal(retryDelayMs({ ...first, random: 0.5 }), 37_500);
+  assert.equal(retryDelayMs({ ...first, attempts: 2, random: 1 - Number.EPSILON }), 90_000);
+});
+
+test('a day after the first attempt it becomes an hour', () => {
+  assert.equal(retryDelayMs({ ...first, attempts: 50, nowMs: NOW + DAY_MS - 1 }), 900_000);
+  assert.equal(retryDelayMs({ ...first, attempts: 50, nowMs: NOW + DAY_MS }), HOUR_MS);
+});
+
+test('a Retry-After takes its place, within 30 s to an hour', () => {
+  const after = (retryAfterMs: number) => retryDelayMs({ ...first, attempts: 9, retryAfterMs });
+  assert.equal(after(0), 30_000);
+  assert.equal(after(120_000), 120_000);
+  assert.equal(after(31_536_000_000), HOUR_MS);
+  assert.equal(after(Number.POSITIVE_INFINITY), HOUR_MS);
+});
+
+test('whatever happens, the next attempt is due in 30 s to an hour, in whole milliseconds', () => {
+  fc.assert(
+    fc.property(anyFailure, (any) => {
+      const delay = retryDelayMs(any);
+      assert.ok(Number.isSafeInteger(delay) && delay >= 30_000 && delay <= HOUR_MS, `${delay}`);
+    }),
+  );
+});
+
+test('without a Retry-After, more attempts never wait less', () => {
+  fc.assert(
+    fc.property(anyFailure, fc.nat({ max: 1_000 }), (any, more) => {
+      const { retryAfterMs: _, ...plain } = any;
+      assert.ok(retryDelayMs({ ...plain, attempts: plain.attempts + more }) >= retryDelayMs(plain));
+    }),
+  );
 });

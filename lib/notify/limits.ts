@@ -1,4 +1,4 @@
-import type { Host } from '../host.ts';
+import { type Host, type Invocation, startStopwatch } from '../host.ts';
 
 /** How many calls may be in flight, where this machine itself may be short of something. */
 export interface Throttle {
@@ -32,4 +32,14 @@ export function createThrottle(limit: number, host: Pick<Host, 'monotonicMs'>): 
       return true;
     },
   };
+}
+
+/** How much time the invocation has left, ms: by its own word, and by both clocks since now. */
+export function watchInvocation(
+  invocation: Invocation,
+  host: Pick<Host, 'monotonicMs' | 'wallMs'>,
+): () => number {
+  const givenMs = invocation.remainingMs();
+  const elapsedMs = startStopwatch(host);
+  return () => Math.min(invocation.remainingMs(), givenMs - elapsedMs());
 }

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { watchInvocation } from '../../../lib/notify/drain.ts';
-import { createThrottle } from '../../../lib/notify/throttle.ts';
+import { createThrottle, watchInvocation } from '../../../lib/notify/limits.ts';
 
 function setUp(remainingMs: number) {
   const now = { monotonic: 0, wall: 1_000_000, remaining: remainingMs };
