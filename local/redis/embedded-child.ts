@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import {
   createRedisCommandExecutor,
   RedisServerState,
@@ -22,4 +23,6 @@ resp.server.on('connection', (socket) => socket.setNoDelay(true));
 // Not `resp.listen`, which binds to every interface.
 resp.server.listen({ port: Number(process.argv[2] ?? 0), host: '127.0.0.1', exclusive: true }, () => {
   process.send?.({ port: resp.getPort() });
+  // With NODE_COMPILE_CACHE, Node keeps compiled code when a process ends, and this one ends by SIGKILL.
+  flushCompileCache();
 });

@@ -3,8 +3,9 @@ import { cp, readdir, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { awsTool, needsAwsTools } from '../support/aws-tools.ts';
+import { programEnv } from '../support/processes.ts';
 import { startTestRedis } from '../support/redis.ts';
-import { bareEnv, copyService, ROOT } from '../support/service.ts';
+import { copyService, ROOT } from '../support/service.ts';
 import type { JsonObject } from '../support/template.ts';
 import { type Aws, REGION, startAws } from './aws.ts';
 import { allows, readDeployPolicy } from './policy.ts';
@@ -51,7 +52,8 @@ describe('the commands of docs/DEPLOYING.md, against an AWS API', needsAwsTools(
     shell = startShell(
       owner,
       folder,
-      bareEnv(folder, {
+      programEnv({
+        HOME: folder,
         PATH: `${path.join(ROOT, 'node_modules/.bin')}:${awsTool()}:${process.env.PATH}`,
         AWS_ENDPOINT_URL: aws.url,
         AWS_ACCESS_KEY_ID: 'deployer',

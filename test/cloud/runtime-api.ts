@@ -7,7 +7,8 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
-import { bareEnv, ROOT } from '../support/service.ts';
+import { programEnv } from '../support/processes.ts';
+import { ROOT } from '../support/service.ts';
 
 /** AWS's runtime interface client, which test/cloud/build-ric.sh builds. */
 const CLIENT = path.join(ROOT, '.ric/aws-lambda-ric');
@@ -74,7 +75,8 @@ export async function startContainer(
   const startedMs = performance.now();
   const child: ChildProcess = spawn(process.execPath, [path.join(CLIENT, 'index.mjs')], {
     cwd: folder,
-    env: bareEnv(folder, {
+    env: programEnv({
+      HOME: folder,
       AWS_LAMBDA_RUNTIME_API: `127.0.0.1:${port}`,
       _HANDLER: `functions/${name}.handler`,
       LAMBDA_TASK_ROOT: folder,

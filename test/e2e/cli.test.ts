@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { type PeerBehaviour, startPeer } from '../support/peer-server.ts';
+import { programEnv } from '../support/processes.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
 import { ROOT, startSources } from './harness.ts';
 
@@ -35,7 +36,7 @@ async function operatorAt(t: Owner, env: Readonly<Record<string, string>>) {
   const start = (args: readonly string[], exported: Readonly<Record<string, string>> = {}): ChildProcess => {
     const child = spawn(process.execPath, [P2P, ...args], {
       cwd: folder,
-      env: { PATH: process.env.PATH, HOME: folder, ...exported },
+      env: programEnv({ HOME: folder, ...exported }),
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     t.after(() => void child.kill('SIGKILL'));

@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { after, describe, type TestContext, test } from 'node:test';
 import { bundle } from '../../host/bundle.ts';
 import { type Peer, startPeer } from '../support/peer-server.ts';
+import { programEnv } from '../support/processes.ts';
 import { needsRealRedis, startTestRedis, type TestRedis } from '../support/redis.ts';
 import { LOCAL_UUID, ROOT, startSources } from './harness.ts';
 
@@ -49,8 +50,7 @@ function startHost(
   const { command, args, cwd } = STARTS[how];
   const child = spawn(command, args, {
     cwd,
-    env: {
-      PATH: process.env.PATH,
+    env: programEnv({
       LOCAL_ENV_FILE: '',
       LOCAL_UUID,
       REDIS_URL: redis.url,
@@ -63,7 +63,7 @@ function startHost(
       // The gateway of the machine on which the tests run is left alone.
       IP_HINTS: 'interface',
       ...env,
-    },
+    }),
   });
   const lines: string[] = [];
   const waiting = new Set<() => void>();

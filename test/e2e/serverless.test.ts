@@ -8,9 +8,9 @@ import { text } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
 import { startPeer } from '../support/peer-server.ts';
 import { freePorts } from '../support/ports.ts';
-import { descendants, processGone } from '../support/processes.ts';
+import { descendants, processGone, programEnv } from '../support/processes.ts';
 import { startTestRedis } from '../support/redis.ts';
-import { bareEnv, copyService } from '../support/service.ts';
+import { copyService } from '../support/service.ts';
 
 /** The commands that every Serverless user knows, typed as such a user types them: `npx serverless …`, with a `.env`. */
 const TIMEOUT = { timeout: 120_000 };
@@ -45,7 +45,8 @@ function npx(
 ): ChildProcess & { stdout: NodeJS.ReadableStream; stderr: NodeJS.ReadableStream } {
   const child = spawn('npx', ['serverless', ...args], {
     cwd: folder,
-    env: bareEnv(folder, {
+    env: programEnv({
+      HOME: folder,
       // Credentials of a real account, which no local function may see.
       AWS_ACCESS_KEY_ID: 'planted-key',
       AWS_SECRET_ACCESS_KEY: 'planted-secret',

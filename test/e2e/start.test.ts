@@ -10,7 +10,7 @@ import { type TestContext, test } from 'node:test';
 import { createKeyPair } from '../../lib/peers/signing.ts';
 import { startPeer } from '../support/peer-server.ts';
 import { freePorts, isFree, type StackPorts } from '../support/ports.ts';
-import { descendants, processGone } from '../support/processes.ts';
+import { descendants, processGone, programEnv } from '../support/processes.ts';
 import { startTestRedis } from '../support/redis.ts';
 import { ROOT } from './harness.ts';
 
@@ -102,7 +102,7 @@ async function assertAllGone(started: readonly number[], ports: StackPorts): Pro
 async function p2p(...words: readonly string[]): Promise<{ code: number; out: string }> {
   const child = spawn('npm', ['run', '--silent', 'p2p', '--', ...words], {
     cwd: ROOT,
-    env: { PATH: process.env.PATH, HOME: process.env.HOME },
+    env: programEnv({ HOME: process.env.HOME }),
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let out = '';

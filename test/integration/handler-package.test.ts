@@ -6,8 +6,9 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { json, text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
+import { programEnv } from '../support/processes.ts';
 import { startTestRedis } from '../support/redis.ts';
-import { bareEnv, packageService, ROOT } from '../support/service.ts';
+import { packageService, ROOT } from '../support/service.ts';
 
 const FUNCTIONS = ['sync', 'ip-check', 'producer-notify'];
 
@@ -66,7 +67,8 @@ after(() => {
 async function run(name: string, env: Readonly<Record<string, string>>): Promise<Run> {
   const child = spawn(process.execPath, ['--eval', RUN], {
     cwd: service.folder,
-    env: bareEnv(service.folder, {
+    env: programEnv({
+      HOME: service.folder,
       HANDLER: path.join(service.folder, 'functions', `${name}.cjs`),
       // Where the runtime ships the SDK: found by require(), not by import().
       NODE_PATH: path.join(ROOT, 'node_modules'),

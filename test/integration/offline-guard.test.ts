@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { startOffline } from '../../local/offline.ts';
 import { freePorts } from '../support/ports.ts';
-import { bareEnv, copyService } from '../support/service.ts';
+import { programEnv } from '../support/processes.ts';
+import { copyService } from '../support/service.ts';
 
 const lines: string[] = [];
 let onLine = () => {};
@@ -22,7 +23,7 @@ const folder = await copyService({ after });
 /** With nothing configured every run fails. */
 const offline = await startOffline({
   folder,
-  env: bareEnv(folder),
+  env: programEnv({ HOME: folder }),
   port,
   onLine: (line) => {
     lines.push(line);

@@ -9,8 +9,9 @@ import { createKeys } from '../../lib/store/keys.ts';
 import { answer, closedPort, startFakeRest, startFakeTcpRedis } from '../support/fake-redis.ts';
 import type { Ended, Scenario } from '../support/handlers-child.ts';
 import { type Peer, startPeer } from '../support/peer-server.ts';
+import { programEnv } from '../support/processes.ts';
 import { needsRealRedis, startTestRedis } from '../support/redis.ts';
-import { bareEnv, ROOT } from '../support/service.ts';
+import { ROOT } from '../support/service.ts';
 
 /** Every secret there is; each is found by this word, however it is cut or wrapped. */
 const PLANTED = 'planted';
@@ -93,7 +94,7 @@ async function startWorld(t: TestContext): Promise<World> {
 async function assertSilent(t: TestContext, scenarios: readonly Scenario[]): Promise<readonly Ended[]> {
   const child = spawn(process.execPath, ['test/support/handlers-child.ts'], {
     cwd: ROOT,
-    env: bareEnv(ROOT),
+    env: programEnv({ HOME: ROOT }),
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
   });
   t.after(() => void child.kill('SIGKILL'));
@@ -316,7 +317,7 @@ describe('no secret is to be seen', { concurrency: true }, () => {
     const { env } = scenario('host', { REDIS_URL: `redis://default:${ENCODED}@${new URL(echo.url).host}` });
     const child = spawn(process.execPath, ['host/start.ts'], {
       cwd: ROOT,
-      env: bareEnv(ROOT, { LOCAL_ENV_FILE: '', ...env }),
+      env: programEnv({ HOME: ROOT, LOCAL_ENV_FILE: '', ...env }),
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     t.after(() => void child.kill('SIGKILL'));

@@ -3,7 +3,7 @@ import type { Host } from '../../lib/host.ts';
 import { createAddressPolicy } from '../../lib/peers/address.ts';
 import { parseIp } from '../../lib/peers/ip-space.ts';
 import { runSync } from '../../lib/sync/round.ts';
-import type { Random } from '../chaos/random.ts';
+import { createRandom } from '../chaos/random.ts';
 import { nobodysAddress, randomUuid } from './address-space.ts';
 import { createDatabase } from './store/memory.ts';
 
@@ -20,7 +20,8 @@ const MOST_ROUNDS = 200;
 const MOST_TOLD = 50;
 
 /** Runs rounds of one scheduler until the newcomer is a consumer, and answers how many it took. */
-export async function roundsUntilKnown({ teachers, poisoners }: Contest, random: Random): Promise<number> {
+export async function roundsUntilKnown({ teachers, poisoners }: Contest, seed: number): Promise<number> {
+  const random = createRandom(seed);
   let nowMs = 1_764_000_000_000;
   const database = createDatabase(() => nowMs);
   database.ownIp = parseIp('8.8.8.8');

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inThread } from '../support/thread.ts';
 import { INTERVAL_MS, type Scenario } from './options.ts';
-import { type Report, simulate } from './simulate.ts';
+import type { Report } from './simulate.ts';
 
 /** `SIMULATE_SEED=5 npm test` for the same again; `npm run simulate` for more. */
 const SEED = Number(process.env.SIMULATE_SEED ?? Date.now() % 1_000_000_000);
@@ -31,6 +32,8 @@ const CALM: Scenario = {
   descriptors: undefined,
   flap: undefined,
 };
+
+const simulate = inThread<[Scenario], Report>(new URL('./simulate.ts', import.meta.url), 'simulate');
 
 async function run(over: Partial<Scenario>): Promise<Report> {
   const report = await simulate({ ...CALM, ...over });

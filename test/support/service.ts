@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { programEnv } from './processes.ts';
 import { applyConditions, type RawTemplate, type Template } from './template.ts';
 import { readZip } from './zip.ts';
 
@@ -41,11 +42,6 @@ export async function copyService(t: Owner): Promise<string> {
   return folder;
 }
 
-/** An environment without AWS credentials or anything else of this machine but where its programs are. */
-export function bareEnv(folder: string, env: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
-  return { PATH: process.env.PATH, HOME: folder, ...env };
-}
-
 /** Runs `npx serverless` with these arguments, and answers how it ended. */
 export async function runServerless(
   folder: string,
@@ -54,7 +50,7 @@ export async function runServerless(
 ): Promise<{ code: number; output: string }> {
   const child = spawn(process.execPath, ['node_modules/serverless/bin/serverless.js', ...args], {
     cwd: folder,
-    env: bareEnv(folder, env),
+    env: programEnv({ HOME: folder, ...env }),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const [out, err, [code]] = await Promise.all([

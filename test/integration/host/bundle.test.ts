@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { bundle } from '../../../host/bundle.ts';
 import { EXIT } from '../../../host/main.ts';
+import { programEnv } from '../../support/processes.ts';
 import { ROOT } from '../../support/service.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'p2p-bundle-'));
@@ -16,7 +17,7 @@ const { packages } = await bundle(file);
 const run = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
   spawnSync(process.execPath, args, {
     cwd: folder,
-    env: { PATH: process.env.PATH, ...env },
+    env: programEnv(env),
     encoding: 'utf8',
     timeout: 20_000,
   });

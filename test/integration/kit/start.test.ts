@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { postFrom } from '../../support/post-from.ts';
+import { programEnv } from '../../support/processes.ts';
 import { startTestRedis } from '../../support/redis.ts';
 import { ROOT } from '../../support/service.ts';
 import { newUuid } from './harness.ts';
@@ -12,7 +13,7 @@ import { newUuid } from './harness.ts';
 function start(t: TestContext, script: string, env: Record<string, string>) {
   const child = spawn(process.execPath, [script], {
     cwd: ROOT,
-    env: { PATH: process.env.PATH, LOCAL_ENV_FILE: '', ...env },
+    env: programEnv({ LOCAL_ENV_FILE: '', ...env }),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exited = once(child, 'exit');
