@@ -4,11 +4,11 @@ import type { RoundSummary } from '../../../lib/sync/round.ts';
 import { shardOf } from '../../../lib/sync/shard.ts';
 import { fakePost, INTERVAL_MS, KEYS, manyConsumers, reply, startWorld } from './harness.ts';
 
-const SPLIT = { SYNC_SHARD_ABOVE: '1000', SYNC_MAX_SHARDS: '4' };
+const SPLIT = { SYNC_SHARD_ABOVE: '250', SYNC_MAX_SHARDS: '4' };
 
 test('a round above the threshold runs in shards that probe every address once between them', async (t) => {
   const world = await startWorld(t, SPLIT);
-  await world.setConsumers({ ...manyConsumers(3_500), 'no-uuid': 'x' });
+  await world.setConsumers({ ...manyConsumers(875), 'no-uuid': 'x' });
   const posts = [0, 1, 2, 3].map(() => fakePost());
 
   const first = await world.round({ post: posts[0], requestId: 'the-round' });
@@ -27,25 +27,25 @@ test('a round above the threshold runs in shards that probe every address once b
   }
   const all: RoundSummary[] = [first, ...others];
   const calls = posts.flatMap((post) => post.calls);
-  assert.equal(calls.length, 3_500);
-  assert.equal(new Set(calls).size, 3_500);
+  assert.equal(calls.length, 875);
+  assert.equal(new Set(calls).size, 875);
   assert.equal(
     all.reduce((sum, { states }) => sum + states.alive, 0),
-    3_500,
+    875,
   );
   assert.equal(
     all.reduce((sum, { skipped }) => sum + (skipped['not-a-uuid'] ?? 0), 0),
     1,
   );
   assert.ok(all.every(({ round, complete }) => round === 'the-round' && complete));
-  assert.equal(await world.test.command('HLEN', KEYS.health), 3_500);
+  assert.equal(await world.test.command('HLEN', KEYS.health), 875);
   assert.equal(await world.test.command('XLEN', KEYS.rounds), 4);
   assert.equal(world.invoked.length, 3, 'a shard invokes nothing');
 });
 
 test('a shard that was lost is due in the next round', async (t) => {
   const world = await startWorld(t, SPLIT);
-  await world.setConsumers(manyConsumers(3_500));
+  await world.setConsumers(manyConsumers(875));
   const post = fakePost();
   await world.round({ post });
   const [one, two] = world.invoked;
@@ -55,13 +55,13 @@ test('a shard that was lost is due in the next round', async (t) => {
   const next = fakePost();
   await world.round({ post: next });
   for (const event of world.invoked.slice(3)) await world.round({ post: next, event });
-  assert.equal(new Set(next.calls).size, 3_500);
-  assert.equal(await world.test.command('HLEN', KEYS.health), 3_500);
+  assert.equal(new Set(next.calls).size, 875);
+  assert.equal(await world.test.command('HLEN', KEYS.health), 875);
 });
 
 test('a shard that cannot be started is counted, and the rest of the round runs', async (t) => {
   const world = await startWorld(t, SPLIT);
-  await world.setConsumers(manyConsumers(3_500));
+  await world.setConsumers(manyConsumers(875));
   const summary = await world.round({
     post: fakePost(),
     invoke: async (_, payload) => {
@@ -76,7 +76,7 @@ test('a shard that cannot be started is counted, and the rest of the round runs'
 
 test('a shard that comes twice does nothing the second time, at once or later', async (t) => {
   const world = await startWorld(t, SPLIT);
-  await world.setConsumers(manyConsumers(3_500));
+  await world.setConsumers(manyConsumers(875));
   await world.round({ post: fakePost() });
   const [event] = world.invoked;
   const post = fakePost();
@@ -90,7 +90,7 @@ test('a shard that comes twice does nothing the second time, at once or later', 
 
 test('a shard of a round that began more than an interval ago does nothing', async (t) => {
   const world = await startWorld(t, SPLIT);
-  await world.setConsumers(manyConsumers(3_500));
+  await world.setConsumers(manyConsumers(875));
   await world.round({ post: fakePost() });
   world.advance(INTERVAL_MS + 1_000);
   world.redis.reset();
@@ -103,7 +103,7 @@ test('a shard of a round that began more than an interval ago does nothing', asy
 
 test('a shard that runs out of time goes on with its own cursor in the next round', async (t) => {
   const world = await startWorld(t, { ...SPLIT, SYNC_CONCURRENCY: '8' });
-  await world.setConsumers(manyConsumers(3_500));
+  await world.setConsumers(manyConsumers(875));
   const reached = new Set<string>();
   for (let round = 0; round < 12; round++) {
     world.invoked.length = 0;
@@ -112,18 +112,18 @@ test('a shard that runs out of time goes on with its own cursor in the next roun
         reached.add(address);
         return reply();
       });
-      return { post, remainingMs: () => (post.calls.length < 100 ? 240_000 : 0) };
+      return { post, remainingMs: () => (post.calls.length < 25 ? 240_000 : 0) };
     };
     await world.round(step());
     for (const event of world.invoked) await world.round({ ...step(), event });
     world.advance(INTERVAL_MS);
   }
-  assert.equal(reached.size, 3_500);
+  assert.equal(reached.size, 875);
 });
 
 test('only the first shard probes candidates', async (t) => {
   const world = await startWorld(t, SPLIT);
-  await world.setConsumers(manyConsumers(3_500));
+  await world.setConsumers(manyConsumers(875));
   await world.round({ post: fakePost() });
   const json = JSON.stringify({ address: '10.200.0.1:7000', from: 'x', at: 1, failures: 0 });
   await world.test.command('HSET', KEYS.candidates, '20000000-0000-4000-8000-000000000001', json);
@@ -137,8 +137,8 @@ test('only the first shard probes candidates', async (t) => {
 
 test('without the name of the function a round is never split', async (t) => {
   const world = await startWorld(t, { ...SPLIT, SYNC_FUNCTION: '' });
-  await world.setConsumers(manyConsumers(2_500));
+  await world.setConsumers(manyConsumers(625));
   const summary = await world.round({ post: fakePost() });
   assert.equal(summary.of, 1);
-  assert.equal(summary.states.alive, 2_500);
+  assert.equal(summary.states.alive, 625);
 });
