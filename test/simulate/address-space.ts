@@ -2,8 +2,8 @@ import type { Random } from '../chaos/random.ts';
 
 /** Where the simulated world lives: public v4 addresses, each network of 256 used once. */
 export interface AddressSpace {
-  /** An address that nobody has had. */
-  fresh(): string;
+  /** An address that nobody has had, in the same /16 as `near` if that is given. */
+  fresh(near?: string): string;
 }
 
 /** First octets of what is given to consumers; what lies above is nobody's, ever. */
@@ -13,9 +13,13 @@ const NOBODYS = { from: 101, to: 126 };
 export function createAddressSpace(random: Random): AddressSpace {
   const nets = new Set<string>();
   return {
-    fresh() {
+    fresh(near) {
       for (;;) {
-        const net = `${random.between(GIVEN.from, GIVEN.to)}.${random.between(0, 255)}.${random.between(0, 255)}`;
+        const wide =
+          near === undefined
+            ? `${random.between(GIVEN.from, GIVEN.to)}.${random.between(0, 255)}`
+            : near.split('.', 2).join('.');
+        const net = `${wide}.${random.between(0, 255)}`;
         if (nets.has(net)) continue;
         nets.add(net);
         return `${net}.${random.between(1, 254)}`;
@@ -29,6 +33,11 @@ export function nobodysAddress(random: Random, net?: number): string {
   const first = net === undefined ? random.between(NOBODYS.from, NOBODYS.to - 1) : NOBODYS.to;
   const third = net ?? random.between(0, 255);
   return `${first}.${net === undefined ? random.between(0, 255) : 0}.${third}.${random.between(1, 254)}`;
+}
+
+/** Whether two addresses are in one /16, which a round takes for its own network. */
+export function areNear(one: string, other: string): boolean {
+  return one.split('.', 2).join('.') === other.split('.', 2).join('.');
 }
 
 /** Whether an address is one of those at which nobody ever listens. */

@@ -3,6 +3,7 @@ import type { Source, Vote } from '../../lib/ip/sources.ts';
 import type { PostToPeer } from '../../lib/peers/post.ts';
 import { fnv1a } from '../../lib/sync/shard.ts';
 import type { Random } from '../chaos/random.ts';
+import { areNear } from './address-space.ts';
 import type { EventLoop } from './event-loop.ts';
 import type { Member } from './member.ts';
 
@@ -21,6 +22,8 @@ export interface Conditions {
   readonly partition?: Stretch | undefined;
   /** While it lasts, nobody's own network works: no member and no IP source is reached. */
   readonly outage?: Stretch | undefined;
+  /** While it lasts, a member reaches those of its own /16 alone. */
+  readonly uplink?: Stretch | undefined;
   /** Each member is behind a router that keeps so many calls for 12 s after their start: further ones are lost. */
   readonly nat?: number | undefined;
   /** Each member has so many descriptors for calls: further ones at a time fail on its own machine. */
@@ -106,7 +109,8 @@ export function createNetwork(
           settle(ms, () => ({ kind: 'failed', error, mayHaveArrived: error === 'timeout', rttMs: ms }));
 
         const tookMs = latencyMs();
-        if (!natBears(caller) || tookMs >= timeoutMs || isDown()) return fail('timeout', timeoutMs);
+        const cutOff = isDown() || (during(conditions.uplink) && !areNear(caller.ip, ip));
+        if (!natBears(caller) || tookMs >= timeoutMs || cutOff) return fail('timeout', timeoutMs);
         const callee = places.get(ip);
         const lost = random.next() < conditions.loss;
         const lostOnTheWayBack = lost && random.next() < 0.5;
@@ -143,7 +147,7 @@ export function createNetwork(
       ask: () =>
         new Promise<Vote>((resolve) => {
           const names = { source: SOURCE, operator: SOURCE };
-          const down = isDown();
+          const down = isDown() || during(conditions.uplink);
           const answer: Vote = down
             ? { ...names, kind: 'unknown', error: 'timeout' }
             : // Somebody answered, which is all that a round asks for.

@@ -11,7 +11,7 @@ function faultOf(...args: string[]): string {
 test('everything about a scenario can be chosen', () => {
   const args =
     '--nodes 100 --rounds 24 --seed=7 --start mesh --gossip off --loss 2.5 --latency 40 --churn 10 --moves 0 ' +
-    '--reuse 25 --partition 30,20 --outage 60,15 --poisoners 3 --max-probes 100 --json';
+    '--reuse 25 --partition 30,20 --outage 60,15 --poisoners 3 --max-probes 100 --uplink 80,10 --stall 6 --json';
   assert.deepEqual(readOptions(args.split(' ')), {
     scenario: {
       nodes: 100,
@@ -23,6 +23,8 @@ test('everything about a scenario can be chosen', () => {
       nat: undefined,
       descriptors: undefined,
       flap: undefined,
+      uplink: { from: 80, to: 90 },
+      stall: 6,
       loss: 0.025,
       latencyMs: 40,
       churn: 0.1,
@@ -65,6 +67,8 @@ test('each value that is out of bounds is named', () => {
     ['--reuse', '200'],
     ['--partition', '60'],
     ['--outage', '60,0'],
+    ['--uplink', '60,'],
+    ['--stall', '0'],
     ['--poisoners', 'all'],
     ['--max-probes', '99'],
   ] as const) {

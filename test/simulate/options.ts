@@ -30,6 +30,10 @@ export interface Scenario {
   readonly nat: number | undefined;
   readonly descriptors: number | undefined;
   readonly flap: { readonly down: number; readonly every: number } | undefined;
+  /** When a member reaches its neighbour alone: its uplink is down, and there are two members in each /16. */
+  readonly uplink: Window | undefined;
+  /** Seconds for which each process stops in each of its rounds. */
+  readonly stall: number | undefined;
 }
 
 /** Minutes from the start. */
@@ -80,6 +84,8 @@ export const HELP = `npm run simulate -- [options]
   --nat N                   each is behind a router that keeps N calls for 12 s; further ones are lost (no limit)
   --descriptors N           each can make N calls at a time; further ones fail on its own machine (no limit)
   --flap DOWN,EVERY         each one's uplink is down for the first DOWN of EVERY seconds
+  --uplink START,LENGTH     minutes in which a node reaches one other alone, which is in its /16
+  --stall SECONDS           for which each process stops at some moment of each round
   --json                    the result as JSON on stdout
   --help                    this text
 
@@ -117,6 +123,8 @@ export function readOptions(args: readonly string[]): Options | { fault: string 
         nat: optional,
         descriptors: optional,
         flap: optional,
+        uplink: optional,
+        stall: optional,
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -143,6 +151,8 @@ export function readOptions(args: readonly string[]): Options | { fault: string 
       nat: read.optional('--nat', values.nat),
       descriptors: read.optional('--descriptors', values.descriptors),
       flap: read.flap('--flap', values.flap),
+      uplink: read.window('--uplink', values.uplink),
+      stall: read.optional('--stall', values.stall),
       spread: read.one('--spread', values.spread, ON_OFF) === 'on',
       maxProbes:
         values['max-probes'] === undefined
@@ -158,7 +168,7 @@ export function readOptions(args: readonly string[]): Options | { fault: string 
 }
 
 function contradictionsOf(
-  { nodes, poisoners, hours, partition, outage }: Scenario,
+  { nodes, poisoners, hours, partition, outage, uplink }: Scenario,
   values: { rounds?: string | undefined; hours?: string | undefined },
 ): string[] {
   const isLate = (window: Window | undefined) => window !== undefined && window.to > hours * 60;
@@ -167,6 +177,7 @@ function contradictionsOf(
     poisoners > nodes - 2 && '--poisoners must leave two honest --nodes.',
     isLate(partition) && '--partition must end within the simulated time.',
     isLate(outage) && '--outage must end within the simulated time.',
+    isLate(uplink) && '--uplink must end within the simulated time.',
   ].filter((fault) => fault !== false);
 }
 

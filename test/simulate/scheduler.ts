@@ -7,15 +7,20 @@ import { type RoundSummary, runSync, type SyncParts } from '../../lib/sync/round
 import type { Random } from '../chaos/random.ts';
 import type { EventLoop } from './event-loop.ts';
 import type { Member } from './member.ts';
+import type { Stretch } from './network.ts';
 
 /** The time limit of a run of `sync`, as on Lambda. */
 const RUN_LIMIT_MS = 240_000;
+/** A stall begins within so long of a round's start, while its first calls are under way. */
+const STALLS_WITHIN_MS = 300;
 
 export interface SchedulerOptions {
   readonly intervalMs: number;
   readonly maxProbes: number | undefined;
   /** Whether it runs on a host, which spreads its calls over time. */
   readonly spread: boolean;
+  /** For how long the process stops in each round: what was to happen then happens at its end. */
+  readonly stallMs: number | undefined;
   readonly policy: AddressPolicy;
   readonly loop: EventLoop;
   readonly startMs: number;
@@ -27,13 +32,23 @@ export interface SchedulerOptions {
 
 /** The production round of one member, with the simulated world in the place of machine, network and Redis. */
 export function createScheduler(member: Member, options: SchedulerOptions): () => Promise<RoundSummary> {
-  const { intervalMs, maxProbes, spread, policy, loop, startMs, post, source, random, log } = options;
+  const { intervalMs, maxProbes, spread, stallMs, policy, loop, startMs, post, source, random, log } =
+    options;
   const config = loadConfig({
     LOCAL_UUID: member.uuid,
     REDIS_URL: 'redis://simulated.invalid',
     SYNC_INTERVAL_MS: String(intervalMs),
     ...(maxProbes === undefined ? {} : { SYNC_MAX_PROBES_PER_ROUND: String(maxProbes) }),
   });
+  let stall: Stretch | undefined;
+  /** Waits until the process runs, if it does not. */
+  const awake = async <Value>(value: Value): Promise<Value> => {
+    if (stall !== undefined && loop.nowMs >= stall.from && loop.nowMs < stall.to) {
+      const leftMs = stall.to - loop.nowMs;
+      await new Promise<void>((resolve) => loop.after(leftMs, resolve));
+    }
+    return value;
+  };
   const host: Host = {
     monotonicMs: () => loop.nowMs - startMs,
     wallMs: () => loop.nowMs,
@@ -44,15 +59,16 @@ export function createScheduler(member: Member, options: SchedulerOptions): () =
         if (member.goneMs !== undefined) return;
         if (signal?.aborted) return resolve();
         signal?.addEventListener('abort', () => resolve(), { once: true });
-        loop.after(ms, resolve);
+        loop.after(ms, () => void awake(undefined).then(resolve));
       }),
   };
   const parts: SyncParts = {
     config,
     openRoundStore: () => member.database.openStore(host),
     policy,
-    post,
-    sourcesOf: (family) => (family === 4 ? [source] : []),
+    post: (call) => post(call).then(awake),
+    sourcesOf: (family) =>
+      family === 4 ? [{ ...source, ask: (signal) => source.ask(signal).then(awake) }] : [],
     spread,
     invoke: async () => {
       throw new Error('A simulated round is not split.');
@@ -63,6 +79,10 @@ export function createScheduler(member: Member, options: SchedulerOptions): () =
   let rounds = 0;
   return () => {
     const endMs = loop.nowMs + RUN_LIMIT_MS;
+    if (stallMs !== undefined) {
+      const from = loop.nowMs + random.next() * STALLS_WITHIN_MS;
+      stall = { from, to: from + stallMs };
+    }
     rounds += 1;
     const invocation: Invocation = {
       requestId: `round-${rounds}`,

@@ -31,6 +31,8 @@ const CALM: Scenario = {
   nat: undefined,
   descriptors: undefined,
   flap: undefined,
+  uplink: undefined,
+  stall: undefined,
 };
 
 const simulate = inThread<[Scenario], Report>(new URL('./simulate.ts', import.meta.url), 'simulate');
@@ -135,6 +137,8 @@ for (const [title, world] of [
   ['a router that has room for fewer calls than a round makes', { nodes: 60, nat: 50, spread: true }],
   ['20 descriptors', { nodes: 40, descriptors: 20 }],
   ['an uplink that is down 10 of each 30 s', { nodes: 30, flap: { down: 10, every: 30 } }],
+  ['an uplink that is down while a neighbour answers', { nodes: 3, uplink: { from: 12, to: 40 } }],
+  ['a process that stops for 6 s in each round', { nodes: 20, loss: 0.05, stall: 6 }],
 ] as const) {
   test(`nobody is held dead because of ${title}`, async (t) => {
     const { verdicts, rounds } = await run({ hours: 0.75, ...world });

@@ -72,6 +72,7 @@ export async function simulate(
       latencyMs: scenario.latencyMs,
       partition,
       outage,
+      uplink: stretchOf(scenario.uplink),
       nat: scenario.nat,
       descriptors: scenario.descriptors,
       flap:

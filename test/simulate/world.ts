@@ -61,7 +61,9 @@ export function createWorld(parts: WorldParts): World {
       const member = createMember({
         index,
         uuid: parseUuid(randomUuid(uuids)) as Uuid,
-        ip: space.fresh(),
+        ip: space.fresh(
+          scenario.uplink === undefined || index % 2 === 0 ? undefined : members[index - 1]?.ip,
+        ),
         poisons,
         gossip: scenario.gossip,
         tellsCalled: scenario.called,
@@ -81,6 +83,7 @@ export function createWorld(parts: WorldParts): World {
         intervalMs: INTERVAL_MS,
         maxProbes: scenario.maxProbes,
         spread: scenario.spread,
+        stallMs: scenario.stall === undefined ? undefined : scenario.stall * 1_000,
         policy,
         loop,
         startMs,
