@@ -69,7 +69,16 @@ export async function startIpSource(ip: string): Promise<LoopbackServer & { take
   };
 }
 
-async function serve(listener: RequestListener): Promise<LoopbackServer> {
+/** The text of a page. @throws Error for a status other than 200. */
+export async function getPage(url: string): Promise<string> {
+  const response = await fetch(url);
+  const text = await response.text();
+  if (response.status !== 200) throw new Error(`status ${response.status}: ${text.slice(0, 200)}`);
+  return text;
+}
+
+/** Serves HTTP on loopback. */
+export async function serve(listener: RequestListener): Promise<LoopbackServer> {
   const server = createServer(listener);
   server.listen({ host: '127.0.0.1', port: 0 });
   await once(server, 'listening');

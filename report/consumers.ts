@@ -1,4 +1,5 @@
 import type { AppParts } from '../lib/app.ts';
+import { countFailed } from '../lib/store/recent.ts';
 import { CONSUMER_STATES, type ConsumerRow, type ConsumerState } from './peers/consumer-row.ts';
 import { readAllConsumers, readConsumers } from './peers/read-peers.ts';
 import { isBudgeted, type Round } from './read/rounds.ts';
@@ -84,12 +85,12 @@ function countedByRound(
 
 /** Counts rows, and keeps the worst of them. A uuid that a scan gives twice counts once. */
 async function tallyOf(
-  pages: AsyncIterable<readonly ConsumerRow[]> | Iterable<readonly ConsumerRow[]>,
+  pages: AsyncIterable<readonly ConsumerRow[]> | Iterable<Iterable<ConsumerRow>>,
 ): Promise<Pick<ConsumerFacts, 'known' | 'states' | 'refused' | 'worst' | 'unusable'>> {
   const states = Object.fromEntries(CONSUMER_STATES.map((state) => [state, 0]));
   const refused = new Map<string, number>();
   const unusable: ConsumerRow[] = [];
-  let worst: Ranked[] = [];
+  const worst = keepWorst();
   const seen = new Set<string>();
   for await (const page of pages) {
     for (const row of page) {
@@ -97,13 +98,12 @@ async function tallyOf(
       seen.add(row.uuid);
       states[row.state] = (states[row.state] ?? 0) + 1;
       if (row.state === 'self') continue;
-      if (row.refused === undefined) worst.push({ row, rank: badness(row) });
+      if (row.refused === undefined) worst.add(row);
       else {
         refused.set(row.refused, (refused.get(row.refused) ?? 0) + 1);
         if (unusable.length < SHOWN_UNUSABLE) unusable.push(row);
       }
     }
-    worst = worst.sort(byBadness).slice(0, SHOWN_WORST);
   }
   const { self = 0, ...others } = states;
   const none = { alive: 0, suspect: 0, dead: 0, new: 0, unknown: 0, unusable: 0 };
@@ -111,23 +111,39 @@ async function tallyOf(
     known: seen.size - self,
     states: { ...none, ...others },
     refused: Object.fromEntries(refused),
-    worst: worst.map(({ row }) => row),
+    worst: worst.rows(),
     unusable,
   };
 }
 
-interface Ranked {
-  readonly row: ConsumerRow;
-  readonly rank: number;
+/** Keeps the worst of any number of rows, and never many more than those. */
+function keepWorst(): { add(row: ConsumerRow): void; rows(): ConsumerRow[] } {
+  let kept: { readonly row: ConsumerRow; readonly rank: number }[] = [];
+  let least = Number.NEGATIVE_INFINITY;
+  const cut = () => {
+    kept.sort((a, b) => b.rank - a.rank || (a.row.uuid < b.row.uuid ? -1 : 1));
+    kept = kept.slice(0, SHOWN_WORST);
+    if (kept.length === SHOWN_WORST) least = kept.at(-1)?.rank ?? least;
+  };
+  return {
+    add(row) {
+      const rank = badness(row);
+      if (rank < least) return;
+      kept.push({ row, rank });
+      if (kept.length >= 10 * SHOWN_WORST) cut();
+    },
+    rows() {
+      cut();
+      return kept.map(({ row }) => row);
+    },
+  };
 }
-
-const byBadness = (a: Ranked, b: Ranked) => b.rank - a.rank || (a.row.uuid < b.row.uuid ? -1 : 1);
 
 const WORST_FIRST: readonly ConsumerState[] = ['alive', 'new', 'unknown', 'suspect', 'dead'];
 
 /** Orders by state; those in one state by how many of their last probes failed, then by their round-trip time. */
-function badness({ state, outcomes, health }: ConsumerRow): number {
-  const failed = outcomes?.failed ?? 0;
+function badness({ state, health }: ConsumerRow): number {
+  const failed = countFailed(health?.recent ?? '');
   return WORST_FIRST.indexOf(state) * 1e9 + failed * 1e6 + Math.min(health?.rtt ?? 0, 999_999);
 }
 

@@ -5,6 +5,7 @@ import { host } from './host.ts';
 import { notifyMemory, roundMemory } from './memory.ts';
 import { notify } from './notify.ts';
 import { notifyHanging } from './notify-hanging.ts';
+import { page } from './page.ts';
 import { quietCheck } from './quiet-check.ts';
 import { round } from './round.ts';
 import { roundBroken } from './round-broken.ts';
@@ -20,6 +21,7 @@ export const ROWS: readonly Row[] = [
   notifyHanging,
   coldStart,
   host,
+  page,
   roundSpeed,
   roundBroken,
   roundMemory,

@@ -34,15 +34,30 @@ export function readOutcomes(recent: string): RecentOutcome[] {
   });
 }
 
+/** How many of the last 60 probes failed. Fast: whoever ranks 10,000 consumers asks it for each. */
+export function countFailed(recent: string): number {
+  if (!isRecent(recent)) return 0;
+  let failed = 0;
+  for (let i = 0; i < LENGTH; i++) failed += FAILED_IN.get(recent.charAt(i)) ?? 0;
+  return failed;
+}
+
 export const NO_OUTCOMES = 'A'.repeat(LENGTH);
 
 export function isRecent(text: string): boolean {
   return text.length === LENGTH && /^[\w-]+$/.test(text);
 }
 
+/** Each digit → how many of its three outcomes failed. */
+const FAILED_IN: ReadonlyMap<string, number> = new Map(
+  Array.from(DIGITS, (digit) => [digit, codesOf(digit).filter((code) => OUTCOMES[code] === 'failed').length]),
+);
+
 function unpack(recent: string): number[] {
-  return Array.from(isRecent(recent) ? recent : NO_OUTCOMES).flatMap((character) => {
-    const digit = DIGITS.indexOf(character);
-    return [digit >> 4, (digit >> BITS) & 3, digit & 3];
-  });
+  return Array.from(isRecent(recent) ? recent : NO_OUTCOMES).flatMap(codesOf);
+}
+
+function codesOf(character: string): number[] {
+  const digit = DIGITS.indexOf(character);
+  return [digit >> 4, (digit >> BITS) & 3, digit & 3];
 }

@@ -58,13 +58,10 @@ function stateBar(states: ConsumerFacts['states']): Html {
   )}</ul>`;
 }
 
-function consumerItem(
-  { uuid, address, state, health, outcomes, days, due }: ConsumerRow,
-  nowMs: number,
-): Html {
+function consumerItem({ uuid, address, state, health, days, due }: ConsumerRow, nowMs: number): Html {
   const recent = readOutcomes(health?.recent ?? '');
   const next = due !== undefined && due > nowMs ? html`, again in ${duration(due - nowMs)}` : undefined;
-  return html`<li><span class="who">${shortUuid(uuid)} ${address}</span><span class="state s-${state}">${state}${health !== undefined && state !== 'unknown' && html` <small>${ago(health.since, nowMs)}</small>`}</span><span class="recent">${outcomeCells(recent, RECENT_OUTCOMES)}${unseen(outcomeWords(recent, outcomes?.failed ?? 0))}</span><span class="why">${
+  return html`<li><span class="who">${shortUuid(uuid)} ${address}</span><span class="state s-${state}">${state}${health !== undefined && state !== 'unknown' && html` <small>${ago(health.since, nowMs)}</small>`}</span><span class="recent">${outcomeCells(recent, RECENT_OUTCOMES)}${unseen(outcomeWords(recent))}</span><span class="why">${
     health?.lastError !== undefined && health.lastFail !== undefined
       ? html`${health.lastError} ${ago(health.lastFail, nowMs)}${next}`
       : html`<span class="quiet">no failure</span>`
@@ -74,8 +71,9 @@ function consumerItem(
   }</li>`;
 }
 
-function outcomeWords(recent: readonly RecentOutcome[], failed: number): string {
+function outcomeWords(recent: readonly RecentOutcome[]): string {
   if (recent.length === 0) return 'not called yet';
+  const failed = recent.filter((outcome) => outcome === 'failed').length;
   const last = recent.at(-1) === 'failed' ? 'failed' : 'was answered';
   return `${recent.length - failed} of the last ${plural(recent.length, 'call')} were answered; the last ${last}`;
 }

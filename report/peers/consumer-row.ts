@@ -2,7 +2,6 @@ import type { AddressPolicy } from '../../lib/peers/address.ts';
 import { parsePeerRecord, type RecordRefusal } from '../../lib/peers/registry.ts';
 import type { Uuid } from '../../lib/peers/uuid.ts';
 import { decodeHealth, type HealthRecord } from '../../lib/store/health-record.ts';
-import { readOutcomes } from '../../lib/store/recent.ts';
 import { aboutAddress, probedAt } from '../../lib/sync/health.ts';
 import type { DayHistory } from '../days.ts';
 import { isStale } from '../read/stale.ts';
@@ -20,8 +19,6 @@ export interface ConsumerRow {
   readonly health?: HealthRecord;
   /** When it is to be probed again, if that is not simply in the next round. */
   readonly due?: number;
-  /** Of its last 60 probes: how many there were, and how many failed. */
-  readonly outcomes?: { readonly count: number; readonly failed: number };
   /** Its worst state of each day, where that was read. */
   readonly days?: DayHistory;
 }
@@ -50,12 +47,6 @@ export function consumerRow(uuid: string, address: string, json: unknown, rules:
     address,
     state: known ? health.state : 'unknown',
     health,
-    outcomes: countOutcomes(health.recent),
     ...(health.due === undefined ? {} : { due: health.due }),
   };
-}
-
-function countOutcomes(recent: string): { count: number; failed: number } {
-  const outcomes = readOutcomes(recent);
-  return { count: outcomes.length, failed: outcomes.filter((outcome) => outcome === 'failed').length };
 }

@@ -11,14 +11,17 @@ type Reading = Pick<AppParts, 'redis' | 'keys' | 'policy' | 'config'> & {
   readonly start?: string | undefined;
 };
 
-/** All consumers with what is known about each, in one trip of two commands. For hashes that are known to be small. */
+/**
+ * All consumers with what is known about each, in one trip of two commands, for hashes that are known to be small. A row is
+ * made when it is asked for, so that not all of them are in memory at once.
+ */
 export async function readAllConsumers({
   redis,
   keys,
   policy,
   config,
   nowMs,
-}: Reading): Promise<ConsumerRow[]> {
+}: Reading): Promise<Iterable<ConsumerRow>> {
   const rules = { policy, localUuid: config.localUuid, intervalMs: config.sync.intervalMs, nowMs };
   const [consumers, health] = await redis.send(
     [
@@ -28,9 +31,10 @@ export async function readAllConsumers({
     { repeatable: true },
   );
   const records = fieldsOf(orThrow(health));
-  return [...fieldsOf(orThrow(consumers))].map(([uuid, address]) =>
-    consumerRow(uuid, address, records.get(uuid), rules),
-  );
+  const entries = fieldsOf(orThrow(consumers));
+  return (function* rows() {
+    for (const [uuid, address] of entries) yield consumerRow(uuid, address, records.get(uuid), rules);
+  })();
 }
 
 /** Pages of `consumers` with what is known about each, two commands a page. An entry may come twice. */

@@ -212,7 +212,7 @@ function inPieces(key: string, pairs: readonly (readonly [string, string])[]): C
 function person(i: number, now: number): { address: string; health?: object } {
   const address = i < 250 ? `198.51.100.${i + 1}` : `10.${(i >> 16) & 255}.${(i >> 8) & 255}.${i & 255}`;
   const seen = now - 2 * MINUTE;
-  const base = { address: `${address}:80`, recent: outcomes(i) };
+  const base = { address, recent: outcomes(i) };
   switch (i % 9) {
     case 1:
       return {
