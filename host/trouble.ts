@@ -110,7 +110,7 @@ export function createTrouble({ log, clock, onRedis }: TroubleOptions): Trouble 
       const { job } = result;
       if (result.kind === 'failed') {
         const { error } = result;
-        if (isRedisAway(error)) return redisFailed(job, error);
+        if (error instanceof RedisUnavailableError) return redisFailed(job, error);
         if (isOfRedis(error)) redisAnswered();
         return jobFailed(job, error);
       }
@@ -119,23 +119,6 @@ export function createTrouble({ log, clock, onRedis }: TroubleOptions): Trouble 
       over(job, 'Runs succeed again', { job });
     },
   };
-}
-
-/** Error replies by which Redis refuses every command of ours, whichever job sends it. */
-const SERVES_NOBODY: readonly string[] = [
-  'NOAUTH',
-  'WRONGPASS',
-  'LOADING',
-  'MASTERDOWN',
-  'CLUSTERDOWN',
-  'READONLY',
-];
-
-function isRedisAway(error: unknown): error is RedisUnavailableError | RedisReplyError {
-  return (
-    error instanceof RedisUnavailableError ||
-    (error instanceof RedisReplyError && SERVES_NOBODY.includes(error.code))
-  );
 }
 
 /** Whether the error shows that Redis is there: a mistake in our own code does not. */

@@ -39,6 +39,7 @@ export class EventError extends Error {
  * - `login`: user, password, token, database or client certificate were refused;
  * - `busy`: it serves nobody at present: it loads its data, runs a script, has too many clients, limits requests;
  * - `replica`: it is a replica, which takes no writes;
+ * - `no-writes`: it takes none at present: its memory is full, its disk fails, or its replicas are missing;
  * - `cluster`: it is a node of a cluster that does not have our keys, or has no cluster around it;
  * - `silent`: it did not answer in time;
  * - `broken`: the connection broke before the reply was complete;
@@ -50,6 +51,7 @@ export type RedisTrouble =
   | 'login'
   | 'busy'
   | 'replica'
+  | 'no-writes'
   | 'cluster'
   | 'silent'
   | 'broken'
@@ -86,7 +88,13 @@ export class RedisReplyError extends Error {
   override readonly name = 'RedisReplyError';
   readonly code: string;
   constructor(message: string) {
-    super(message.replace(SCRIPT_WRAPPING, '').replace(RAISED_AGAIN, ''));
+    super(
+      message
+        .replace(SCRIPT_WRAPPING, '')
+        .replace(RAISED_AGAIN, '')
+        .replace(NO_RIGHT, 'NOPERM $1')
+        .replace(IN_SCRIPT, ''),
+    );
     this.code = /^[A-Z]+/.exec(this.message)?.[0] ?? 'ERR';
   }
 }
@@ -97,3 +105,9 @@ const SCRIPT_WRAPPING = /^ERR Error running script \(call to \w+\): (?:@\w+: ?\d
 /** `ERR READONLY …`: Redis 7 and later put `ERR` before an error that a script has caught and raised again. */
 const RAISED_AGAIN =
   /^ERR (?=(?:READONLY|OOM|MISCONF|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|CROSSSLOT|MOVED|ASK|TRYAGAIN|LOADING|BUSY|NOPERM|WRONGTYPE) )/;
+
+/** Redis before 7.2 has no code for a command that the user may not run in a script. */
+const NO_RIGHT = /^(?:ERR )+(The user executing the script can't run)/;
+
+/** ` script: 3a…, on @user_script:26.`, which Redis 7 and later put behind a script's error. */
+const IN_SCRIPT = / script: [0-9a-f]+, on @user_script:\d+\.$/;

@@ -7,7 +7,7 @@ import { visible } from '../../report/text/escape.ts';
 import { type Context, environmentOf, withParts } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { checkConfiguration, configurationFaults } from './configuration.ts';
-import { type Finding, failure, ok } from './finding.ts';
+import { type Finding, failure, ok, unavailable } from './finding.ts';
 import { judgeNetwork, lookAtNetwork } from './gateway.ts';
 import { checkPeers } from './peers.ts';
 import { judgeReach, readReach, seenBy, tryOwnApi } from './reach.ts';
@@ -83,14 +83,7 @@ async function ofRedis(context: Context, parts: AppParts, findings: Finding[]) {
     return { register, nowMs, rounds: readRounds(rest[0]) };
   } catch (error) {
     if (error instanceof RedisUnavailableError) {
-      const [says = '', ...todo] = context.scrub(error.message).split(/(?<=\.) (?=[A-Z])/);
-      findings.push(
-        failure(
-          'redis',
-          says,
-          todo.join(' ') || 'Check REDIS_URL, and that Redis is up and reachable from here.',
-        ),
-      );
+      findings.push(unavailable('redis', context.scrub(error.message)));
       return undefined;
     }
     // A key of another type has its finding already.

@@ -25,3 +25,10 @@ export const failure = (about: string, says: string, todo: string): Finding => (
   says,
   todo,
 });
+
+/** A failure from the message of a RedisUnavailableError: its first sentence is what happened, the others what to do. */
+export function unavailable(about: string, message: string): Finding {
+  const [says = '', ...todo] = message.split(/(?<=\.) (?=[A-Z])/);
+  const check = 'Check REDIS_URL, and that Redis is up and reachable from here.';
+  return failure(about, says, todo.join(' ') || check);
+}

@@ -1,12 +1,12 @@
 import type { AppParts } from '../../lib/app.ts';
-import { RedisReplyError } from '../../lib/errors.ts';
+import { RedisReplyError, RedisUnavailableError } from '../../lib/errors.ts';
 import { acquireCall, newLeaseToken, releaseCall } from '../../lib/redis/lease-calls.ts';
 import type { Command } from '../../lib/redis/redis.ts';
 import { type Answered, fieldsOf, listOf, orThrow } from '../../report/read/fields.ts';
 import { type Identity, identityOf } from '../../report/read/identity.ts';
 import { visible } from '../../report/text/escape.ts';
 import { duration } from '../../report/text/time.ts';
-import { type Finding, failure, ok, warning } from './finding.ts';
+import { type Finding, failure, ok, unavailable, warning } from './finding.ts';
 
 /** Over this Redis is too slow for a lease to be trusted (`createRedisClock`). */
 const TOO_SLOW_MS = 2_000;
@@ -123,38 +123,25 @@ function whose(identity: Identity, key: string): Finding {
   }
 }
 
-const REFUSALS: Readonly<Record<string, readonly [says: string, todo: string]>> = {
-  NOPERM: [
-    'this login may not write, or not run scripts',
-    'Use a login (on Upstash: the token that is not read-only) with +@all on the keys of REDIS_PREFIX.',
-  ],
-  OOM: ['it is full (maxmemory)', 'Give it more memory, or find out what fills it: redis-cli --bigkeys.'],
-  MISCONF: [
-    'it cannot save to its disk, and refuses writes',
-    'Look at its log; most often the disk is full.',
-  ],
-  NOREPLICAS: [
-    'it has too few replicas to accept writes',
-    'Start the replicas, or lower min-replicas-to-write.',
-  ],
-};
-
 /** Takes a lease that nobody else uses and gives it back: the one thing that the doctor writes. */
 async function writable({ redis, keys }: AppParts): Promise<Finding> {
   const token = newLeaseToken();
   const key = keys.lease('doctor');
-  const [taken, released] = await redis.send(
-    [acquireCall(key, token, PROBE_LEASE_MS), releaseCall(key, token)],
-    { repeatable: true },
-  );
-  const error = [taken, released].find((reply) => reply instanceof RedisReplyError);
+  const replies = await redis
+    .send([acquireCall(key, token, PROBE_LEASE_MS), releaseCall(key, token)], { repeatable: true })
+    .catch((error: unknown) => {
+      if (!(error instanceof RedisUnavailableError)) throw error;
+      return [error];
+    });
+  const error = replies.find((reply) => reply instanceof Error);
   if (error instanceof RedisReplyError) {
-    const [says, todo] = REFUSALS[error.code] ?? [
-      `it refuses scripts that write (${visible(error.message, 80)})`,
-      'Lua scripts have to be allowed: EVAL and EVALSHA.',
-    ];
-    return failure('writable', `Redis cannot be written: ${says}`, todo);
+    return failure(
+      'writable',
+      `Redis cannot be written: this login may not write, or not run scripts (${visible(error.message, 80)})`,
+      'Use a login (on Upstash: the token that is not read-only) with +@all on the keys of REDIS_PREFIX, or the rights that docs/REDIS.md lists.',
+    );
   }
+  if (error !== undefined) return unavailable('writable', error.message);
   return ok('writable', 'scripts run and may write');
 }
 

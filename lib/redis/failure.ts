@@ -53,6 +53,26 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
     advice:
       'It is a Redis Cluster: REDIS_PREFIX needs braces, as in {p2p}:, so that all keys are in one slot.',
   },
+  OOM: {
+    trouble: 'no-writes',
+    passing: true,
+    advice: 'Give it more memory (maxmemory), or find out what fills it: redis-cli --bigkeys.',
+  },
+  MISCONF: {
+    trouble: 'no-writes',
+    passing: true,
+    advice: 'It cannot save to its disk; most often that is full. Its log tells more.',
+  },
+  NOREPLICAS: {
+    trouble: 'no-writes',
+    passing: true,
+    advice: 'Start its replicas, or lower min-replicas-to-write.',
+  },
+  LIMIT: {
+    trouble: 'busy',
+    passing: false,
+    advice: 'What its plan allows is used up: see its console.',
+  },
   NOAUTH: {
     trouble: 'login',
     passing: false,
@@ -118,6 +138,7 @@ export function refusal(text: string, where: string, { mayHaveRun = false } = {}
 
 function refusalOf(text: string): Refusal | undefined {
   if (/^ERR max number of clients/.test(text)) return REFUSALS.MAXCLIENTS;
+  if (/^ERR max (daily )?requests? (size|limit)/.test(text)) return REFUSALS.LIMIT;
   return REFUSALS[new RedisReplyError(plainWords(text)).code];
 }
 
@@ -156,7 +177,9 @@ const NOT_TLS =
 const NOT_HTTP = /^HPE_/;
 /** The server wants a client certificate, or refuses the one it was shown. */
 const WANTS_CERTIFICATE =
-  /ALERT_(CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE|CERTIFICATE_(UNKNOWN|EXPIRED|REVOKED))$/;
+  /ALERT_(CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|CERTIFICATE_(UNKNOWN|EXPIRED|REVOKED))$/;
+/** The server broke the handshake off. With TLS 1.2 this is also what one without a client certificate gets. */
+const REFUSES_HANDSHAKE = /_ALERT_|^ERR_SSL_(UNSUPPORTED_PROTOCOL|NO_)/;
 /** Its certificate was not accepted here: the handshake failed, nothing was sent, and asking again does not help. */
 const CERTIFICATE = /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_|HOSTNAME_)/;
 const LOCAL = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
@@ -181,13 +204,17 @@ export function connectionFailure(
       `Redis at ${where} wants another client certificate${shown}. Check REDIS_TLS_CERT and REDIS_TLS_KEY.`,
     );
   }
-  if (CERTIFICATE.test(code)) {
+  if (REFUSES_HANDSHAKE.test(code)) {
     return fail(
       'protocol',
       false,
-      `The certificate of Redis at ${where} is not accepted${shown}. If it is signed by a CA of your own, ` +
-        'NODE_EXTRA_CA_CERTS must name the file of that CA; the host in REDIS_URL must be a name in the certificate.',
+      `Redis at ${where} refused the TLS handshake${shown}: it asks for a client certificate (REDIS_TLS_CERT, ` +
+        'REDIS_TLS_KEY), does not know the host of REDIS_URL, or shares no TLS version or cipher with this Node.',
     );
+  }
+  if (CERTIFICATE.test(code)) {
+    const text = `The certificate of Redis at ${where} is not accepted${shown}. ${certificateAdvice(code)}`;
+    return fail('protocol', false, text);
   }
   if (codes.some((one) => LOCAL.has(one))) {
     return fail(
@@ -209,12 +236,19 @@ export function connectionFailure(
   );
 }
 
+function certificateAdvice(code: string): string {
+  if (/ALTNAME|HOSTNAME/.test(code)) return 'The host in REDIS_URL must be a name in the certificate.';
+  if (/EXPIRED|NOT_YET_VALID/.test(code))
+    return 'It has to be renewed there, or the clock of this machine is wrong.';
+  return 'If it is signed by a CA of your own, NODE_EXTRA_CA_CERTS must name the file of that CA.';
+}
+
 export const REDIS_PORT_HINT = 'If it is a Redis port, REDIS_URL starts with redis:// or rediss://.';
 
 /** What answers is no Redis, or not one of that scheme. */
 export function misaddressed(
   where: string,
-  what: 'plain' | 'tls' | 'http' | 'no-http',
+  what: 'plain' | 'tls' | 'http' | 'no-http' | 'no-redis',
   code?: string,
 ): string {
   const shown = code === undefined ? '' : ` (${code})`;
@@ -225,6 +259,8 @@ export function misaddressed(
       return `What listens at ${where} speaks TLS. If it is a Redis, REDIS_URL starts with rediss://.`;
     case 'http':
       return `What listens at ${where} speaks HTTP. If it is a REST API, REDIS_URL starts with https:// or http://.`;
+    case 'no-redis':
+      return `What listens at ${where} does not speak the protocol of Redis. Check host and port in REDIS_URL.`;
     case 'no-http':
       return `What listens at ${where} does not speak HTTP${shown}. ${REDIS_PORT_HINT}`;
   }

@@ -239,11 +239,7 @@ function failureOf(error: unknown, link: OpenLink, target: TcpTarget): RedisUnav
   const { where, tls } = target;
   const { greeting = Buffer.alloc(0), failure } = link;
   const unsent = error instanceof Error && error.message.startsWith("Stream isn't writeable");
-  const other = greeting.toString('latin1').startsWith('HTTP/')
-    ? 'http'
-    : !tls && greeting[0] === TLS_ALERT && greeting[1] === TLS_MAJOR_VERSION
-      ? 'tls'
-      : undefined;
+  const other = foreignProtocol(greeting, tls);
   if (other !== undefined) {
     return new RedisUnavailableError(misaddressed(where, other), {
       mayHaveRun: false,
@@ -260,6 +256,14 @@ function failureOf(error: unknown, link: OpenLink, target: TcpTarget): RedisUnav
   const wordless = !link.proven && !tls && greeting.length === 0 && failure === undefined;
   const text = `What listens at ${where} closed the connection without a word. If it speaks TLS, REDIS_URL starts with rediss://.`;
   return new RedisUnavailableError(wordless ? text : message, rest);
+}
+
+/** What the other end speaks by its first bytes, unless it may be Redis. */
+function foreignProtocol(greeting: Buffer, tls: boolean): 'http' | 'tls' | 'no-redis' | undefined {
+  if (greeting.length === 0) return undefined;
+  if (greeting.toString('latin1').startsWith('HTTP/')) return 'http';
+  if (!tls && greeting[0] === TLS_ALERT && greeting[1] === TLS_MAJOR_VERSION) return 'tls';
+  return '+-:$*'.includes(String.fromCharCode(greeting[0] ?? 0)) ? undefined : 'no-redis';
 }
 
 /** The first two bytes of an alert, RFC 8446 section 5.1. */

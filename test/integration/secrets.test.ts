@@ -256,7 +256,7 @@ describe('no secret is to be seen', { concurrency: true }, () => {
     assertEnds(ended, {
       'wrong types': 'RedisReplyError',
       "another's identity": 'IdentityError',
-      'no memory': 'RedisReplyError',
+      'no memory': 'RedisUnavailableError',
       'no permission': 'RedisReplyError',
     });
   });

@@ -143,6 +143,31 @@ describe('a process that is warm', needsRealRedis(), () => {
     assert.match(failures.at(-1)?.message ?? '', /does not serve: LOADING .*serves when it has finished/);
   });
 
+  for (const [title, parameter, value, reason] of [
+    ['has lost its replicas', 'min-replicas-to-write', '1', /NOREPLICAS.*min-replicas-to-write/],
+    ['is full', 'maxmemory', '1', /OOM.*maxmemory/],
+  ] as const) {
+    test(`writes to the new primary where the former one ${title}, and tells it as long as the name has not moved`, async (t) => {
+      const former = await server(t);
+      const next = await server(t);
+      const endpoint = await startEndpoint(t, former.port);
+      const redis = client(t, { url: `redis://127.0.0.1:${endpoint.port}` });
+      await redis.send(OPENING, { repeatable: true });
+      const onFormer = client(t, { url: former.url });
+      await onFormer.send([['CONFIG', 'SET', parameter, value]], { repeatable: true });
+
+      for (const write of [WRITE, CHECKED]) {
+        const error = await failureOf(redis, [['TIME'], write]);
+        assert.deepEqual(told(error), ['no-writes', false]);
+        assert.match(error.message, reason);
+      }
+      endpoint.moveTo(next.port);
+
+      const [, , written] = await redis.send(OPENING, { repeatable: false });
+      assert.equal(written, 'OK');
+    });
+  }
+
   test('tells that the login was refused as long as it is, and goes on when it no longer is', async (t) => {
     const redisServer = await server(t);
     const redis = client(t, { url: redisServer.url });
@@ -293,6 +318,23 @@ describe('what is no Redis of that scheme is told by what it says', () => {
     assert.match(error.message, /If it is a Redis port, REDIS_URL starts with redis:\/\/ or rediss:\/\/\.$/);
   });
 
+  for (const [title, greeting] of [
+    ['SSH', 'SSH-2.0-OpenSSH_9.9\r\n'],
+    ['a mail server', '220 planted ESMTP\r\n'],
+    ['what answers by an error that is none of Redis', 'ERROR planted\r\n'],
+  ] as const) {
+    test(title, async (t) => {
+      const other = await startFakeTcpRedis(t, (socket) => void socket.write(greeting));
+
+      const error = await failureOf(client(t, { url: other.url }));
+
+      assert.deepEqual(told(error), ['protocol', false]);
+      assert.match(error.message, /does not speak the protocol of Redis/);
+      assert.doesNotMatch(error.message, /planted/);
+      assert.equal(other.received.length, 1, 'asking again does not help');
+    });
+  }
+
   test('protected mode', async (t) => {
     const text =
       '-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) …\r\n';
@@ -349,5 +391,11 @@ describe('an error of a script', () => {
     );
     assert.equal(code('ERR Error running script (call to f_3a): @user_script:2: user_script:2: bad'), 'ERR');
     assert.equal(code('WRONGTYPE Operation script: 3a, on @user_script:2.'), 'WRONGTYPE');
+    assert.equal(
+      new RedisReplyError(
+        "ERR ERR The user executing the script can't run this command or subcommand script: 3a, on @user_script:2.",
+      ).message,
+      "NOPERM The user executing the script can't run this command or subcommand",
+    );
   });
 });

@@ -105,7 +105,7 @@ describe('rediss://', () => {
     // The certificate is for a name alone.
     assert.match(
       await firstLine,
-      /ERR_TLS_CERT_ALTNAME_INVALID.*the host in REDIS_URL must be a name in the certificate/,
+      /ERR_TLS_CERT_ALTNAME_INVALID.*The host in REDIS_URL must be a name in the certificate/,
     );
     assert.deepEqual(names, []);
   });

@@ -59,8 +59,8 @@ describe('trouble', () => {
     const { failed, succeeded, lines } = create();
     const causes = [
       away(),
-      new RedisReplyError('LOADING Redis is loading the dataset in memory'),
-      new RedisReplyError('NOAUTH Authentication required.'),
+      new RedisUnavailableError('LOADING Redis is loading the dataset in memory', { mayHaveRun: false }),
+      new RedisUnavailableError('NOAUTH Authentication required.', { mayHaveRun: false }),
     ];
     for (const job of ['ip-check', 'sync', 'ip-check'] as const) {
       for (const cause of causes) failed(job, cause);

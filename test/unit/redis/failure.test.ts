@@ -48,3 +48,20 @@ test('a certificate that is not accepted is not asked for again', () => {
   assert.equal(connectionFailure(withCode('DEPTH_ZERO_SELF_SIGNED_CERT'), { where: 'x' }).passing, false);
   assert.equal(connectionFailure(withCode('ECONNRESET'), { where: 'x' }).passing, true);
 });
+
+for (const [code, advice] of [
+  ['CERT_HAS_EXPIRED', /renewed there, or the clock of this machine is wrong/],
+  ['CERT_NOT_YET_VALID', /renewed there, or the clock of this machine is wrong/],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', /must be a name in the certificate/],
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', /NODE_EXTRA_CA_CERTS/],
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', /NODE_EXTRA_CA_CERTS/],
+  ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', /wants another client certificate/],
+  ['ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE', /client certificate.*TLS version or cipher/],
+  ['ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', /TLS version or cipher/],
+] as const) {
+  test(`what to do about ${code} is told`, () => {
+    const failure = connectionFailure(withCode(code), { where: 'x', sent: false });
+    assert.equal(failure.mayHaveRun, false);
+    assert.match(failure.message, advice);
+  });
+}
