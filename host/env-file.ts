@@ -66,22 +66,34 @@ function read(file: string): string {
   }
 }
 
-/** Lines from which `parseEnv` takes another value than a reader sees. */
+/** Lines from which `parseEnv` takes another value than a reader sees, or none. */
 function misread(text: string, given: Environment): string[] {
-  const lines = [...text.matchAll(/^[ \t]*(?:export[ \t]+)?([A-Z][A-Z0-9_]*)[ \t]*=[ \t]*(.*)$/gm)];
+  if (text.includes('\0')) return ['the file is not in UTF-8'];
+  const lines = [...text.matchAll(/^[ \t]*(?:export )?[ \t]*([A-Z][A-Z0-9_]*)[ \t]*=([ \t]*)(.*)$/gm)];
   const seen = new Map<string, string>();
-  return lines.flatMap(([, name = '', written = '']) => {
+  const faults = lines.flatMap(([, name = '', space = '', written = '']) => {
     const before = seen.get(name);
     seen.set(name, written.trim());
     if (!isVariable(name) || given[name] === undefined) return [];
     if (before !== undefined && before !== written.trim()) return [`${name} stands twice, with two values`];
-    if (!/^["'`]/.test(written) && /[^\s#]#/.test(written)) {
+    if (!/^["'`]/.test(written) && /[^\s#]#/.test(`=${space}${written}`)) {
       return [`${name} holds a "#", which begins a comment: put the value in quotes (in a URL write %23)`];
     }
     if (/^(["'`]).*\1\s*[^\s#"'`]/.test(written)) return [`${name} goes on after its closing quote`];
     return [];
   });
+  const unread = [...text.matchAll(ALMOST_A_SETTING)]
+    .map(([, name = '']) => name.toUpperCase().replaceAll('-', '_'))
+    .filter((name) => isVariable(name) && !seen.has(name));
+  return [
+    ...faults,
+    ...unread.map((name) => `${name} stands in a line that is not read: write ${name}=<value>`),
+  ];
 }
+
+/** `NAME: value`, `NAME value`, `name=value`, `set NAME=value`, `$env:NAME=value`, and with a space that is none of ASCII's. */
+const ALMOST_A_SETTING =
+  /^[^\S\n]*(?:(?:export|set|setx|\$env:)[^\S\n]*)*([a-z][a-z0-9_-]*)[^\S\n]*[=:\s]/gim;
 
 /**
  * Trusts the authorities of `NODE_EXTRA_CA_CERTS` where the file names it: Node itself reads that variable only if it is

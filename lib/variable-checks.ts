@@ -5,10 +5,10 @@
 import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
 import { parseSource, type SourceSpec } from './ip/source-spec.ts';
-import { type Cidr, type Ip, isThisMachine, parseCidr, parseIp } from './peers/ip-space.ts';
+import { type Cidr, type Ip, isDialledFrom, isThisMachine, parseCidr, parseIp } from './peers/ip-space.ts';
 import { parseSigningKey, type SigningKey } from './peers/signing.ts';
 import { parseUuid, type Uuid } from './peers/uuid.ts';
-import { parseRedisUrl } from './redis/url.ts';
+import { parseRedisUrl, percentDecoded } from './redis/url.ts';
 
 /**
  * What is wrong with a value whatever variable it is for: what a shell, a container tool or an editor left in it. Such a
@@ -76,16 +76,21 @@ export const pemFile = parsed<string>((path) => {
   }
 });
 
-export const url = parsed<URL>((text) =>
-  /^https?:\/\//i.test(text) && URL.canParse(text)
-    ? new URL(text)
-    : { fault: 'must be a URL that starts with https:// or http://' },
-);
+export const url = parsed<URL>((text) => {
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) {
+    return { fault: 'must be a URL that starts with https:// or http://' };
+  }
+  const { username, password } = new URL(text);
+  return percentDecoded(username + password) === undefined
+    ? { fault: 'has a "%" in user or password that must be percent-encoded as %25' }
+    : new URL(text);
+});
 
 export const bindAddress = parsed<Ip>((text) => {
   const ip = parseIp(text);
   if (ip === undefined) return { fault: 'must be an IP address of this machine, without port or zone' };
   if (ip === '::' || ip === '0.0.0.0') return { fault: 'must be one address; leave it empty for any' };
+  if (!isDialledFrom(ip)) return { fault: 'must be a unicast address, and no link-local one' };
   return ip;
 });
 
@@ -133,7 +138,8 @@ const MOST_SIGNING_KEYS = 2;
 export const signingKeys = parsed<readonly SigningKey[]>((text) => {
   const entries = list(text);
   const keys = entries.map(parseSigningKey).filter((key) => key !== undefined);
-  return keys.length === entries.length && keys.length <= MOST_SIGNING_KEYS
+  const wanted = text === '' || entries.length > 0;
+  return wanted && keys.length === entries.length && keys.length <= MOST_SIGNING_KEYS
     ? keys
     : { fault: 'must be one key like whsk_… (npm run keygen makes it), or two with a comma between' };
 });

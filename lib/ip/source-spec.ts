@@ -23,26 +23,31 @@ const OPERATORS: Readonly<Record<string, string>> = {
 
 /** Reads one entry of `IP_SOURCES`: the source, or what is wrong with it. */
 export function parseSource(entry: string): SourceSpec | { fault: string } {
-  if (entry.startsWith('static:')) {
+  if (/^static:/i.test(entry)) {
     const ip = parseIp(entry.slice('static:'.length));
     return ip === undefined
       ? { fault: `"${entry}" names no IP` }
       : { kind: 'static', id: 'static', operator: 'static', ip };
   }
-  if (entry.startsWith('dns:')) {
+  if (/^dns:/i.test(entry)) {
     const hostname = entry.slice('dns:'.length).toLowerCase();
     const valid =
       hostname.length <= 253 && /^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z][a-z0-9-]*$/.test(hostname);
     return valid
-      ? { kind: 'dns', id: entry, operator: 'dns', hostname }
+      ? { kind: 'dns', id: `dns:${hostname}`, operator: 'dns', hostname }
       : { fault: `"${entry}" names no host` };
   }
   return parseHttpSource(entry);
 }
 
 function parseHttpSource(entry: string): SourceSpec | { fault: string } {
-  if (!URL.canParse(entry)) return { fault: 'an entry is neither https://…, dns:<hostname> nor static:<ip>' };
+  if (!/^https?:\/\/[^/\\]/i.test(entry) || !URL.canParse(entry)) {
+    return { fault: 'an entry is neither https://…, dns:<hostname> nor static:<ip>' };
+  }
   const url = new URL(entry);
+  // With ";" or "|" between two sources, the first one's host would swallow the second.
+  if (!/^(\[[^\]]*\]|[a-z0-9_.-]+)$/.test(url.hostname))
+    return { fault: 'an entry holds more than one host' };
   if (url.username !== '' || url.password !== '') return { fault: `"${url.hostname}" carries credentials` };
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname))) {
     return { fault: `"${url.hostname}" must be https:// (http:// is for a loopback host only)` };

@@ -131,6 +131,11 @@ export function isThisMachine(ip: Ip): boolean {
   return ip === '::' || ip === '::1' || inAnyCidr(ip, THIS_MACHINE_V4);
 }
 
+/** Whether a socket can be bound to `ip`, if this machine has it, and reach others: no group, no zone, no v4 in a v6 form. */
+export function isDialledFrom(ip: Ip): boolean {
+  return !['multicast', 'broadcast', 'linkLocal', 'ipv4Mapped'].includes(parsedOf(ip).range());
+}
+
 /** A network that is known to be well-formed; throws where `parseCidr` answers undefined. */
 export function cidr(text: string): Cidr {
   const parsed = parseCidr(text);

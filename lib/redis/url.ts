@@ -20,6 +20,8 @@ const DEFAULT_PORT = 6_379;
 
 /** What a password must not hold as it is: each ends the login, or the whole authority, of a URL. */
 const ENCODE = 'a "/", "?", "#" or "@" in user or password must be percent-encoded (%2F, %3F, %23, %40)';
+const HOST_AND_PORT =
+  'one host and a port from 1 to 65535: host:6379, 192.0.2.1:6379, or [2001:db8::1]:6379 without a zone';
 
 /**
  * Reads `REDIS_URL`, or tells what is wrong with it: nothing that it holds is guessed or left out. No part of the URL is in
@@ -38,30 +40,43 @@ export function parseRedisUrl(text: string): RedisTarget | { readonly fault: str
   }
   if (/[^\x21-\x7e]/.test(text))
     return { fault: 'must be ASCII without spaces: percent-encode any other character' };
-  if (!URL.canParse(text)) return { fault: `must be a valid URL with one host and port; ${ENCODE}` };
+  if (!URL.canParse(text)) {
+    const login = authority.includes('@') ? `; ${ENCODE}` : '';
+    return { fault: `must be a valid URL with ${HOST_AND_PORT}${login}` };
+  }
   const url = new URL(text);
+  if (url.port === '0' || isDoubtful(authority)) return { fault: `must have ${HOST_AND_PORT}` };
   if (protocol === 'http' || protocol === 'https') {
     return authority.includes('@') || url.search !== '' || url.hash !== ''
       ? { fault: 'must hold no login, query or fragment for REST; the token belongs into REDIS_TOKEN' }
       : { kind: 'rest', where: url.host, url: text };
   }
-  return tcpTarget(url, authority.includes('@'));
+  return tcpTarget(url, { login: authority.includes('@'), path: rest.slice(authority.length) });
 }
 
-function tcpTarget(url: URL, login: boolean): RedisTarget | { readonly fault: string } {
+/** Whether the host is a number that is no IPv4 address as it stands: the system would read 010.0.0.1 as 8.0.0.1. */
+function isDoubtful(authority: string): boolean {
+  const host = authority.replace(/^.*@/, '').replace(/:\d*$/, '');
+  return /(^|\.)(\d+|0x[0-9a-f]*)\.?$/i.test(host) && isIP(host) === 0;
+}
+
+function tcpTarget(
+  url: URL,
+  { login, path }: { login: boolean; path: string },
+): RedisTarget | { readonly fault: string } {
   const host = url.hostname.replace(/^\[|\]$/g, '');
   if (isIP(host) === 0 && !/^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_.])?$/i.test(host)) {
     return {
       fault: 'must name one host: redis://host:6379 (no list of cluster or sentinel nodes, no socket)',
     };
   }
-  if (url.port === '0') return { fault: 'must name a port from 1 to 65535' };
   if (url.search !== '' || url.hash !== '') {
     return {
       fault: 'must hold no "?" and no "#": the database is the path (redis://host:6379/3), TLS is rediss://',
     };
   }
-  if (!/^(\/\d{0,5})?$/.test(url.pathname)) {
+  // As it is written: in a parsed path "/3/.." is "/".
+  if (!/^(\/\d{0,5})?$/.test(path)) {
     return { fault: 'must have a database number as its path, or none: redis://host:6379/3' };
   }
   // `redis://:$PASSWORD@host` with a variable that was empty has a login, too.
@@ -71,8 +86,8 @@ function tcpTarget(url: URL, login: boolean): RedisTarget | { readonly fault: st
   if (/%(?![0-9a-f]{2})/i.test(url.username + url.password)) {
     return { fault: 'has a "%" in user or password that must be percent-encoded as %25' };
   }
-  const user = decode(url.username);
-  const password = decode(url.password);
+  const user = percentDecoded(url.username);
+  const password = percentDecoded(url.password);
   if (user === undefined || password === undefined) {
     return { fault: 'has a user or password whose percent-encoding is not UTF-8' };
   }
@@ -88,7 +103,8 @@ function tcpTarget(url: URL, login: boolean): RedisTarget | { readonly fault: st
   };
 }
 
-function decode(text: string): string | undefined {
+/** The text without its percent-encoding; undefined if that is not UTF-8, or a "%" stands alone. */
+export function percentDecoded(text: string): string | undefined {
   try {
     return decodeURIComponent(text);
   } catch {

@@ -218,6 +218,24 @@ test('misread hints, addresses and URLs are refused', () => {
     ['REDIS_TLS_CERT', 'BIND_ADDRESS', 'IP_HINTS', 'HEARTBEAT_URL', 'ALERT_URL'],
   );
   assert.doesNotMatch(faults.join(), /hunter2/);
+
+  for (const [name, value] of [
+    // Half an encoding would throw with the first message.
+    ['ALERT_URL', 'https://me:hunter2%zz@ntfy.example/topic'],
+    ['BIND_ADDRESS', 'fe80::1'],
+    ['BIND_ADDRESS', '::ffff:192.0.2.1'],
+    ['BIND_ADDRESS', '224.0.0.1'],
+    ['SIGNING_KEY', ','],
+    // One host with the second one as its end.
+    ['IP_SOURCES', 'https://ident.me;https://icanhazip.com'],
+    ['IP_SOURCES', 'https:ident.me'],
+  ] as const) {
+    assert.match(faultsOf({ ...MINIMAL, [name]: value }).join(), new RegExp(`^${name} (must|has) `), value);
+  }
+  assert.equal(
+    loadConfig({ ...MINIMAL, IP_SOURCES: 'DNS:Ip.Example.org' }).ip.sources[0]?.id,
+    'dns:ip.example.org',
+  );
 });
 
 test('a client certificate needs both files and TLS', () => {

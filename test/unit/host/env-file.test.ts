@@ -60,6 +60,14 @@ describe('the environment', () => {
     assert.equal(readEnvironment(path, {}).env.REDIS_PREFIX, '{mine}:');
   });
 
+  test('is not refused for comments, and for what is none of our variables', (t) => {
+    const text = '# PEER_PORT: 81\n#PEER_PORT 81\nOTHER: 1\nREDIS_PREFIX=  # ours\nPEER_PORT=82\n';
+    assert.deepEqual(readEnvironment(folder(t, { '.env': text }), {}).env, {
+      REDIS_PREFIX: '',
+      PEER_PORT: '82',
+    });
+  });
+
   test('takes quotes, comments and Windows line ends as .env files have them', (t) => {
     const path = folder(t, { '.env': 'REDIS_PREFIX="{a}#:" # ours\r\nPEER_PORT=81 # theirs\r\n' });
     const { env } = readEnvironment(path, {});
@@ -70,9 +78,19 @@ describe('the environment', () => {
     ['REDIS_URL=redis://:p#planted@h', 'REDIS_URL holds a "#"'],
     ['REDIS_PREFIX="{p2p}"planted', 'REDIS_PREFIX goes on after its closing quote'],
     ['PEER_PORT=80\nPEER_PORT=81', 'PEER_PORT stands twice, with two values'],
+    ['PAGE_TOKEN=#planted', 'PAGE_TOKEN holds a "#"'],
+    ['A=1\nPEER_PORT: 81', 'PEER_PORT stands in a line that is not read'],
+    ['A=1\nPEER_PORT 81', 'PEER_PORT stands in a line that is not read'],
+    ['peer_port=81', 'PEER_PORT stands in a line that is not read'],
+    ['PEER-PORT=81', 'PEER_PORT stands in a line that is not read'],
+    ['set PEER_PORT=81', 'PEER_PORT stands in a line that is not read'],
+    ['$env:PEER_PORT="81"', 'PEER_PORT stands in a line that is not read'],
+    ['export\tPEER_PORT=81', 'PEER_PORT stands in a line that is not read'],
+    ['\u00a0PEER_PORT=81', 'PEER_PORT stands in a line that is not read'],
+    ['P\0E\0E\0R\0=\0', 'the file is not in UTF-8'],
     ['NODE_EXTRA_CA_CERTS=/planted.pem', 'NODE_EXTRA_CA_CERTS must name a file of certificates'],
   ] as const) {
-    test(`refuses ${written.replace('\n', ', ')}: another value than stands there would be read`, (t) => {
+    test(`refuses ${JSON.stringify(written)}: another value than stands there would be read`, (t) => {
       const { faults, message } = faultsOf(folder(t, { '.env': `${written}\n` }));
       assert.equal(faults.length, 1);
       assert.ok(faults[0]?.startsWith(fault), faults[0]);
