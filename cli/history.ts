@@ -38,12 +38,12 @@ export function history(context: Context): Promise<ExitCode> {
   return withParts(context, async (parts) => {
     const { keys } = parts;
     // Two entries a change, and some that repeat one.
-    const { nowMs, register, extras, rest } = await begin(parts, [
+    const { nowMs, register, rest } = await begin(parts, [
       ['XREVRANGE', keys.ipHistory, '+', '-', 'COUNT', 3 * limit + 3],
       ['HLEN', keys.deliveries],
       ['HLEN', keys.producers],
     ]);
-    const current = currentTelling(register, extras, countOf(orThrow(rest[2])));
+    const current = currentTelling(register, countOf(orThrow(rest[2])));
     const changes = readChanges(orThrow(rest[0]), current).slice(0, limit);
     const waiting = readWaitingReturns(orThrow(rest[0]));
     const records = countOf(orThrow(rest[1]));

@@ -10,7 +10,7 @@ import type { ProducerRow } from './peers/producer-row.ts';
 import { readDue } from './peers/read-peers.ts';
 import { type Change, currentTelling, readChanges } from './read/changes.ts';
 import { type Answered, countOf, fieldsOf, isWrongType, listOf } from './read/fields.ts';
-import { begin, policyFor, type RegisterExtras } from './read/register.ts';
+import { begin, policyFor } from './read/register.ts';
 import { JUDGED_ROUNDS, type Mirror, type Round, readRounds } from './read/rounds.ts';
 
 /** What Redis says about this consumer at one moment. All times are Redis's, in ms. */
@@ -25,7 +25,6 @@ export interface Facts {
   /** Whether anything of ours has ever run on this Redis. */
   readonly begun: boolean;
   readonly register: Register;
-  readonly extras: RegisterExtras;
   /** Fields of the register that cannot be used. */
   readonly poisoned: readonly string[];
   /** Keys that hold another type than ours. */
@@ -83,7 +82,7 @@ const ROUND_ENTRIES = 60;
  */
 export async function readFacts(parts: AppParts, depth: Depth): Promise<Facts> {
   const { keys, config } = parts;
-  const { nowMs, identity, register, extras, poisoned, rest } = await begin(parts, [
+  const { nowMs, identity, register, poisoned, rest } = await begin(parts, [
     ['XREVRANGE', keys.ipHistory, '+', '-', 'COUNT', HISTORY_ENTRIES],
     [
       'XREVRANGE',
@@ -144,7 +143,6 @@ export async function readFacts(parts: AppParts, depth: Depth): Promise<Facts> {
     operators: new Set(config.ip.sources.map(({ operator }) => operator)).size,
     begun: identity === 'ours',
     register,
-    extras,
     poisoned,
     wrongTypes,
     consumers: {
@@ -158,7 +156,7 @@ export async function readFacts(parts: AppParts, depth: Depth): Promise<Facts> {
     syncRuns: typeof syncLease === 'string',
     producers: { known: countOf(producers), due: countOf(card), ...waiting },
     notifyRuns: typeof notifyLease === 'string',
-    changes: readChanges(history, currentTelling(register, extras, countOf(producers))),
+    changes: readChanges(history, currentTelling(register, countOf(producers))),
     ...(heard?.mirror === undefined ? {} : { mirror: mirrorFacts(heard.at, heard.mirror, register.current) }),
     ...(ownDays === undefined ? {} : { days: ownDays }),
   };

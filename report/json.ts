@@ -14,7 +14,7 @@ export function reportJson({ verdict, headline, reasons, facts }: Report): Reado
 }
 
 function factsJson(facts: Facts): Readonly<Record<string, unknown>> {
-  const { nowMs, uuid, register, extras, consumers, producers, checkEveryMs } = facts;
+  const { nowMs, uuid, register, consumers, producers, checkEveryMs } = facts;
   const { current, previous, epoch, since, checkedAt, verifiedAt, unknownChecks, candidate } = register;
   const { known, heardOf, states, refused, countedAt, unusable } = consumers;
   return {
@@ -30,7 +30,7 @@ function factsJson(facts: Facts): Readonly<Record<string, unknown>> {
       verifiedAt,
       unknownChecks,
       candidate,
-      answering: extras.answering,
+      answering: register.answering,
       operators: facts.operators,
       quorum: facts.quorum,
     },
@@ -46,9 +46,9 @@ function factsJson(facts: Facts): Readonly<Record<string, unknown>> {
       known: producers.known,
       due: producers.due,
       overdue: producers.overdue,
-      told: extras.told,
-      firstAck: extras.firstAck,
-      lastAck: extras.lastAck,
+      told: register.told,
+      firstAck: register.firstAck,
+      lastAck: register.lastAck,
       first: producers.first.map(({ uuid, address, state, refused, delivery, due }) => ({
         uuid,
         address: address ?? null,

@@ -82,7 +82,11 @@ function metricsOf({ verdict, reasons, facts }: Report, version: string): Metric
       seconds(facts?.register.since),
     ),
     gauge('checks_unknown', 'Checks in a row that found nothing out.', facts?.register.unknownChecks),
-    gauge('sources_answering', 'Operators that answered when all were asked last.', facts?.extras.answering),
+    gauge(
+      'sources_answering',
+      'Operators that answered when all were asked last.',
+      facts?.register.answering,
+    ),
     gauge('sources_operators', 'Operators of IP sources.', facts?.operators),
     gauge('sources_quorum', 'Operators that must agree on a new address.', facts?.quorum),
     gauge('consumers', 'Consumers by state.', ...states.map(([state, count]): Sample => [{ state }, count])),
@@ -94,7 +98,7 @@ function metricsOf({ verdict, reasons, facts }: Report, version: string): Metric
       'Deliveries that nobody looks at although they are due.',
       facts?.producers.overdue,
     ),
-    gauge('producers_told', 'Producers that acknowledged the present address.', facts?.extras.told),
+    gauge('producers_told', 'Producers that acknowledged the present address.', facts?.register.told),
     gauge(
       'telling_duration_seconds',
       'From the last change of the address to the last producer that acknowledged it.',
@@ -126,8 +130,7 @@ function metricsOf({ verdict, reasons, facts }: Report, version: string): Metric
 }
 
 function tellingMs(facts: Facts | undefined): number | undefined {
-  const { lastAck } = facts?.extras ?? {};
-  const since = facts?.register.since;
+  const { lastAck, since } = facts?.register ?? {};
   return lastAck === undefined || since === undefined ? undefined : Math.max(0, lastAck - since);
 }
 

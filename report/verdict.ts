@@ -113,8 +113,8 @@ function ofRedis({ wrongTypes, poisoned }: Facts): Reason[] {
 }
 
 function ofAddress(facts: Facts): Reason[] {
-  const { nowMs, checkEveryMs, begun, register, quorum, operators, extras } = facts;
-  const { current, checkedAt, verifiedAt, unknownChecks } = register;
+  const { nowMs, checkEveryMs, begun, register, quorum, operators } = facts;
+  const { current, checkedAt, verifiedAt, unknownChecks, answering } = register;
   if (!begun && checkedAt === undefined) {
     return [
       unknown('nothing-has-run', 'Nothing has run on this Redis yet', 'Nothing has run on this Redis yet.'),
@@ -129,13 +129,13 @@ function ofAddress(facts: Facts): Reason[] {
       ),
     ];
   }
-  const few = extras.answering !== undefined && extras.answering < quorum;
+  const few = answering !== undefined && answering < quorum;
   const redundancy = few
     ? [
         attention(
           'few-sources',
           'A change of the address would go unnoticed',
-          `A change of the address would not be noticed: ${extras.answering} of ${plural(operators, 'source')} answered when all were asked last, and ${quorum} must agree. \`doctor\` asks each.`,
+          `A change of the address would not be noticed: ${answering} of ${plural(operators, 'source')} answered when all were asked last, and ${quorum} must agree. \`doctor\` asks each.`,
         ),
       ]
     : [];

@@ -8,7 +8,7 @@ import { quickReturn as damping, type Return } from './damping.ts';
 import { votesAsJson } from './decide.ts';
 import { dnsDisagreement, type Observation, observe } from './observe.ts';
 import type { Source } from './sources.ts';
-import { type IpCheckSummary, report, warn } from './summary.ts';
+import { type IpCheckSummary, report, warningsOf } from './summary.ts';
 
 /** Votes that are older than this when they are to be recorded come from before a pause of the machine. They do not count. */
 const MAX_VOTE_AGE_MS = 60_000;
@@ -66,19 +66,17 @@ export async function runIpCheck(
   const nowMs = await check.freshNowMs();
   const { verdict, answering, votes } = freshOnly(observation, nowMs - beganMs, log);
   const quickReturn: Return = 'ip' in verdict ? damping(register, verdict.ip, nowMs) : { kind: 'none' };
-  const disagreement = dnsDisagreement(votes, sources);
+  const warnings = warningsOf({
+    current: register.current,
+    verdict,
+    quickReturn,
+    answering,
+    quorum,
+    operators: new Set(sources.map(({ operator }) => operator)).size,
+    disagreement: dnsDisagreement(votes, sources),
+  });
   const recorded = await check
-    .record({
-      verdict,
-      votes,
-      quickReturn,
-      answering,
-      warnings: [
-        ...(disagreement === undefined ? [] : (['warnedAt'] as const)),
-        ...(answering !== undefined && answering < quorum ? (['answeringWarnedAt'] as const) : []),
-        ...(quickReturn.kind === 'waits' ? (['dampedAt'] as const) : []),
-      ],
-    })
+    .record({ verdict, votes, quickReturn, answering, warnings: [...warnings.keys()] })
     .catch((error: unknown) => {
       if (error instanceof RedisUnavailableError && error.mayHaveRun) {
         log.warn('This check may have been recorded or not; the next one finds out', { ticket });
@@ -87,11 +85,10 @@ export async function runIpCheck(
     });
 
   report(recorded, { ticket, before: register.current, votes: votesAsJson(votes) }, log);
-  warn(
-    recorded,
-    { verdict, quickReturn, answering, quorum, operators: operatorsOf(sources), disagreement },
-    log,
-  );
+  for (const warning of recorded.warnings) {
+    const said = warnings.get(warning);
+    if (said !== undefined) log.warn(...said);
+  }
   const notify = await startNotify(recorded, parts);
   const { draining: _, warnings: __, ...found } = recorded;
   const answers = answering === undefined ? {} : { answering, redundancyLost: answering < quorum };
@@ -120,10 +117,6 @@ function freshOnly(observation: Observation, ageMs: number, log: Log): Observati
     ageMs,
   });
   return { ...observation, verdict: { kind: 'unknown' }, answering: undefined };
-}
-
-function operatorsOf(sources: readonly Source[]): number {
-  return new Set(sources.map(({ operator }) => operator)).size;
 }
 
 /**

@@ -42,8 +42,6 @@ export interface Register {
   readonly verifiedAt: number | undefined;
   /** Recorded checks in a row that found nothing out. */
   readonly unknownChecks: number;
-  /** When a `dns:` source was last reported to name another address than the others see. */
-  readonly warnedAt: number | undefined;
   /** How many operators answered when all were asked last; undefined where version 1 wrote the register. */
   readonly answering: number | undefined;
   /** The addresses before `current`, the last one first, eight at most. */
@@ -53,6 +51,10 @@ export interface Register {
   readonly returnsAt: number | undefined;
   /** When it was last reported that a return to a former address waits. */
   readonly dampedAt: number | undefined;
+  /** How many producers acknowledged `epoch`, and when the first and the last of them did. */
+  readonly told: number | undefined;
+  readonly firstAck: number | undefined;
+  readonly lastAck: number | undefined;
 }
 
 /** An address that was ours, and when it ceased to be. */
@@ -120,12 +122,14 @@ export function parseRegister(reply: Reply | undefined): { register: Register; p
     checkedAt: number('checkedAt'),
     verifiedAt: number('verifiedAt'),
     unknownChecks: number('unknownChecks') ?? 0,
-    warnedAt: number('warnedAt'),
     answering: number('answering'),
     recent: take('recent', parseRecent) ?? recentOf(previous, since),
     returns: number('returns') ?? 0,
     returnsAt: number('returnsAt'),
     dampedAt: number('dampedAt'),
+    told: number('told'),
+    firstAck: number('firstAck'),
+    lastAck: number('lastAck'),
   };
   return { register, poisoned };
 }

@@ -1,6 +1,6 @@
-import type { Log } from '../host.ts';
+import type { Log, LogFields } from '../host.ts';
 import type { Ip } from '../peers/ip-space.ts';
-import type { Recorded } from '../store/register.ts';
+import type { Recorded, Warning } from '../store/register.ts';
 import type { Return } from './damping.ts';
 import type { Verdict } from './decide.ts';
 
@@ -28,7 +28,7 @@ export type IpCheckSummary = Partial<Omit<Recorded, 'outcome' | 'draining' | 'wa
 
 /** Logs the outcome of a check. A quiet check is a debug line. */
 export function report(
-  { outcome, reason, ip, epoch, checks, unknownChecks, commit, due }: Recorded,
+  { outcome, reason, ip, epoch, checks, unknownChecks, commit, due, warnings }: Recorded,
   { ticket, before, votes }: { ticket: number; before: Ip | undefined; votes: string },
   log: Log,
 ): void {
@@ -43,6 +43,9 @@ export function report(
       log.info(`${what}: ${producers(known)} due`, { ticket, from: before, ip, epoch, votes, ...commit });
       if (commit !== undefined && commit.skipped > 0) {
         log.warn(`Skipped ${producers(commit.skipped, false)}: their key in \`producers\` is not a UUID`);
+      }
+      if (warnings.includes('history')) {
+        log.warn('The change is not in the history: the key `ip:history` cannot be written; see `doctor`');
       }
       break;
     }
@@ -76,8 +79,9 @@ export function report(
   }
 }
 
-/** What the warnings of a check are about. */
-interface Circumstances {
+/** What a check saw that an operator may have to be warned of. */
+export interface Circumstances {
+  readonly current: Ip | undefined;
   readonly verdict: Verdict;
   readonly quickReturn: Return;
   readonly answering: number | undefined;
@@ -86,36 +90,31 @@ interface Circumstances {
   readonly disagreement: { readonly named: Ip; readonly seen: Ip } | undefined;
 }
 
-/** Logs the warnings that are due, each once a day at most. */
-export function warn({ warnings, ip }: Recorded, about: Circumstances, log: Log): void {
-  const { verdict, quickReturn, answering, quorum, operators, disagreement } = about;
-  for (const warning of warnings) {
-    switch (warning) {
-      case 'warnedAt':
-        log.warn(
-          'A dns: source names another address than the https:// sources see: peers may know this host by two addresses',
-          { ...disagreement },
-        );
-        break;
-      case 'answeringWarnedAt':
-        log.warn(
-          `A change of our address would not be noticed: ${answering} of ${operators} operators of IP sources ` +
-            `${answering === 1 ? 'answers' : 'answer'}, and ${quorum} must agree. \`doctor\` asks each of them`,
-          { answering, operators, quorum },
-        );
-        break;
-      case 'dampedAt':
-        if (!('ip' in verdict) || quickReturn.kind !== 'waits') break;
-        log.warn(
-          `Our address goes to and fro between ${ip} and ${verdict.ip}: its next return waits, an hour at most. ` +
-            'The likely cause is a host with two uplinks, or two hosts that use this Redis',
-          { current: ip, back: verdict.ip, untilMs: quickReturn.untilMs },
-        );
-        break;
-      case 'history':
-        log.warn('The change is not in the history: the key `ip:history` cannot be written; see `doctor`');
-    }
+/** The warnings that are called for: for each its text and fields. Whether one was given today, the register knows. */
+export function warningsOf(seen: Circumstances): ReadonlyMap<Warning, [string, LogFields]> {
+  const { current, verdict, quickReturn, answering, quorum, operators, disagreement } = seen;
+  const called = new Map<Warning, [string, LogFields]>();
+  if (disagreement !== undefined) {
+    called.set('warnedAt', [
+      'A dns: source names another address than the https:// sources see: peers may know this host by two addresses',
+      { ...disagreement },
+    ]);
   }
+  if (answering !== undefined && answering < quorum) {
+    called.set('answeringWarnedAt', [
+      `A change of our address would not be noticed: ${answering} of ${operators} operators of IP sources ` +
+        `${answering === 1 ? 'answers' : 'answer'}, and ${quorum} must agree. \`doctor\` asks each of them`,
+      { answering, operators, quorum },
+    ]);
+  }
+  if ('ip' in verdict && quickReturn.kind === 'waits') {
+    called.set('dampedAt', [
+      `Our address goes to and fro between ${current} and ${verdict.ip}: its next return waits, an hour at most. ` +
+        'The likely cause is a host with two uplinks, or two hosts that use this Redis',
+      { current, back: verdict.ip, untilMs: quickReturn.untilMs },
+    ]);
+  }
+  return called;
 }
 
 function producers(count: number, verb = true): string {

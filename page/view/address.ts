@@ -14,7 +14,7 @@ const SHOWN_CHANGES = 8;
 
 /** The address, what the checks say about it, and a timeline of its changes. */
 export function addressSection(facts: Facts): Html {
-  const { nowMs, register, changes, checkEveryMs, extras, operators, quorum, days } = facts;
+  const { nowMs, register, changes, checkEveryMs, operators, quorum, days } = facts;
   const { current, since, verifiedAt, checkedAt, candidate, unknownChecks } = register;
   const known = current !== undefined && !isStale(verifiedAt, checkEveryMs, nowMs);
   return section(
@@ -23,8 +23,8 @@ export function addressSection(facts: Facts): Html {
     html`<dl class="facts">${[
       since !== undefined && html`<div><dt>since</dt><dd>${ago(since, nowMs)}</dd></div>`,
       html`<div><dt>confirmed</dt><dd>${ago(verifiedAt, nowMs)}</dd></div>`,
-      extras.answering !== undefined &&
-        html`<div><dt>sources that answered</dt><dd>${extras.answering} of ${operators}, ${quorum} must agree</dd></div>`,
+      register.answering !== undefined &&
+        html`<div><dt>sources that answered</dt><dd>${register.answering} of ${operators}, ${quorum} must agree</dd></div>`,
       unknownChecks > 0 &&
         html`<div><dt>found nothing out</dt><dd>${plural(unknownChecks, 'check')} in a row</dd></div>`,
       candidate !== undefined &&

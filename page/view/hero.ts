@@ -38,12 +38,11 @@ export function icon(verdict: Verdict): string {
 /** Four figures, each with its age, that lead to their sections. */
 export function tiles({ facts }: Report): Piece {
   if (facts === undefined) return undefined;
-  const { nowMs, register, producers, consumers, rounds, checkEveryMs, syncEveryMs, extras, syncRuns } =
-    facts;
+  const { nowMs, register, producers, consumers, rounds, checkEveryMs, syncEveryMs, syncRuns } = facts;
   const [last] = rounds;
   const confirmed = !isStale(register.verifiedAt, checkEveryMs, nowMs);
   const { states, countedAt } = consumers;
-  const told = extras.told ?? Math.max(0, producers.known - producers.due);
+  const told = register.told ?? Math.max(0, producers.known - producers.due);
   return html`<nav class="tiles" aria-label="Figures">${[
     tile('address', 'Address', {
       value: confirmed ? (register.current ?? 'unknown') : 'unknown',

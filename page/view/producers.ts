@@ -24,11 +24,11 @@ export function producersSection(facts: Facts): Html {
   );
 }
 
-function progress({ producers, extras, register, changes }: Facts): Piece {
+function progress({ producers, register, changes }: Facts): Piece {
   const { known, due, overdue } = producers;
   if (register.current === undefined)
     return html`<p class="quiet">There is no address yet that they could be told.</p>`;
-  const told = Math.min(known, extras.told ?? Math.max(0, known - due));
+  const told = Math.min(known, register.told ?? Math.max(0, known - due));
   const waiting = Math.min(due, known - told);
   const [newest] = changes;
   const how = newest?.telling !== undefined && newest.epoch === register.epoch ? newest : undefined;

@@ -2,7 +2,6 @@ import { type Epoch, parseEpoch, type Register } from '../../lib/ip/register.ts'
 import { type Ip, parseIp } from '../../lib/peers/ip-space.ts';
 import { visible } from '../text/escape.ts';
 import { type Answered, entriesOf, wholeOf } from './fields.ts';
-import type { RegisterExtras } from './register.ts';
 
 /** One change of our address. */
 export interface Change {
@@ -93,8 +92,7 @@ export function readWaitingReturns(reply: Answered): WaitingReturn[] {
 
 /** How far the telling of the current address is; undefined where version 1 wrote the register. */
 export function currentTelling(
-  { epoch }: Pick<Register, 'epoch'>,
-  { told, firstAck, lastAck }: RegisterExtras,
+  { epoch, told, firstAck, lastAck }: Pick<Register, 'epoch' | 'told' | 'firstAck' | 'lastAck'>,
   of: number,
 ): (Telling & { epoch: Epoch }) | undefined {
   if (epoch === undefined || told === undefined) return undefined;

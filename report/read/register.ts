@@ -2,20 +2,10 @@ import type { AppParts } from '../../lib/app.ts';
 import { parseRegister, type Register } from '../../lib/ip/register.ts';
 import { type AddressPolicy, withoutSelf } from '../../lib/peers/address.ts';
 import { createRedisClock } from '../../lib/redis/clock.ts';
-import type { Command, Reply } from '../../lib/redis/redis.ts';
+import type { Command } from '../../lib/redis/redis.ts';
 import { identityCommand } from '../../lib/store/identity.ts';
-import { type Answered, fieldsOf, orThrow, wholeOf } from './fields.ts';
+import { type Answered, orThrow } from './fields.ts';
 import { type Identity, identityOf, requireNotForeign } from './identity.ts';
-
-/** Fields of the hash `ip` that the checks do not need to read. Absent where version 1 wrote it, or not usable. */
-export interface RegisterExtras {
-  /** How many operators of IP sources answered when all were asked last. */
-  readonly answering?: number;
-  /** How many producers acknowledged the current epoch, the first and the last when. */
-  readonly told?: number;
-  readonly firstAck?: number;
-  readonly lastAck?: number;
-}
 
 /** What every reading command begins with. */
 export interface Beginning {
@@ -23,7 +13,6 @@ export interface Beginning {
   readonly nowMs: number;
   readonly identity: Identity;
   readonly register: Register;
-  readonly extras: RegisterExtras;
   /** Names of the register's fields that cannot be used. */
   readonly poisoned: readonly string[];
   /** What the further commands came to, in their order. */
@@ -49,17 +38,8 @@ export async function begin(
   read(time);
   const identity = identityOf(uuid, config.localUuid);
   requireNotForeign(identity, keys.uuid, config.localUuid);
-  const hash = orThrow(register);
-  return { nowMs: clock.nowMs(), identity, ...parseRegister(hash), extras: readExtras(hash), rest };
+  return { nowMs: clock.nowMs(), identity, ...parseRegister(orThrow(register)), rest };
 }
-
-function readExtras(hash: Reply): RegisterExtras {
-  const fields = fieldsOf(hash);
-  const known = EXTRAS.map((name) => [name, wholeOf(fields.get(name))] as const);
-  return Object.fromEntries(known.filter(([, value]) => value !== undefined));
-}
-
-const EXTRAS = ['answering', 'told', 'firstAck', 'lastAck'] as const satisfies (keyof RegisterExtras)[];
 
 /** The rules for peers once our own addresses are known: nobody is called there. */
 export function policyFor(

@@ -116,7 +116,6 @@ export const VIEWS = [
         operators: 3,
         begun: true,
         register: parsed.register,
-        extras: {},
         poisoned: parsed.poisoned,
         wrongTypes: [address],
         consumers,

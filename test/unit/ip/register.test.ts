@@ -20,12 +20,14 @@ test('a whole register is read field by field', () => {
     verifiedAt: '1764000000001',
     unknownChecks: '3',
     manualIds: '["a"]',
-    warnedAt: '1764000000002',
     answering: '3',
     recent: '203.0.113.6@1764000000000 2001:db8:0::1@1763900000000',
     returns: '2',
     returnsAt: '1764000000003',
     dampedAt: '1764000000004',
+    told: '7',
+    firstAck: '1764000000005',
+    lastAck: '1764000000006',
   });
 
   assert.deepEqual(poisoned, []);
@@ -40,7 +42,6 @@ test('a whole register is read field by field', () => {
     checkedAt: 1764000060000,
     verifiedAt: 1764000000001,
     unknownChecks: 3,
-    warnedAt: 1764000000002,
     answering: 3,
     recent: [
       { ip: '203.0.113.6', until: 1764000000000 },
@@ -49,6 +50,9 @@ test('a whole register is read field by field', () => {
     returns: 2,
     returnsAt: 1764000000003,
     dampedAt: 1764000000004,
+    told: 7,
+    firstAck: 1764000000005,
+    lastAck: 1764000000006,
   });
 });
 
@@ -83,7 +87,7 @@ const POISON: readonly [field: string, values: readonly string[]][] = [
   ['checkedAt', ['{}']],
   ['verifiedAt', ['null']],
   ['unknownChecks', ['-1']],
-  ['warnedAt', ['never']],
+  ['lastAck', ['never']],
 ];
 
 for (const [field, values] of POISON) {

@@ -54,7 +54,6 @@ function facts(change: Partial<Facts> = {}): Facts {
     quorum: 2,
     operators: 5,
     register: register(),
-    extras: {},
     poisoned: [],
     wrongTypes: [],
     consumers: CONSUMERS,
@@ -209,10 +208,10 @@ describe('the verdict', () => {
 
   test('is attention where too few sources answer for a change to be noticed', () => {
     assert.match(
-      judged({ extras: { answering: 1 } }),
+      judged({ register: register({ answering: 1 }) }),
       /^attention \| a change of the address would not be noticed: 1 of 5 sources answered/i,
     );
-    assert.equal(judged({ extras: { answering: 2 } }), 'ok');
+    assert.equal(judged({ register: register({ answering: 2 }) }), 'ok');
   });
 
   test('is attention where returns of the address waited within the last day', () => {
