@@ -4,15 +4,14 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { text } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
 import { startPeer } from '../support/peer-server.ts';
 import { freePorts } from '../support/ports.ts';
 import { descendants, processGone, programEnv } from '../support/processes.ts';
 import { startTestRedis } from '../support/redis.ts';
-import { copyService } from '../support/service.ts';
+import { copyService, runServerless } from '../support/service.ts';
 
-/** The commands that every Serverless user knows, typed as such a user types them: `npx serverless …`, with a `.env`. */
+/** The commands that every Serverless user knows, with a `.env`. */
 const TIMEOUT = { timeout: 120_000 };
 const LOCAL_UUID = '1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b';
 const OWN_IP = '203.0.113.7';
@@ -40,34 +39,24 @@ function writeEnv(more: Readonly<Record<string, string>>): Promise<void> {
 const overRest = () => writeEnv({ REDIS_URL: redis.url, REDIS_TOKEN: redis.token ?? '' });
 const overTcp = () => writeEnv({ REDIS_URL: redis.tcpUrl });
 
+/** Credentials of a real account, which no local function may see. */
+const CREDENTIALS = {
+  AWS_ACCESS_KEY_ID: 'planted-key',
+  AWS_SECRET_ACCESS_KEY: 'planted-secret',
+  AWS_SESSION_TOKEN: 'planted-session',
+};
+
 function npx(
   args: readonly string[],
 ): ChildProcess & { stdout: NodeJS.ReadableStream; stderr: NodeJS.ReadableStream } {
-  const child = spawn('npx', ['serverless', ...args], {
+  return spawn('npx', ['serverless', ...args], {
     cwd: folder,
-    env: programEnv({
-      HOME: folder,
-      // Credentials of a real account, which no local function may see.
-      AWS_ACCESS_KEY_ID: 'planted-key',
-      AWS_SECRET_ACCESS_KEY: 'planted-secret',
-      AWS_SESSION_TOKEN: 'planted-session',
-    }),
+    env: programEnv({ HOME: folder, ...CREDENTIALS }),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  return child;
 }
 
-async function run(args: readonly string[]): Promise<{ code: number; output: string }> {
-  const child = npx(args);
-  const [out, err, [code]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, 'close'),
-  ]);
-  return { code, output: out + err };
-}
-
-describe('npx serverless invoke local', () => {
+describe('serverless invoke local', () => {
   for (const [transport, configure] of [
     ['REST', overRest],
     ['redis://', overTcp],
@@ -76,7 +65,7 @@ describe('npx serverless invoke local', () => {
       await redis.command('FLUSHALL');
       await configure();
 
-      const { code, output } = await run(['invoke', 'local', '-f', 'sync']);
+      const { code, output } = await runServerless(folder, ['invoke', 'local', '-f', 'sync'], CREDENTIALS);
 
       assert.equal(code, 0, output);
       assert.match(output, /"complete": true/);
@@ -87,7 +76,7 @@ describe('npx serverless invoke local', () => {
   test('refuses a .env whose values Serverless would change', TIMEOUT, async () => {
     await writeEnv({ REDIS_URL: 'redis://:planted$word@127.0.0.1:1' });
 
-    const { code, output } = await run(['invoke', 'local', '-f', 'ip-check']);
+    const { code, output } = await runServerless(folder, ['invoke', 'local', '-f', 'ip-check'], CREDENTIALS);
 
     assert.notEqual(code, 0);
     assert.match(output, /REDIS_URL in \.env holds a \$/);
@@ -140,11 +129,11 @@ describe('npx serverless offline', () => {
 });
 
 describe('what would deploy this machine', () => {
-  for (const args of [['package'], ['deploy'], ['remove'], ['package', '--stage', 'local']]) {
-    test(`npx serverless ${args.join(' ')} is refused`, TIMEOUT, async () => {
+  for (const command of ['deploy', 'remove']) {
+    test(`serverless ${command} is refused`, TIMEOUT, async () => {
       await overRest();
 
-      const { code, output } = await run(args);
+      const { code, output } = await runServerless(folder, [command], CREDENTIALS);
 
       assert.notEqual(code, 0);
       assert.match(output, /stage "local" is for this machine/);
