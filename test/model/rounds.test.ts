@@ -10,8 +10,7 @@ const RUNS = Number(process.env.ROUNDS_MODEL_RUNS ?? (hasRealRedis() ? 3 : 1));
 const SEED = Number(process.env.ROUNDS_MODEL_SEED ?? Date.now() % 1_000_000_000);
 const STEPS = 120;
 /** Of these many courses one at least has to show a planted mistake; always the same ones, so that none is missed by chance. */
-const RUNS_TO_FIND = 12;
-const FIRST_SEED_TO_FIND = 8;
+const SEEDS_TO_FIND = [9, 12, 10, 8, 11, 13, 14, 15, 16, 17, 18, 19];
 
 const server = await startTestRedis({ after });
 
@@ -74,7 +73,7 @@ const IN_STORE: Readonly<Record<string, Spoil>> = {
 };
 
 async function isFound(redis: Parameters<typeof runCourse>[0], spoil?: Spoil): Promise<string | undefined> {
-  for (let seed = FIRST_SEED_TO_FIND; seed < FIRST_SEED_TO_FIND + RUNS_TO_FIND; seed++) {
+  for (const seed of SEEDS_TO_FIND) {
     const broken = await runCourse(redis, createRandom(seed), {
       steps: STEPS,
       ...(spoil === undefined ? {} : { spoil }),

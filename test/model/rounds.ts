@@ -207,9 +207,26 @@ export async function runCourse(
     return first?.summary;
   };
 
+  /** What Redis holds now, in one request: most of the time of a course goes into requests. */
+  const stored = async () => {
+    const lists = await redis.send(
+      [
+        ['HGETALL', KEYS.consumers],
+        ['HGETALL', KEYS.health],
+        ['HKEYS', KEYS.cursor],
+      ],
+      { repeatable: true },
+    );
+    const [flat = [], health = [], cursor = []] = lists.map((list) =>
+      Array.isArray(list) ? list.map(String) : [],
+    );
+    return { flat, health, cursor };
+  };
   /** The first promise that does not hold now. */
-  const broken = async (cleaned: boolean): Promise<string | undefined> => {
-    const flat = (await command('HGETALL', KEYS.consumers)) as string[];
+  const broken = (
+    { flat, health, cursor }: Awaited<ReturnType<typeof stored>>,
+    cleaned: boolean,
+  ): string | undefined => {
     for (let i = 0; i < flat.length; i += 2) {
       const [field = '', address = ''] = [flat[i], flat[i + 1]];
       const before = entries.get(field);
@@ -222,7 +239,6 @@ export async function runCourse(
       turns.begin(field, keyOf(address));
     }
     if (flat.length / 2 !== entries.size) return 'an entry of the API is gone';
-    const health = (await command('HGETALL', KEYS.health)) as string[];
     for (let i = 0; i < health.length; i += 2) {
       const [field = '', json = ''] = [health[i], health[i + 1]];
       const record = decodeHealth(json, clockMs);
@@ -238,7 +254,6 @@ export async function runCourse(
           return `${field} answers at ${record.address} and is dead`;
       }
     }
-    const cursor = (await command('HKEYS', KEYS.cursor)) as string[];
     if (cursor.length > 5) return `sync:cursor has grown to ${cursor.length} fields`;
     const stale = health.filter((field, i) => i % 2 === 0 && !entries.has(field));
     if (cleaned && stale.length > 0) return `health of ${stale[0]} stays, which consumers does not hold`;
@@ -328,13 +343,13 @@ export async function runCourse(
     // A lease that nobody gave back has expired by the next round.
     clockMs += INTERVAL_MS;
     monotonicMs += INTERVAL_MS;
-    for (let shard = 0; shard < 3; shard++) await command('DEL', KEYS.lease(`sync:${shard}`));
-    const dead = (await command('HGETALL', KEYS.health)) as string[];
-    for (let i = 0; i < dead.length; i += 2) {
-      const record = decodeHealth(dead[i + 1], clockMs);
-      if (record?.due !== undefined && record.due > clockMs - SLACK_MS) turns.excuse(String(dead[i]));
+    await command('DEL', ...[0, 1, 2].map((shard) => KEYS.lease(`sync:${shard}`)));
+    const now = await stored();
+    for (const [i, field] of now.health.entries()) {
+      const record = i % 2 === 0 ? decodeHealth(now.health[i + 1], clockMs) : undefined;
+      if (record?.due !== undefined && record.due > clockMs - SLACK_MS) turns.excuse(field);
     }
-    const wrong = await broken(cleaned);
+    const wrong = broken(now, cleaned);
     if (wrong !== undefined) return `step ${step}, after ${what}: ${wrong}`;
   }
   return undefined;
