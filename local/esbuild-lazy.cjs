@@ -7,7 +7,7 @@ const { readFile } = require('node:fs/promises');
 const path = require('node:path');
 const { build } = require('esbuild');
 
-/** Imported only by modules that are themselves imported dynamically: ioredis by `lib/redis/tcp.ts`. */
+/** Imported only by modules that are themselves imported dynamically: ioredis by `lib/redis/link.ts`. */
 const LAZY = ['ioredis'];
 
 /** Files with Lua in them. Minifying leaves the text of a template literal as it is. */

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { Redis as UpstashRedis } from '@upstash/redis';
 import { ConfigError, RedisReplyError, RedisUnavailableError } from '../errors.ts';
 import type { Host } from '../host.ts';
 import type { Command, Redis, Reply, ScriptCall, SendOptions } from './redis.ts';
@@ -24,9 +25,23 @@ export interface RedisClientOptions {
   readonly host?: Pick<Host, 'monotonicMs' | 'random' | 'sleep'>;
 }
 
+/** What `@upstash/redis` hands to a requester. */
+interface UpstashRequest {
+  readonly body?: unknown;
+  readonly signal?: AbortSignal;
+}
+
 const DEFAULT_TIMEOUT_MS = 5_000;
 const MAX_ATTEMPTS = 4;
 const FIRST_BACKOFF_MS = 100;
+
+/** The `@upstash/redis` client over a requester of ours. With one it takes no options, so its replies are not decoded. */
+class RawUpstash extends UpstashRedis {
+  async pipelineRaw(body: readonly WireCommand[], signal: AbortSignal): Promise<Slot[]> {
+    const { result } = await this.client.request<Slot[]>({ path: ['pipeline'], body, signal });
+    return result ?? [];
+  }
+}
 
 /**
  * The client for both transports. It connects with the first request, so it never throws for a Redis that is down.
@@ -38,6 +53,12 @@ export function createRedis(options: RedisClientOptions): Redis {
   const openTransport = chooseTransport(options);
   const { host = MACHINE } = options;
   let transport: Promise<Transport> | undefined;
+  const upstash = new RawUpstash({
+    request: async <T>({ body, signal = new AbortController().signal }: UpstashRequest) => {
+      transport ??= openTransport();
+      return { result: (await (await transport).pipeline(body as readonly WireCommand[], signal)) as T };
+    },
+  });
   let closed = false;
   /** Scripts that Redis has seen from this client. A first use sends the text: that saves the trip of a NOSCRIPT. */
   const seen = new Set<string>();
@@ -49,8 +70,7 @@ export function createRedis(options: RedisClientOptions): Redis {
     const timer = setTimeout(abort, timeoutMs ?? DEFAULT_TIMEOUT_MS);
     signal?.addEventListener('abort', abort, { once: true });
     try {
-      transport ??= openTransport();
-      return await (await transport).pipeline(commands, deadline.signal);
+      return await upstash.pipelineRaw(commands, deadline.signal);
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);

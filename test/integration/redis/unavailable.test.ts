@@ -305,7 +305,7 @@ describe('over REST', () => {
 
     const error = await fail({ repeatable: true });
 
-    assert.match(error.message, /refused the request: down/);
+    assert.match(error.message, /refused the request \(HTTP 503: down\)/);
     assert.equal(rest.requests.length, 4);
     assert.deepEqual(waits, [100, 200, 400]);
   });
@@ -326,6 +326,74 @@ describe('over REST', () => {
       assert.equal(rest.requests.length, 1);
     });
   }
+
+  for (const [status, trouble, tries, advice] of [
+    [401, 'login', 1, /Check REDIS_TOKEN/],
+    [403, 'login', 1, /whether Redis admits this machine/],
+    [307, 'protocol', 1, /It redirects/],
+    [404, 'protocol', 4, /may be no REST URL/],
+    [429, 'busy', 4, /limits how many requests/],
+    [502, 'busy', 4, /gateway in front of it/],
+  ] as const) {
+    test(`${status} with a page of a gateway is told by its status, without the page`, async (t) => {
+      const rest = await startFakeRest(t, [
+        (_, response) => {
+          response.writeHead(status, { 'content-type': 'text/html', location: '/planted' });
+          response.end('<html>planted-page</html>');
+        },
+      ]);
+      const { fail } = connect(t, rest);
+
+      const error = await fail({ repeatable: true });
+
+      assert.equal(error.trouble, trouble);
+      assert.match(error.message, new RegExp(`HTTP ${status}\\)`));
+      assert.match(error.message, advice);
+      assert.equal(rest.requests.length, tries);
+    });
+  }
+
+  test('a body without end is not read to its end', async (t) => {
+    const rest = await startFakeRest(t, [
+      (_, response) => {
+        const more = () => {
+          while (!response.destroyed && response.write(Buffer.alloc(1_048_576, ' ')));
+        };
+        response.on('drain', more);
+        more();
+      },
+    ]);
+    const { fail } = connect(t, rest);
+
+    assert.match((await fail({ repeatable: false })).message, /does not answer like Redis/);
+  });
+
+  test('a port that fetch refuses is told, and not asked again', async (t) => {
+    const { fail, waits } = connect(t, { url: 'http://127.0.0.1:6000', token: 'planted-token' });
+
+    const error = await fail({ repeatable: true });
+
+    assert.equal(error.mayHaveRun, false);
+    assert.match(error.message, /one that HTTP clients refuse/);
+    assert.deepEqual(waits, []);
+  });
+
+  test('a reply carries on to the next request what a replica must have seen', async (t) => {
+    const rest = await startFakeRest(t, [
+      (_, response) => {
+        response.setHeader('upstash-sync-token', 'abc');
+        response.end('[{"result":"OK"}]');
+      },
+    ]);
+    const { redis } = connect(t, rest);
+
+    for (let i = 0; i < 2; i++) await redis.send([COMMAND], { repeatable: false });
+
+    assert.deepEqual(
+      rest.requests.map(({ headers }) => headers['upstash-sync-token']),
+      ['', 'abc'],
+    );
+  });
 
   test('a server that sends back what it was sent gives nothing of it away', async (t) => {
     const rest = await startFakeRest(t, [
