@@ -249,6 +249,42 @@ describe('the scheduler on its own host', { concurrency: true }, () => {
     assert.equal(await redis.command('ZCARD', '{p2p}:deliveries:due'), 0);
   });
 
+  test(
+    'beats only while checks are recorded: not while it hangs, nor while Redis does',
+    options,
+    async (t) => {
+      const redis = await startRedis(t);
+      const [watched, clock] = await Promise.all([startPeer(t), startPeer(t)]);
+      const [host] = [watched, clock].map((listener, i) => {
+        const env = { REDIS_PREFIX: `{beats-${i}}:`, HEARTBEAT_URL: `http://${listener.address}/beat` };
+        return startHost(t, 'bundle', { redis, sources: 'static:203.0.113.1', env });
+      });
+      const more = ({ requests, received }: Peer, count: number) => received(requests.length + count);
+      const pathsOf = ({ requests }: Peer) => requests.map(({ path }) => path);
+      await Promise.all([more(watched, 2), more(clock, 2)]);
+
+      process.kill(host?.pid ?? 0, 'SIGSTOP');
+      // What had left the process arrives before the next beats of another one, which go on.
+      await more(clock, 2);
+      const before = watched.requests.length;
+      await more(clock, 4);
+      assert.equal(watched.requests.length, before, 'a process that hangs beats no more');
+      process.kill(host?.pid ?? 0, 'SIGCONT');
+      await more(watched, 2);
+      assert.deepEqual(new Set(pathsOf(watched)), new Set(['/beat']));
+
+      const alive = watched.requests.length;
+      process.kill(redis.server?.pid ?? 0, 'SIGSTOP');
+      while (!pathsOf(watched).includes('/beat/fail')) await more(watched, 1);
+      assert.ok(
+        pathsOf(watched).indexOf('/beat/fail') <= alive + 1,
+        'one check may have been recorded before',
+      );
+      process.kill(redis.server?.pid ?? 0, 'SIGCONT');
+      while (pathsOf(watched).at(-1) !== '/beat') await more(watched, 1);
+    },
+  );
+
   test('refuses the Redis of another consumer, and says what to do', options, async (t) => {
     const redis = await startRedis(t);
     await redis.command('SET', '{p2p}:uuid', randomUUID());
