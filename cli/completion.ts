@@ -78,6 +78,7 @@ ${described.join('\n')}
     'help:explain a command'
   )
   if (( CURRENT == 2 )); then
+    commands+=('--version:print versions')
     _describe 'command' commands
     return
   fi

@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { needsTool } from '../support/needs-tool.ts';
 import { redisForSuite } from '../support/redis.ts';
 import { OWN_UUID } from '../support/report-states.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PAGES = ['README.md', 'SECURITY.md', ...readdirSync(`${ROOT}docs`).map((name) => `docs/${name}`)];
-const hasBash = spawnSync('bash', ['--version'], { stdio: 'ignore' }).status === 0;
 
 /** The shell blocks of a page, as they stand. */
 function blocksOf(page: string): string[] {
@@ -18,7 +18,7 @@ function blocksOf(page: string): string[] {
   return [...text.matchAll(/```(?:sh|bash)\n([\s\S]*?)```/g)].map(([, block = '']) => block);
 }
 
-describe('the shell blocks of README and docs', { skip: !hasBash && 'NEEDS bash' }, () => {
+describe('the shell blocks of README and docs', needsTool('bash'), () => {
   const testRedis = redisForSuite();
 
   test('are shell, and hold no <placeholder> that a shell takes for a redirection', () => {

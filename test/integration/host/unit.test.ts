@@ -6,18 +6,13 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { BUNDLE, NODE_OPTION } from '../../../host/bundle.ts';
 import { EXIT } from '../../../host/main.ts';
+import { needsTool } from '../../support/needs-tool.ts';
 
 const read = (file: string) => readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8');
 const unit = read('host/p2p-scheduler.service');
 
 /** In tenths: 0 is a sandbox without any door, 100 a service without a sandbox. */
 const MOST_EXPOSURE = 20;
-
-function needsSystemdAnalyze(): { skip?: string } {
-  if (spawnSync('systemd-analyze', ['--version'], { stdio: 'ignore' }).status === 0) return {};
-  if (process.env.CI) throw new Error('CI needs systemd-analyze (apt-get install systemd).');
-  return { skip: 'NEEDS systemd-analyze (apt-get install systemd)' };
-}
 
 /** The unit as a file, with a Node that is on this machine: `verify` looks whether the program is there. */
 function unitFile(t: TestContext): string {
@@ -35,11 +30,11 @@ function analyze(...args: string[]): string {
 }
 
 describe('the systemd unit', () => {
-  test('has no fault that systemd finds', needsSystemdAnalyze(), (t) => {
+  test('has no fault that systemd finds', needsTool('systemd-analyze', 'systemd'), (t) => {
     assert.equal(analyze('verify', '--man=no', unitFile(t)), '');
   });
 
-  test('leaves the service few doors', needsSystemdAnalyze(), (t) => {
+  test('leaves the service few doors', needsTool('systemd-analyze', 'systemd'), (t) => {
     analyze('security', '--offline=true', `--threshold=${MOST_EXPOSURE}`, unitFile(t));
   });
 

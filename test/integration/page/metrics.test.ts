@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { METRIC_NAMES, metricsText } from '../../../report/metrics.ts';
 import { readReport } from '../../../report/report.ts';
-import { needsPromtool } from '../../support/promtool.ts';
+import { needsTool } from '../../support/needs-tool.ts';
 import { redisForSuite } from '../../support/redis.ts';
 import { HOSTILE, REPORT_STATES, reportParts, seedState } from '../../support/report-states.ts';
 
@@ -37,7 +37,7 @@ describe('the metrics', () => {
     assert.doesNotMatch(text, /198\.51\.100|0000b004/);
   });
 
-  test('are as Prometheus wants them', needsPromtool(), async () => {
+  test('are as Prometheus wants them', needsTool('promtool', 'prometheus'), async () => {
     for (const state of REPORT_STATES) {
       const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], {
         input: await textOf(state),

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { METRIC_NAMES } from '../../../report/metrics.ts';
-import { needsPromtool } from '../../support/promtool.ts';
+import { needsTool } from '../../support/needs-tool.ts';
 
 const RULES = fileURLToPath(new URL('../../../docs/alerts.rules.yml', import.meta.url));
 const DASHBOARD = fileURLToPath(new URL('../../../docs/grafana-dashboard.json', import.meta.url));
@@ -23,7 +23,7 @@ describe('what docs/ has for Prometheus and Grafana', () => {
     }
   });
 
-  test('rules are rules of Prometheus', needsPromtool(), () => {
+  test('rules are rules of Prometheus', needsTool('promtool', 'prometheus'), () => {
     const { status, stdout, stderr } = spawnSync('promtool', ['check', 'rules', RULES], { encoding: 'utf8' });
     assert.equal(status, 0, stdout + stderr);
     assert.match(stdout, /SUCCESS: \d+ rules found/);
