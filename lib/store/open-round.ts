@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { RedisReplyError } from '../errors.ts';
+import { RedisReplyError, RedisUnavailableError } from '../errors.ts';
 import { parseIp } from '../peers/ip-space.ts';
 import { parseUuid } from '../peers/uuid.ts';
-import { newLeaseToken } from '../redis/lease-calls.ts';
+import { newLeaseToken, releaseCall } from '../redis/lease-calls.ts';
 import type { Reply, ScriptCall } from '../redis/redis.ts';
 import { defineScript, LUA_PRELUDE } from '../redis/script.ts';
 import { decodeCandidate } from './candidates.ts';
@@ -16,6 +16,8 @@ import { list, type Session } from './session.ts';
 
 /** Of `consumers:called`, the most that one round takes. */
 const MOST_CALLED = 1_000;
+/** A run that is cut off has a second left, at most. */
+const RELEASE_TIMEOUT_MS = 800;
 /** The field of `sync:cursor` that says when the last probes were written. */
 export const LAST_PROBED = 'probed';
 /** The field of `consumers:candidates` that is no slot. */
@@ -102,10 +104,17 @@ export function createRoundOpener(session: Session): RoundStore['openRound'] {
     };
     const takenMs = session.host.monotonicMs();
     const finishReading = clock.readings === 0 ? clock.startReading() : undefined;
-    const replies = await redis.send(finishReading === undefined ? [call] : [['TIME'], call], {
-      repeatable: true,
-      signal,
-    });
+    const replies = await redis
+      .send(finishReading === undefined ? [call] : [['TIME'], call], { repeatable: true, signal })
+      .catch(async (error: unknown) => {
+        // The process ends while the reply is on its way: nobody else would give the lease back.
+        const maybeOurs = error instanceof RedisUnavailableError && error.mayHaveRun && signal.aborted;
+        if (maybeOurs) {
+          const release = releaseCall(key, token);
+          await redis.send([release], { repeatable: false, timeoutMs: RELEASE_TIMEOUT_MS }).catch(() => []);
+        }
+        throw error;
+      });
     finishReading?.(replies[0]);
     const reply = replies.at(-1);
     if (reply instanceof RedisReplyError) throw reply;

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { systemHost } from '../../../lib/app.ts';
-import { RedisReplyError } from '../../../lib/errors.ts';
+import { RedisReplyError, RedisUnavailableError } from '../../../lib/errors.ts';
 import type { Host } from '../../../lib/host.ts';
 import { parseIp } from '../../../lib/peers/ip-space.ts';
 import { parseUuid, type Uuid } from '../../../lib/peers/uuid.ts';
+import type { Redis } from '../../../lib/redis/redis.ts';
 import type { HealthRecord } from '../../../lib/store/health-record.ts';
 import { createKeys } from '../../../lib/store/keys.ts';
 import { NO_STATE, type PartState, pageAt } from '../../../lib/store/part-state.ts';
@@ -444,6 +445,27 @@ for (const { title, redis: options, suite } of REDIS_STACKS) {
         assert.equal(await testRedis().command('EXISTS', place.keys.lease('sync:0')), 0);
         await store.close();
       }
+    });
+
+    test('a lease whose reply is lost because the process ends is given back', async () => {
+      const { keys } = redisPlace();
+      const { redis, command } = testRedis();
+      const ending = new AbortController();
+      const losing: Redis = {
+        ...redis,
+        async send(requests, options) {
+          const replies = await redis.send(requests, options);
+          if (ending.signal.aborted || (await command('EXISTS', keys.lease('sync:0'))) !== 1) return replies;
+          ending.abort();
+          throw new RedisUnavailableError('lost', { mayHaveRun: true });
+        },
+      };
+      const { signal } = ending;
+      const store = createRoundStore({ redis: losing, keys, localUuid: LOCAL_UUID, host, signal });
+      await assert.rejects(() => store.openRound({ shard: 0 }), /lost/);
+      assert.ok(signal.aborted);
+      assert.equal(await command('EXISTS', keys.lease('sync:0')), 0);
+      await store.close();
     });
 
     test('a wrong type that a round can do without is named, and left alone', async () => {
