@@ -21,9 +21,9 @@ const EX_CONFIG = 78;
 
 /**
  * Runs before everything else of the file, on whatever Node: says what is wrong with an old one, and gives the CommonJS
- * packages inside a `require` for Node's own modules.
+ * packages inside a `require` for Node's own modules. Node takes `--env-file` for its own unless a `--` is before it.
  */
-const BANNER = `#!/usr/bin/env -S node ${NODE_OPTION}
+const BANNER = `#!/usr/bin/env -S node ${NODE_OPTION} --
 import { createRequire as __createRequire } from 'node:module';
 if (Number.parseInt(process.versions.node, 10) < ${OLDEST_NODE}) {
   process.stderr.write(\`Node \${process.versions.node} is too old for p2p-scheduler: it needs Node ${OLDEST_NODE} or newer.\\n\`);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { bundle } from '../../../host/bundle.ts';
 import { EXIT } from '../../../host/main.ts';
@@ -52,11 +52,20 @@ describe('the bundle', () => {
     assert.doesNotMatch(stderr, /^\s+at /m);
   });
 
-  test('says which file it could not read', () => {
-    const { status, stderr } = run([file, 'host'], { LOCAL_ENV_FILE: 'nowhere' });
-    assert.notEqual(status, 0);
-    assert.match(stderr, /nowhere cannot be read/);
-    assert.doesNotMatch(stderr, /^\s+at /m);
+  test('says which file it could not read, however it was named', () => {
+    const named = run([file, 'host'], { LOCAL_ENV_FILE: 'nowhere' });
+    // By its first line, as an operator does: Node itself would take the option, and end with 9.
+    const given = spawnSync(file, ['status', '--env-file', 'nowhere'], {
+      cwd: folder,
+      env: programEnv({ PATH: `${dirname(process.execPath)}:${process.env.PATH}` }),
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
+    assert.deepEqual([named.status, given.status], [EXIT.misconfigured, 3]);
+    for (const { stderr } of [named, given]) {
+      assert.match(stderr, /nowhere cannot be read/);
+      assert.doesNotMatch(stderr, /^\s+at /m);
+    }
   });
 
   test('says on an old Node that it needs a newer one, with an exit code after which systemd starts it no more', () => {

@@ -56,6 +56,6 @@ describe('the systemd unit', () => {
 test('the Containerfile takes what is built and runs it', () => {
   const containerfile = read('Containerfile');
   assert.match(containerfile, new RegExp(`^COPY .*${BUNDLE} `, 'm'));
-  assert.match(containerfile, new RegExp(`^ENTRYPOINT \\["node", "${NODE_OPTION}", "/app/`, 'm'));
+  assert.match(containerfile, new RegExp(`^ENTRYPOINT \\["node", "${NODE_OPTION}", "--", "/app/`, 'm'));
   assert.match(containerfile, /^CMD \["host"\]$/m);
 });
