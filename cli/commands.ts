@@ -130,7 +130,7 @@ export const COMMANDS: readonly Command[] = [
     options: [],
     run: alone(async (context) => {
       const { runHost } = await import('../host/main.ts');
-      return runHost(environmentOf(context));
+      return runHost(() => environmentOf(context));
     }),
   },
   {

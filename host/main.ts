@@ -43,8 +43,9 @@ const SCHEDULED = { source: 'schedule' };
  *
  * Logs to stdout; what keeps it from starting goes to stderr. Resolves with one of `EXIT`, and the caller ends the process.
  */
-export async function runHost({ env, origin }: GivenEnvironment): Promise<number> {
+export async function runHost(read: () => GivenEnvironment): Promise<number> {
   try {
+    const { env, origin } = read();
     return await runUntilAsked(loadConfig({ ...env, ...OWN_NAMES }, origin), env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
