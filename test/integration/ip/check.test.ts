@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { EventError, IdentityError, RedisReplyError, RedisUnavailableError } from '../../../lib/errors.ts';
 import { LONGEST_WAIT_MS } from '../../../lib/store/delivery-record.ts';
 import { countCommands } from '../../support/monitor.ts';
@@ -9,9 +8,8 @@ import { DAY, inWorld, LOCAL_UUID, MINUTE, producer, START } from './world.ts';
 
 const SECOND_LOOK = 3_000;
 
-inWorld('an IP check', (world) => {
-  test('the first address ever observed is a change, from nothing, and every producer is due', async () => {
-    const w = world();
+inWorld('an IP check', ({ test, settled }) => {
+  test('the first address ever observed is a change, from nothing, and every producer is due', async (w) => {
     await w.addProducers(producer(1), producer(2));
     w.answers = [OLD, OLD, '?'];
 
@@ -50,8 +48,7 @@ inWorld('an IP check', (world) => {
     assert.equal(await w.test.command('GET', w.keys.uuid), LOCAL_UUID);
   });
 
-  test('the first address needs the quorum too', async () => {
-    const w = world();
+  test('the first address needs the quorum too', async (w) => {
     await w.addProducers(producer(1));
     w.answers = [OLD, '?', '?'];
     const summary = await w.check();
@@ -61,9 +58,7 @@ inWorld('an IP check', (world) => {
     assert.deepEqual(w.invoked, []);
   });
 
-  test('a quiet check is one request to a source, two round trips and four commands', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('a quiet check is one request to a source, two round trips and four commands', async (w) => {
     const summary = await w.check();
     assert.equal(summary.outcome, 'confirmed');
     assert.equal(summary.asked, 1);
@@ -72,20 +67,17 @@ inWorld('an IP check', (world) => {
     assert.deepEqual(w.trips, [2, 1]);
   });
 
-  test(
+  settled(
     'of a quiet check Redis runs at most 12 commands, those inside scripts counted',
-    needsRealRedis(),
-    async () => {
-      const w = world();
-      await w.settle(OLD, producer(1));
+    async (w) => {
       const count = await countCommands(w.test.tcpUrl, (word) => w.test.command('ECHO', word));
       assert.equal((await w.check()).outcome, 'confirmed');
       assert.deepEqual(await count.take(), { sent: 3, run: 11 });
     },
+    needsRealRedis(),
   );
 
-  test('a quiet check invokes nothing, makes nobody due and writes no history', async () => {
-    const w = world();
+  test('a quiet check invokes nothing, makes nobody due and writes no history', async (w) => {
     await w.settle(OLD, producer(1), producer(2));
     const before = await w.history();
     for (let i = 0; i < 4; i++) {
@@ -101,9 +93,7 @@ inWorld('an IP check', (world) => {
     assert.equal(register.recorded, register.ticket);
   });
 
-  test('a producer that is added without a change is not due', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('a producer that is added without a change is not due', async (w) => {
     await w.addProducers(producer(2));
     await w.later(MINUTE, OLD, OLD, OLD);
     await w.later(MINUTE, '?', '?', '?');
@@ -112,8 +102,7 @@ inWorld('an IP check', (world) => {
     assert.deepEqual(w.invoked, []);
   });
 
-  test('the sources take turns', async () => {
-    const w = world();
+  test('the sources take turns', async (w) => {
     await w.settle(OLD);
     const turns: string[] = [];
     for (let i = 0; i < 6; i++) {
@@ -123,9 +112,7 @@ inWorld('an IP check', (world) => {
     assert.deepEqual(turns, ['s2', 's0', 's1', 's2', 's0', 's1']);
   });
 
-  test('a change that nobody contests is committed by one check, after a second look', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('a change that nobody contests is committed by one check, after a second look', async (w) => {
     const verifiedAt = (await w.register()).verifiedAt;
     const oldEpoch = Number((await w.register()).epoch);
     const summary = await w.later(0, NEW, NEW, '?');
@@ -146,16 +133,12 @@ inWorld('an IP check', (world) => {
     );
   });
 
-  test('whoever becomes due is due since 3 s ago, for a drain whose clock is behind', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('whoever becomes due is due since 3 s ago, for a drain whose clock is behind', async (w) => {
     await w.later(0, NEW, NEW, NEW);
     assert.deepEqual(await w.due(), { [producer(1)]: String(w.nowMs - 3_000) });
   });
 
-  test('an address that only the first look saw is not committed', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('an address that only the first look saw is not committed', async (w) => {
     w.answers = [NEW, NEW, NEW];
     const summary = await w.check({
       asleep: () => {
@@ -168,9 +151,7 @@ inWorld('an IP check', (world) => {
     assert.deepEqual(await w.due(), {});
   });
 
-  test('a second look that is contested makes the check the first of three', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('a second look that is contested makes the check the first of three', async (w) => {
     w.answers = [NEW, NEW, NEW];
     const summary = await w.check({
       asleep: () => {
@@ -182,9 +163,7 @@ inWorld('an IP check', (world) => {
     assert.equal((await w.register()).candidate, NEW);
   });
 
-  test('a liar changes nothing, whoever is asked first', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('a liar changes nothing, whoever is asked first', async (w) => {
     for (let i = 0; i < 6; i++) {
       const summary = await w.later(MINUTE, NEW, OLD, OLD);
       assert.equal(summary.outcome, 'confirmed');
@@ -193,9 +172,7 @@ inWorld('an IP check', (world) => {
     assert.equal((await w.register()).candidate, undefined);
   });
 
-  test('a contested change takes three checks', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('a contested change takes three checks', async (w) => {
     // The check whose turn falls on the one that is stale is quiet: only then does a candidate come up.
     const outcomes: string[] = [];
     for (let i = 0; i < 3; i++) {
@@ -212,16 +189,12 @@ inWorld('an IP check', (world) => {
     assert.deepEqual(Object.keys(await w.due()), [producer(1)]);
   });
 
-  test('one stale source that leads every third check does not hold a contested change up', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('one stale source that leads every third check does not hold a contested change up', async (w) => {
     for (let i = 0; i < 4; i++) await w.later(MINUTE, OLD, NEW, NEW);
     assert.equal((await w.register()).current, NEW);
   });
 
-  test('a single voice neither confirms nor resets while a candidate is set', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('a single voice neither confirms nor resets while a candidate is set', async (w) => {
     await w.later(MINUTE, NEW, OLD, NEW);
     const before = await w.register();
     const summary = await w.later(MINUTE, OLD, '?', '?');
@@ -241,34 +214,33 @@ inWorld('an IP check', (world) => {
     assert.equal(checkedAt, String(w.nowMs));
   });
 
-  test('a candidate that another check set meanwhile is not confirmed away by a single voice', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
-    w.answers = [OLD, OLD, OLD];
-    const summary = await w.check({
-      // Between the two trips of this check, which saw no candidate, an older ticket is recorded.
-      before: async (trip) => {
-        if (trip !== 2) return;
-        await w.test.command(
-          'HSET',
-          w.keys.ip,
-          'candidate',
-          NEW,
-          'candidateChecks',
-          2,
-          'candidateAt',
-          w.nowMs,
-        );
-      },
-    });
-    assert.equal(summary.outcome, 'unknown');
-    assert.equal((await w.register()).candidate, NEW);
-    assert.equal((await w.register()).candidateChecks, '2');
-  });
+  settled(
+    'a candidate that another check set meanwhile is not confirmed away by a single voice',
+    async (w) => {
+      w.answers = [OLD, OLD, OLD];
+      const summary = await w.check({
+        // Between the two trips of this check, which saw no candidate, an older ticket is recorded.
+        before: async (trip) => {
+          if (trip !== 2) return;
+          await w.test.command(
+            'HSET',
+            w.keys.ip,
+            'candidate',
+            NEW,
+            'candidateChecks',
+            2,
+            'candidateAt',
+            w.nowMs,
+          );
+        },
+      });
+      assert.equal(summary.outcome, 'unknown');
+      assert.equal((await w.register()).candidate, NEW);
+      assert.equal((await w.register()).candidateChecks, '2');
+    },
+  );
 
-  test('unknown checks neither count nor reset, and are counted themselves', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('unknown checks neither count nor reset, and are counted themselves', async (w) => {
     await w.later(MINUTE, NEW, OLD, NEW);
     await w.later(MINUTE, '?', '?', '?');
     await w.later(MINUTE, NEW, OLD, '?');
@@ -280,9 +252,7 @@ inWorld('an IP check', (world) => {
     assert.equal((await w.later(MINUTE, NEW, OLD, NEW)).outcome, 'changed');
   });
 
-  test('a failure of all sources is unknown and keeps the address, for ever if it has to', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('a failure of all sources is unknown and keeps the address, for ever if it has to', async (w) => {
     const { verifiedAt } = await w.register();
     for (let i = 1; i <= 70; i++) {
       const summary = await w.later(MINUTE, '?', '?', '?');
@@ -299,9 +269,7 @@ inWorld('an IP check', (world) => {
     assert.equal(warnings.length, 2, 'the first, and one an hour');
   });
 
-  test('another contested address starts at one', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('another contested address starts at one', async (w) => {
     await w.later(MINUTE, NEW, OLD, NEW);
     await w.later(MINUTE, NEW, OLD, NEW);
     const summary = await w.later(MINUTE, OTHER, OLD, OTHER);
@@ -310,9 +278,7 @@ inWorld('an IP check', (world) => {
     assert.equal((await w.register()).current, OLD);
   });
 
-  test('only a quorum with a strict majority for the current address clears the candidate', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('only a quorum with a strict majority for the current address clears the candidate', async (w) => {
     await w.later(MINUTE, NEW, OLD, NEW);
     w.quorum = 3;
     await w.later(MINUTE, OLD, OLD, '?');
@@ -328,18 +294,17 @@ inWorld('an IP check', (world) => {
     assert.equal((await w.register()).verifiedAt, String(w.nowMs));
   });
 
-  test('while a candidate is set an address that nobody contests is committed after its second look', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
-    await w.later(MINUTE, NEW, OLD, NEW);
-    const summary = await w.later(MINUTE, NEW, '?', NEW);
-    assert.equal(summary.outcome, 'changed');
-    assert.equal((await w.register()).candidate, undefined);
-  });
+  settled(
+    'while a candidate is set an address that nobody contests is committed after its second look',
+    async (w) => {
+      await w.later(MINUTE, NEW, OLD, NEW);
+      const summary = await w.later(MINUTE, NEW, '?', NEW);
+      assert.equal(summary.outcome, 'changed');
+      assert.equal((await w.register()).candidate, undefined);
+    },
+  );
 
-  test('a check that began less than 20 s after the last that counted does not count', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('a check that began less than 20 s after the last that counted does not count', async (w) => {
     await w.later(MINUTE, NEW, OLD, NEW);
     const tooSoon = await w.later(19_999, NEW, OLD, NEW);
     assert.equal(tooSoon.outcome, 'waiting');
@@ -351,38 +316,33 @@ inWorld('an IP check', (world) => {
     assert.equal(inTime.checks, 2);
   });
 
-  test('counting starts at one when the last check that counted is older than 10 minutes', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('counting starts at one when the last check that counted is older than 10 minutes', async (w) => {
     await w.later(MINUTE, NEW, OLD, NEW);
     assert.equal((await w.later(10 * MINUTE, NEW, OLD, NEW)).checks, 2);
     assert.equal((await w.later(10 * MINUTE + 1, NEW, OLD, NEW)).checks, 1);
   });
 
-  test('with a long period counting starts at one only after three periods', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('with a long period counting starts at one only after three periods', async (w) => {
     w.periodMs = 10 * MINUTE;
     await w.later(MINUTE, NEW, OLD, NEW);
     assert.equal((await w.later(30 * MINUTE, NEW, OLD, NEW)).checks, 2);
     assert.equal((await w.later(30 * MINUTE + 1, NEW, OLD, NEW)).checks, 1);
   });
 
-  test('a return to the previous address within 10 minutes takes three checks, though nobody contests it', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
-    await w.later(MINUTE, NEW, NEW, NEW);
-    assert.equal((await w.register()).current, NEW);
-    const outcomes: string[] = [];
-    for (let i = 0; i < 3; i++) outcomes.push((await w.later(MINUTE, OLD, OLD, OLD)).outcome);
-    assert.deepEqual(outcomes, ['counted', 'counted', 'changed']);
-    assert.equal((await w.register()).current, OLD);
-    assert.equal((await w.register()).previous, NEW);
-  });
+  settled(
+    'a return to the previous address within 10 minutes takes three checks, though nobody contests it',
+    async (w) => {
+      await w.later(MINUTE, NEW, NEW, NEW);
+      assert.equal((await w.register()).current, NEW);
+      const outcomes: string[] = [];
+      for (let i = 0; i < 3; i++) outcomes.push((await w.later(MINUTE, OLD, OLD, OLD)).outcome);
+      assert.deepEqual(outcomes, ['counted', 'counted', 'changed']);
+      assert.equal((await w.register()).current, OLD);
+      assert.equal((await w.register()).previous, NEW);
+    },
+  );
 
-  test('a flip back after 10 minutes is a new change like any other: everyone is called', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('a flip back after 10 minutes is a new change like any other: everyone is called', async (w) => {
     await w.later(MINUTE, NEW, NEW, NEW);
     await w.test.command('DEL', w.keys.due);
     const summary = await w.later(10 * MINUTE, OLD, OLD, OLD);
@@ -391,9 +351,7 @@ inWorld('an IP check', (world) => {
     assert.equal(w.invoked.length, 2);
   });
 
-  test('an address that flaps every minute is not announced every minute', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('an address that flaps every minute is not announced every minute', async (w) => {
     for (let i = 0; i < 9; i++) {
       const now = i % 2 === 0 ? NEW : OLD;
       await w.later(MINUTE, now, now, now);
@@ -402,9 +360,7 @@ inWorld('an IP check', (world) => {
     assert.equal((await w.history()).length, 2, 'the first address, and one change');
   });
 
-  test('an older check that finishes after a newer one changes nothing', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('an older check that finishes after a newer one changes nothing', async (w) => {
     w.answers = [NEW, NEW, NEW];
     const older = await w.check({
       before: async (trip) => {
@@ -419,37 +375,36 @@ inWorld('an IP check', (world) => {
     assert.deepEqual(await w.due(), {});
   });
 
-  test('a newer check that read the old epoch changes nothing after the commit of an older one', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
-    w.answers = [NEW, NEW, NEW];
-    let inner: Promise<unknown> | undefined;
-    const older = await w.check({
-      // While the older one sleeps, a newer one begins, and sees the same change.
-      asleep: () => {
-        if (inner !== undefined) return;
-        inner = w.check();
-        return inner.then(() => undefined);
-      },
-    });
-    assert.equal(older.reason, 'overtaken');
-    assert.equal((await w.history()).length, 2, 'the first address and one change, not two');
+  settled(
+    'a newer check that read the old epoch changes nothing after the commit of an older one',
+    async (w) => {
+      w.answers = [NEW, NEW, NEW];
+      let inner: Promise<unknown> | undefined;
+      const older = await w.check({
+        // While the older one sleeps, a newer one begins, and sees the same change.
+        asleep: () => {
+          if (inner !== undefined) return;
+          inner = w.check();
+          return inner.then(() => undefined);
+        },
+      });
+      assert.equal(older.reason, 'overtaken');
+      assert.equal((await w.history()).length, 2, 'the first address and one change, not two');
 
-    const register = await w.register();
-    w.answers = [OTHER, OTHER, OTHER];
-    const newer = await w.check({
-      before: async (trip) => {
-        if (trip === 2) await w.test.command('HSET', w.keys.ip, 'epoch', Number(register.epoch) + 1);
-      },
-    });
-    assert.equal(newer.outcome, 'stale');
-    assert.equal(newer.reason, 'epoch');
-    assert.equal((await w.register()).current, NEW);
-  });
+      const register = await w.register();
+      w.answers = [OTHER, OTHER, OTHER];
+      const newer = await w.check({
+        before: async (trip) => {
+          if (trip === 2) await w.test.command('HSET', w.keys.ip, 'epoch', Number(register.epoch) + 1);
+        },
+      });
+      assert.equal(newer.outcome, 'stale');
+      assert.equal(newer.reason, 'epoch');
+      assert.equal((await w.register()).current, NEW);
+    },
+  );
 
-  test('two checks that overlap count once', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('two checks that overlap count once', async (w) => {
     w.answers = [NEW, OLD, NEW];
     w.nowMs += MINUTE;
     const twice = await Promise.all([w.check(), w.check()]);
@@ -458,8 +413,7 @@ inWorld('an IP check', (world) => {
     assert.equal((await w.register()).candidateChecks, '1');
   });
 
-  test('an event that is delivered twice is two checks that find the same', async () => {
-    const w = world();
+  test('an event that is delivered twice is two checks that find the same', async (w) => {
     await w.addProducers(producer(1));
     w.answers = [OLD, OLD, OLD];
     const first = await w.check();
@@ -469,9 +423,7 @@ inWorld('an IP check', (world) => {
     assert.equal((await w.history()).length, 1);
   });
 
-  test('a ticket from before a loss of data changes nothing', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('a ticket from before a loss of data changes nothing', async (w) => {
     w.answers = [NEW, NEW, NEW];
     const summary = await w.check({
       before: async (trip) => {
@@ -484,23 +436,22 @@ inWorld('an IP check', (world) => {
     assert.deepEqual(w.invoked, []);
   });
 
-  test('a verdict about an address that a loss of data took changes nothing after others have drawn tickets', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
-    w.answers = [NEW, NEW, NEW];
-    const summary = await w.check({
-      before: async (trip) => {
-        if (trip !== 2) return;
-        await w.test.command('FLUSHALL');
-        await w.test.command('HSET', w.keys.ip, 'ticket', 9);
-      },
-    });
-    assert.equal(summary.reason, 'epoch');
-  });
+  settled(
+    'a verdict about an address that a loss of data took changes nothing after others have drawn tickets',
+    async (w) => {
+      w.answers = [NEW, NEW, NEW];
+      const summary = await w.check({
+        before: async (trip) => {
+          if (trip !== 2) return;
+          await w.test.command('FLUSHALL');
+          await w.test.command('HSET', w.keys.ip, 'ticket', 9);
+        },
+      });
+      assert.equal(summary.reason, 'epoch');
+    },
+  );
 
-  test('after a loss of data the next check commits the address anew, with a higher epoch', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('after a loss of data the next check commits the address anew, with a higher epoch', async (w) => {
     const { epoch } = await w.register();
     await w.test.command('FLUSHALL');
     await w.addProducers(producer(2));
@@ -510,27 +461,25 @@ inWorld('an IP check', (world) => {
     assert.deepEqual(Object.keys(await w.due()), [producer(2)], 'known is who is in producers now');
   });
 
-  test('the epoch grows although the clock went back', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('the epoch grows although the clock went back', async (w) => {
     const { epoch } = await w.register();
     w.nowMs = START - DAY;
     await w.later(0, NEW, NEW, NEW);
     assert.equal((await w.register()).epoch, String(Number(epoch) + 1));
   });
 
-  test('while the clock is behind candidateAt by hours, counting starts afresh instead of waiting for it', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
-    await w.later(MINUTE, NEW, OLD, NEW);
-    w.nowMs -= 5 * 60 * MINUTE;
-    assert.equal((await w.later(0, NEW, OLD, NEW)).checks, 1);
-    await w.later(MINUTE, NEW, OLD, NEW);
-    assert.equal((await w.later(MINUTE, NEW, OLD, NEW)).outcome, 'changed');
-  });
+  settled(
+    'while the clock is behind candidateAt by hours, counting starts afresh instead of waiting for it',
+    async (w) => {
+      await w.later(MINUTE, NEW, OLD, NEW);
+      w.nowMs -= 5 * 60 * MINUTE;
+      assert.equal((await w.later(0, NEW, OLD, NEW)).checks, 1);
+      await w.later(MINUTE, NEW, OLD, NEW);
+      assert.equal((await w.later(MINUTE, NEW, OLD, NEW)).outcome, 'changed');
+    },
+  );
 
-  test('whatever is due is delivered by the next check: a lost invocation costs a minute', async () => {
-    const w = world();
+  test('whatever is due is delivered by the next check: a lost invocation costs a minute', async (w) => {
     await w.addProducers(producer(1));
     w.invokeFails = true;
     w.answers = [OLD, OLD, OLD];
@@ -548,22 +497,21 @@ inWorld('an IP check', (world) => {
     ]);
   });
 
-  test('nobody is invoked for what is due while lease:notify is held, nor for what is due later', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
-    await w.test.command('ZADD', w.keys.due, w.nowMs + 1, producer(1));
-    assert.equal((await w.later(0, OLD, OLD, OLD)).notify, 'not-needed');
-    await w.test.command('SET', w.keys.lease('notify'), 'token', 'PX', 60_000);
-    const running = await w.later(1, OLD, OLD, OLD);
-    assert.equal(running.due, 1);
-    assert.equal(running.notify, 'running');
-    await w.test.command('DEL', w.keys.lease('notify'));
-    assert.equal((await w.later(0, OLD, OLD, OLD)).notify, 'invoked');
-  });
+  settled(
+    'nobody is invoked for what is due while lease:notify is held, nor for what is due later',
+    async (w) => {
+      await w.test.command('ZADD', w.keys.due, w.nowMs + 1, producer(1));
+      assert.equal((await w.later(0, OLD, OLD, OLD)).notify, 'not-needed');
+      await w.test.command('SET', w.keys.lease('notify'), 'token', 'PX', 60_000);
+      const running = await w.later(1, OLD, OLD, OLD);
+      assert.equal(running.due, 1);
+      assert.equal(running.notify, 'running');
+      await w.test.command('DEL', w.keys.lease('notify'));
+      assert.equal((await w.later(0, OLD, OLD, OLD)).notify, 'invoked');
+    },
+  );
 
-  test('an unknown and a stale check start what is due as well', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('an unknown and a stale check start what is due as well', async (w) => {
     await w.test.command('ZADD', w.keys.due, w.nowMs, producer(1));
     assert.equal((await w.later(0, '?', '?', '?')).notify, 'invoked');
     const stale = await w.check({
@@ -575,74 +523,72 @@ inWorld('an IP check', (world) => {
     assert.equal(stale.notify, 'invoked');
   });
 
-  test('after a commit notify is invoked although a drain is running', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('after a commit notify is invoked although a drain is running', async (w) => {
     await w.test.command('SET', w.keys.lease('notify'), 'token', 'PX', 60_000);
     assert.equal((await w.later(0, NEW, NEW, NEW)).notify, 'invoked');
   });
 
-  test('after a commit notify is invoked although nothing is due yet, because all deliveries are under a lease', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
-    await w.test.command('HSET', w.keys.deliveries, producer(1), '{"lease":"token"}');
-    await w.test.command('ZADD', w.keys.due, w.nowMs + MINUTE, producer(1));
-    const summary = await w.later(0, NEW, NEW, NEW);
-    assert.equal(summary.due, 0);
-    assert.equal(summary.notify, 'invoked');
-  });
+  settled(
+    'after a commit notify is invoked although nothing is due yet, because all deliveries are under a lease',
+    async (w) => {
+      await w.test.command('HSET', w.keys.deliveries, producer(1), '{"lease":"token"}');
+      await w.test.command('ZADD', w.keys.due, w.nowMs + MINUTE, producer(1));
+      const summary = await w.later(0, NEW, NEW, NEW);
+      assert.equal(summary.due, 0);
+      assert.equal(summary.notify, 'invoked');
+    },
+  );
 
-  test('while there is no address nobody is invoked for what is due: nothing could be claimed', async () => {
-    const w = world();
+  test('while there is no address nobody is invoked for what is due: nothing could be claimed', async (w) => {
     await w.test.command('ZADD', w.keys.due, 1, producer(1));
     const summary = await w.later(0, '?', '?', '?');
     assert.equal(summary.due, 1);
     assert.equal(summary.notify, 'not-needed');
   });
 
-  test('a commit whose reply was lost and that is sent again is committed once, and delivered', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
-    w.answers = [NEW, NEW, NEW];
-    const summary = await w.check({
-      // As the client does it after a network error: the same request again, and only the second answer arrives.
-      repeated: 2,
-    });
-    assert.equal(summary.outcome, 'changed');
-    assert.equal(summary.ip, NEW);
-    assert.equal(summary.notify, 'invoked');
-    assert.equal((await w.history()).length, 2, 'the first address and one change');
-    assert.deepEqual(w.invoked, [
-      { functionName: 'notify', payload: { changed: { ip: NEW, epoch: summary.epoch } } },
-    ]);
-  });
+  settled(
+    'a commit whose reply was lost and that is sent again is committed once, and delivered',
+    async (w) => {
+      w.answers = [NEW, NEW, NEW];
+      const summary = await w.check({
+        // As the client does it after a network error: the same request again, and only the second answer arrives.
+        repeated: 2,
+      });
+      assert.equal(summary.outcome, 'changed');
+      assert.equal(summary.ip, NEW);
+      assert.equal(summary.notify, 'invoked');
+      assert.equal((await w.history()).length, 2, 'the first address and one change');
+      assert.deepEqual(w.invoked, [
+        { functionName: 'notify', payload: { changed: { ip: NEW, epoch: summary.epoch } } },
+      ]);
+    },
+  );
 
-  test('a reply that never comes is an error, and the next check delivers what was committed', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
-    w.answers = [NEW, NEW, NEW];
-    const lost = new RedisUnavailableError('no reply', { mayHaveRun: true });
-    await assert.rejects(
-      w.check({
-        after: (trip) => {
-          if (trip === 2) throw lost;
-        },
-      }),
-      lost,
-    );
-    assert.deepEqual(w.invoked, []);
-    assert.ok(w.logs.some(({ level, message }) => level === 'warn' && message.includes('recorded or not')));
+  settled(
+    'a reply that never comes is an error, and the next check delivers what was committed',
+    async (w) => {
+      w.answers = [NEW, NEW, NEW];
+      const lost = new RedisUnavailableError('no reply', { mayHaveRun: true });
+      await assert.rejects(
+        w.check({
+          after: (trip) => {
+            if (trip === 2) throw lost;
+          },
+        }),
+        lost,
+      );
+      assert.deepEqual(w.invoked, []);
+      assert.ok(w.logs.some(({ level, message }) => level === 'warn' && message.includes('recorded or not')));
 
-    const next = await w.later(MINUTE, NEW, NEW, NEW);
-    assert.equal(next.outcome, 'confirmed');
-    assert.deepEqual(w.invoked, [
-      { functionName: 'notify', payload: { changed: { ip: NEW, epoch: next.epoch } } },
-    ]);
-  });
+      const next = await w.later(MINUTE, NEW, NEW, NEW);
+      assert.equal(next.outcome, 'confirmed');
+      assert.deepEqual(w.invoked, [
+        { functionName: 'notify', payload: { changed: { ip: NEW, epoch: next.epoch } } },
+      ]);
+    },
+  );
 
-  test('a reply of the first trip that is lost costs a ticket and nothing else', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('a reply of the first trip that is lost costs a ticket and nothing else', async (w) => {
     const lost = new RedisUnavailableError('no reply', { mayHaveRun: true });
     await assert.rejects(
       w.check({
@@ -655,9 +601,7 @@ inWorld('an IP check', (world) => {
     assert.equal((await w.later(MINUTE, OLD, OLD, OLD)).outcome, 'confirmed');
   });
 
-  test('a check that is aborted before its second trip records nothing', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('a check that is aborted before its second trip records nothing', async (w) => {
     const { recorded } = await w.register();
     const ending = new AbortController();
     w.answers = [NEW, NEW, NEW];
@@ -667,9 +611,7 @@ inWorld('an IP check', (world) => {
     assert.deepEqual(await w.due(), {});
   });
 
-  test('votes from before a long pause of the machine count for nothing', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('votes from before a long pause of the machine count for nothing', async (w) => {
     w.answers = [NEW, NEW, NEW];
     const summary = await w.check({
       asleep: () => {
@@ -682,9 +624,7 @@ inWorld('an IP check', (world) => {
     assert.equal((await w.register()).checkedAt, String(w.nowMs), 'the time was read again after the pause');
   });
 
-  test('after a short pause the time is read again before the second trip', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('after a short pause the time is read again before the second trip', async (w) => {
     w.answers = [OLD, OLD, OLD];
     await w.check({
       asking: () => {
@@ -696,9 +636,7 @@ inWorld('an IP check', (world) => {
     assert.equal((await w.register()).checkedAt, String(w.nowMs));
   });
 
-  test('a reply to TIME that took over 2 s is not trusted', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('a reply to TIME that took over 2 s is not trusted', async (w) => {
     w.answers = [OLD, OLD, OLD];
     await w.check({
       after: (trip) => {
@@ -709,9 +647,7 @@ inWorld('an IP check', (world) => {
     assert.equal((await w.register()).checkedAt, String(w.nowMs));
   });
 
-  test('nor does it make anybody due in the future', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('nor does it make anybody due in the future', async (w) => {
     w.answers = [NEW, NEW, NEW];
     await w.check({
       after: (trip) => {
@@ -721,9 +657,7 @@ inWorld('an IP check', (world) => {
     assert.deepEqual(await w.due(), { [producer(1)]: String(w.nowMs - 3_000) });
   });
 
-  test('a dns: source that names another address is reported once a day', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('a dns: source that names another address is reported once a day', async (w) => {
     w.kinds = ['http', 'http', 'dns'];
     const warnings = () => w.logs.filter(({ message }) => message.includes('dns: source')).length;
     for (let i = 0; i < 6; i++) await w.later(MINUTE, OLD, OLD, BEFORE);
@@ -738,8 +672,7 @@ inWorld('an IP check', (world) => {
     assert.equal(warnings(), 2);
   });
 
-  test("another consumer's Redis is refused and not written to", async () => {
-    const w = world();
+  test("another consumer's Redis is refused and not written to", async (w) => {
     await w.test.command('SET', w.keys.uuid, '11111111-2222-4333-8444-555555555555');
     w.answers = [OLD, OLD, OLD];
     await assert.rejects(w.check(), IdentityError);
@@ -747,15 +680,13 @@ inWorld('an IP check', (world) => {
     assert.deepEqual(w.asked, []);
   });
 
-  test('our own identity is recognised in upper case', async () => {
-    const w = world();
+  test('our own identity is recognised in upper case', async (w) => {
     await w.test.command('SET', w.keys.uuid, LOCAL_UUID.toUpperCase());
     w.answers = [OLD, OLD, OLD];
     assert.equal((await w.check()).outcome, 'changed');
   });
 
-  test('an address sent to ip-check is refused before anything is asked', async () => {
-    const w = world();
+  test('an address sent to ip-check is refused before anything is asked', async (w) => {
     for (const event of [{ ip: '203.0.113.5' }, { epoch: 5 }, 'text', 5, [], true]) {
       await assert.rejects(w.check({}, event), EventError);
     }
@@ -768,74 +699,78 @@ inWorld('an IP check', (world) => {
 
   const WRONG_TYPES = ['uuid', 'ip', 'producers', 'deliveries', 'due'] as const;
   for (const name of WRONG_TYPES) {
-    test(`a key of the wrong type (${name}) is a clear error that names it, and nothing is written`, async () => {
-      const w = world();
-      await w.settle(OLD, producer(1));
-      const key = w.keys[name];
-      await w.test.command('DEL', key);
-      await w.test.command('RPUSH', key, 'wrong');
-      w.answers = [NEW, NEW, NEW];
-      const { ticket: _, ...before } = name === 'ip' ? { ticket: '' } : await w.register();
-      const dueBefore = name === 'due' ? {} : await w.due();
-      const historyBefore = await w.history();
+    settled(
+      `a key of the wrong type (${name}) is a clear error that names it, and nothing is written`,
+      async (w) => {
+        const key = w.keys[name];
+        await w.test.command('DEL', key);
+        await w.test.command('RPUSH', key, 'wrong');
+        w.answers = [NEW, NEW, NEW];
+        const { ticket: _, ...before } = name === 'ip' ? { ticket: '' } : await w.register();
+        const dueBefore = name === 'due' ? {} : await w.due();
+        const historyBefore = await w.history();
 
-      await assert.rejects(
-        w.check(),
-        (error) =>
-          error instanceof RedisReplyError && error.code === 'WRONGTYPE' && error.message.includes(key),
-      );
+        await assert.rejects(
+          w.check(),
+          (error) =>
+            error instanceof RedisReplyError && error.code === 'WRONGTYPE' && error.message.includes(key),
+        );
 
-      if (name !== 'ip') {
-        const { ticket: __, ...register } = await w.register();
-        assert.deepEqual(register, before);
-      }
-      if (name !== 'due') assert.deepEqual(await w.due(), dueBefore);
-      assert.deepEqual(await w.history(), historyBefore);
-      assert.deepEqual(await w.test.command('LRANGE', key, 0, -1), ['wrong']);
-      assert.deepEqual(w.invoked, []);
-    });
+        if (name !== 'ip') {
+          const { ticket: __, ...register } = await w.register();
+          assert.deepEqual(register, before);
+        }
+        if (name !== 'due') assert.deepEqual(await w.due(), dueBefore);
+        assert.deepEqual(await w.history(), historyBefore);
+        assert.deepEqual(await w.test.command('LRANGE', key, 0, -1), ['wrong']);
+        assert.deepEqual(w.invoked, []);
+      },
+    );
   }
 
-  test('a history of the wrong type does not hold a change up: it is committed, and a warning says so', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
-    await w.test.command('DEL', w.keys.ipHistory);
-    await w.test.command('RPUSH', w.keys.ipHistory, 'wrong');
-    assert.equal((await w.later(MINUTE, NEW, NEW, NEW)).outcome, 'changed');
-    assert.deepEqual(Object.keys(await w.due()), [producer(1)]);
-    assert.ok(w.logs.some(({ level, message }) => level === 'warn' && message.includes('ip:history')));
-    assert.deepEqual(await w.test.command('LRANGE', w.keys.ipHistory, 0, -1), ['wrong']);
-  });
+  settled(
+    'a history of the wrong type does not hold a change up: it is committed, and a warning says so',
+    async (w) => {
+      await w.test.command('DEL', w.keys.ipHistory);
+      await w.test.command('RPUSH', w.keys.ipHistory, 'wrong');
+      assert.equal((await w.later(MINUTE, NEW, NEW, NEW)).outcome, 'changed');
+      assert.deepEqual(Object.keys(await w.due()), [producer(1)]);
+      assert.ok(w.logs.some(({ level, message }) => level === 'warn' && message.includes('ip:history')));
+      assert.deepEqual(await w.test.command('LRANGE', w.keys.ipHistory, 0, -1), ['wrong']);
+    },
+  );
 
-  test('a lease:notify of the wrong type, endless, or longer than a lease can be does not count as a drain', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
-    await w.test.command('ZADD', w.keys.due, w.nowMs, producer(1));
-    const lease = w.keys.lease('notify');
-    for (const damage of [
-      ['RPUSH', lease, 'wrong'],
-      ['SET', lease, 'token'],
-      ['SET', lease, 'token', 'PX', DAY],
-    ] as const) {
-      await w.test.command('DEL', lease);
-      const [name, ...args] = damage;
-      await w.test.command(name, ...args);
-      assert.equal((await w.later(MINUTE, OLD, OLD, OLD)).notify, 'invoked', damage.join(' '));
-    }
-    await w.test.command('SET', lease, 'token', 'PX', 140_000);
-    assert.equal((await w.later(MINUTE, OLD, OLD, OLD)).notify, 'running');
-  });
+  settled(
+    'a lease:notify of the wrong type, endless, or longer than a lease can be does not count as a drain',
+    async (w) => {
+      await w.test.command('ZADD', w.keys.due, w.nowMs, producer(1));
+      const lease = w.keys.lease('notify');
+      for (const damage of [
+        ['RPUSH', lease, 'wrong'],
+        ['SET', lease, 'token'],
+        ['SET', lease, 'token', 'PX', DAY],
+      ] as const) {
+        await w.test.command('DEL', lease);
+        const [name, ...args] = damage;
+        await w.test.command(name, ...args);
+        assert.equal((await w.later(MINUTE, OLD, OLD, OLD)).notify, 'invoked', damage.join(' '));
+      }
+      await w.test.command('SET', lease, 'token', 'PX', 140_000);
+      assert.equal((await w.later(MINUTE, OLD, OLD, OLD)).notify, 'running');
+    },
+  );
 
-  test('a delivery farther ahead than any interval is damage by a clock that was set back, and counts as due', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
-    await w.test.command('ZADD', w.keys.due, w.nowMs + LONGEST_WAIT_MS, producer(1));
-    assert.equal((await w.later(0, OLD, OLD, OLD)).notify, 'not-needed');
-    await w.test.command('ZADD', w.keys.due, w.nowMs + LONGEST_WAIT_MS + 1, producer(1));
-    const summary = await w.later(0, OLD, OLD, OLD);
-    assert.equal(summary.due, 1);
-    assert.equal(summary.notify, 'invoked');
-  });
+  settled(
+    'a delivery farther ahead than any interval is damage by a clock that was set back, and counts as due',
+    async (w) => {
+      await w.test.command('ZADD', w.keys.due, w.nowMs + LONGEST_WAIT_MS, producer(1));
+      assert.equal((await w.later(0, OLD, OLD, OLD)).notify, 'not-needed');
+      await w.test.command('ZADD', w.keys.due, w.nowMs + LONGEST_WAIT_MS + 1, producer(1));
+      const summary = await w.later(0, OLD, OLD, OLD);
+      assert.equal(summary.due, 1);
+      assert.equal(summary.notify, 'invoked');
+    },
+  );
 
   const POISON: Readonly<Record<string, string>> = {
     current: 'poison',
@@ -863,9 +798,7 @@ inWorld('an IP check', (world) => {
     lastAck: '999999999999999',
   };
   for (const [field, value] of Object.entries(POISON)) {
-    test(`a poisoned ${field} stops neither quiet checks nor changes`, async () => {
-      const w = world();
-      await w.settle(OLD, producer(1));
+    settled(`a poisoned ${field} stops neither quiet checks nor changes`, async (w) => {
       await w.test.command('HSET', w.keys.ip, field, value);
       for (let i = 0; i < 3; i++) await w.later(MINUTE, OLD, OLD, OLD);
       const register = await w.register();
@@ -882,27 +815,26 @@ inWorld('an IP check', (world) => {
     });
   }
 
-  test('a poisoned candidate with every part beyond reason does not decide a contested change', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
-    await w.test.command(
-      'HSET',
-      w.keys.ip,
-      'candidate',
-      NEW,
-      'candidateChecks',
-      '99',
-      'candidateAt',
-      w.nowMs - MINUTE,
-    );
-    assert.equal((await w.later(0, NEW, OLD, NEW)).checks, 1);
-    await w.test.command('HSET', w.keys.ip, 'candidateChecks', '2', 'candidateAt', '999999999999999');
-    assert.equal((await w.later(MINUTE, NEW, OLD, NEW)).checks, 1);
-  });
+  settled(
+    'a poisoned candidate with every part beyond reason does not decide a contested change',
+    async (w) => {
+      await w.test.command(
+        'HSET',
+        w.keys.ip,
+        'candidate',
+        NEW,
+        'candidateChecks',
+        '99',
+        'candidateAt',
+        w.nowMs - MINUTE,
+      );
+      assert.equal((await w.later(0, NEW, OLD, NEW)).checks, 1);
+      await w.test.command('HSET', w.keys.ip, 'candidateChecks', '2', 'candidateAt', '999999999999999');
+      assert.equal((await w.later(MINUTE, NEW, OLD, NEW)).checks, 1);
+    },
+  );
 
-  test('a recorded ticket ahead of the tickets does not stop the checks for ever', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('a recorded ticket ahead of the tickets does not stop the checks for ever', async (w) => {
     await w.test.command('HSET', w.keys.ip, 'recorded', '5000');
     assert.equal((await w.later(MINUTE, OLD, OLD, OLD)).outcome, 'confirmed');
     assert.equal((await w.register()).recorded, '5001');

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import type { Command, ScriptCall } from '../../../lib/redis/redis.ts';
 import { defineScript } from '../../../lib/redis/script.ts';
 import { LONGEST_LEASE_MS } from '../../../lib/store/delivery-record.ts';
@@ -37,9 +36,8 @@ ${lua}`;
   };
 }
 
-inWorld('a commit', (world) => {
-  test('every member of producers becomes due, whatever its record and its score say', async () => {
-    const w = world();
+inWorld('a commit', ({ test, settled }) => {
+  test('every member of producers becomes due, whatever its record and its score say', async (w) => {
     await w.settle(OLD, producer(1), producer(2), producer(3));
     await w.test.command('ZADD', w.keys.due, w.nowMs + 3_600_000, producer(2));
     await w.test.command('HSET', w.keys.deliveries, producer(2), '{"attempts":7,"firstAt":5,"leaseEpoch":5}');
@@ -57,8 +55,7 @@ inWorld('a commit', (world) => {
     );
   });
 
-  test('a delivery that has a lease is left alone, expired or not', async () => {
-    const w = world();
+  test('a delivery that has a lease is left alone, expired or not', async (w) => {
     await w.settle(OLD, producer(1), producer(2), producer(3));
     const live = { lease: 'token-1', leaseEpoch: 1, leaseEnd: w.nowMs + 30_000 };
     const expired = { lease: 'token-2', leaseEpoch: 1, leaseEnd: w.nowMs - 30_000 };
@@ -88,8 +85,7 @@ inWorld('a commit', (world) => {
     });
   });
 
-  test('a record that only mentions a lease has none', async () => {
-    const w = world();
+  test('a record that only mentions a lease has none', async (w) => {
     await w.settle(OLD, producer(1), producer(2), producer(3));
     await w.test.command(
       'HSET',
@@ -101,17 +97,17 @@ inWorld('a commit', (world) => {
     assert.equal((await change(w))?.due, 3);
   });
 
-  test('a leased delivery that fell out of the due set is put back: a record with a lease is always a member', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
-    await w.test.command('HSET', w.keys.deliveries, producer(1), '{"lease":"token","leaseEnd":5}');
-    const now = String(w.nowMs);
-    await change(w);
-    assert.deepEqual(await w.due(), { [producer(1)]: now });
-  });
+  settled(
+    'a leased delivery that fell out of the due set is put back: a record with a lease is always a member',
+    async (w) => {
+      await w.test.command('HSET', w.keys.deliveries, producer(1), '{"lease":"token","leaseEnd":5}');
+      const now = String(w.nowMs);
+      await change(w);
+      assert.deepEqual(await w.due(), { [producer(1)]: now });
+    },
+  );
 
-  test('a field of producers that is no uuid is skipped and counted, and its value does not matter', async () => {
-    const w = world();
+  test('a field of producers that is no uuid is skipped and counted, and its value does not matter', async (w) => {
     await w.settle(OLD);
     await w.test.command(
       'HSET',
@@ -133,8 +129,7 @@ inWorld('a commit', (world) => {
     assert.ok(w.logs.some(({ level, message }) => level === 'warn' && message.includes('UUID')));
   });
 
-  test('only a commit drops a missing producer: one without lease that 24 looks in a row have missed', async () => {
-    const w = world();
+  test('only a commit drops a missing producer: one without lease that 24 looks in a row have missed', async (w) => {
     await w.settle(OLD, producer(9));
     const records = {
       [producer(1)]: { missed: 24 },
@@ -166,28 +161,28 @@ inWorld('a commit', (world) => {
     );
   });
 
-  test('a producer that is in producers is not dropped, however long its record calls it missing', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
-    await w.test.command(
-      'HSET',
-      w.keys.deliveries,
-      producer(1),
-      '{"ackedEpoch":7,"missed":23,"missingSince":5,"lastStatus":"200"}',
-    );
-    await w.test.command('ZADD', w.keys.due, w.nowMs + HOUR, producer(1));
-    const commit = await change(w);
-    assert.equal(commit?.dropped, 0);
-    assert.deepEqual(Object.keys(await w.due()), [producer(1)]);
-    assert.deepEqual(
-      await w.records(),
-      { [producer(1)]: '{"ackedEpoch":7,"lastStatus":"200"}' },
-      'it was seen',
-    );
-  });
+  settled(
+    'a producer that is in producers is not dropped, however long its record calls it missing',
+    async (w) => {
+      await w.test.command(
+        'HSET',
+        w.keys.deliveries,
+        producer(1),
+        '{"ackedEpoch":7,"missed":23,"missingSince":5,"lastStatus":"200"}',
+      );
+      await w.test.command('ZADD', w.keys.due, w.nowMs + HOUR, producer(1));
+      const commit = await change(w);
+      assert.equal(commit?.dropped, 0);
+      assert.deepEqual(Object.keys(await w.due()), [producer(1)]);
+      assert.deepEqual(
+        await w.records(),
+        { [producer(1)]: '{"ackedEpoch":7,"lastStatus":"200"}' },
+        'it was seen',
+      );
+    },
+  );
 
-  test('clean-up deletes records without producer, lease and delivery whose ambiguity ended over 60 s ago', async () => {
-    const w = world();
+  test('clean-up deletes records without producer, lease and delivery whose ambiguity ended over 60 s ago', async (w) => {
     await w.settle(OLD, producer(9));
     const at = w.nowMs + 3_000;
     const records: Readonly<Record<string, string>> = {
@@ -210,8 +205,7 @@ inWorld('a commit', (world) => {
     assert.deepEqual(Object.keys(await w.records()).sort(), [3, 4, 5, 9].map(producer));
   });
 
-  test('an ambiguity that ends farther ahead than a lease can be is damage by a clock, and keeps no record', async () => {
-    const w = world();
+  test('an ambiguity that ends farther ahead than a lease can be is damage by a clock, and keeps no record', async (w) => {
     await w.settle(OLD, producer(9));
     const at = w.nowMs + 3_000;
     for (const [n, ahead] of [
@@ -225,8 +219,7 @@ inWorld('a commit', (world) => {
     assert.deepEqual(Object.keys(await w.records()), [producer(1)]);
   });
 
-  test('producers that acknowledged the epoch before are due before all others', async () => {
-    const w = world();
+  test('producers that acknowledged the epoch before are due before all others', async (w) => {
     await w.settle(OLD, ...[1, 2, 3, 4, 5].map(producer));
     const { epoch } = await w.register();
     await w.test.command(
@@ -248,8 +241,7 @@ inWorld('a commit', (world) => {
     });
   });
 
-  test('the history of a change tells how the telling of the change before went, and the counting starts anew', async () => {
-    const w = world();
+  test('the history of a change tells how the telling of the change before went, and the counting starts anew', async (w) => {
     await w.settle(OLD, producer(1), producer(2), producer(3));
     await w.test.command(
       'HSET',
@@ -275,8 +267,7 @@ inWorld('a commit', (world) => {
     assert.deepEqual([next?.told, next?.of, next?.firstAck], ['0', '3', undefined]);
   });
 
-  test('the register keeps the last eight addresses, each once', async () => {
-    const w = world();
+  test('the register keeps the last eight addresses, each once', async (w) => {
     await w.settle(OLD);
     const addresses = Array.from({ length: 10 }, (_, i) => ip(`203.0.113.${100 + i}`));
     for (const address of [...addresses, ...addresses.slice(0, 3)])
@@ -288,8 +279,7 @@ inWorld('a commit', (world) => {
     );
   });
 
-  test('nothing that the consumer API wrote is deleted or changed', async () => {
-    const w = world();
+  test('nothing that the consumer API wrote is deleted or changed', async (w) => {
     await w.settle(OLD, producer(1), 'no uuid');
     await w.test.command('HSET', w.keys.consumers, producer(7), 'anything');
     const before = await w.test.command('HGETALL', w.keys.producers);
@@ -298,15 +288,13 @@ inWorld('a commit', (world) => {
     assert.deepEqual(await w.test.command('HGETALL', w.keys.consumers), [producer(7), 'anything']);
   });
 
-  test('without producers a change is committed all the same', async () => {
-    const w = world();
+  test('without producers a change is committed all the same', async (w) => {
     await w.settle(OLD);
     assert.deepEqual(await change(w), { due: 0, leased: 0, skipped: 0, dropped: 0, removed: 0 });
     assert.equal((await w.register()).current, NEW);
   });
 
-  test('2,345 producers with as many records become due, in chunks that lose nobody', async () => {
-    const w = world();
+  test('2,345 producers with as many records become due, in chunks that lose nobody', async (w) => {
     const uuids = Array.from({ length: 2_345 }, (_, i) => producer(i));
     await w.settle(OLD, ...uuids);
     for (let from = 0; from < uuids.length; from += 500) {
@@ -326,8 +314,7 @@ inWorld('a commit', (world) => {
     assert.deepEqual(Object.keys(await w.records()).sort(), uuids.toSorted());
   });
 
-  test('the history is bounded', async () => {
-    const w = world();
+  test('the history is bounded', async (w) => {
     await w.settle(OLD);
     for (let i = 0; i < 1_200; i += 100) {
       await Promise.all(
@@ -339,8 +326,7 @@ inWorld('a commit', (world) => {
     assert.ok(length >= 1_000 && length < 1_200, `${length} entries`);
   });
 
-  test('a script that dies before any of its writes is repeated by the next check, and nobody is left out', async () => {
-    const w = world();
+  test('a script that dies before any of its writes is repeated by the next check, and nobody is left out', async (w) => {
     let deaths = 0;
     for (let write = 1; write <= 20; write++) {
       await w.reset();

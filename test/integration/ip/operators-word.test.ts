@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { RedisReplyError } from '../../../lib/errors.ts';
 import { ip, NEW, OLD } from '../../unit/ip/votes.ts';
 import { inWorld, MINUTE, producer, type World } from './world.ts';
 
 const say = (w: World, address = NEW, id = 'request-1') => w.word(address, id);
 
-inWorld("the operator's word", (world) => {
-  test('is committed as a change: everyone is due, the register has it, the history says who said so', async () => {
-    const w = world();
+inWorld("the operator's word", ({ test, settled }) => {
+  test('is committed as a change: everyone is due, the register has it, the history says who said so', async (w) => {
     await w.settle(OLD, producer(1), producer(2));
     await w.test.command('HSET', w.keys.ip, 'candidate', NEW, 'candidateChecks', '2', 'candidateAt', w.nowMs);
 
@@ -36,9 +34,7 @@ inWorld("the operator's word", (world) => {
     assert.equal(entry?.votes, `{"manual":"${NEW}"}`);
   });
 
-  test('is a new change also for the address that is current', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('is a new change also for the address that is current', async (w) => {
     await say(w, NEW, 'a');
     await w.test.command('DEL', w.keys.due);
     w.nowMs += MINUTE;
@@ -53,9 +49,7 @@ inWorld("the operator's word", (world) => {
     assert.equal((await w.register()).verifiedAt, verifiedAt);
   });
 
-  test('counts once per id: an invocation that is retried commits nothing again', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('counts once per id: an invocation that is retried commits nothing again', async (w) => {
     const first = await say(w);
     await w.test.command('DEL', w.keys.due);
     w.nowMs += MINUTE;
@@ -68,8 +62,7 @@ inWorld("the operator's word", (world) => {
     assert.deepEqual(await w.due(), {});
   });
 
-  test('the last 20 ids are known, an older one is a new word', async () => {
-    const w = world();
+  test('the last 20 ids are known, an older one is a new word', async (w) => {
     for (let i = 1; i <= 21; i++) {
       w.nowMs += 1;
       assert.equal((await say(w, NEW, `id-${i}`)).kind, 'committed');
@@ -83,16 +76,14 @@ inWorld("the operator's word", (world) => {
     assert.equal((await say(w, NEW, 'id-1')).kind, 'committed');
   });
 
-  test('an id may hold anything', async () => {
-    const w = world();
+  test('an id may hold anything', async (w) => {
     for (const id of ['"', '\\', '[]', 'ünïcode 語', 'a'.repeat(200), '%x%z', '5']) {
       assert.equal((await say(w, NEW, id)).kind, 'committed', id);
       assert.equal((await say(w, NEW, id)).kind, 'repeated', id);
     }
   });
 
-  test('poisoned ids count as none and are overwritten', async () => {
-    const w = world();
+  test('poisoned ids count as none and are overwritten', async (w) => {
     for (const poison of ['poison', '{}', '5', 'null', '[', '{"a":[]}', '[[["deep"]],5]']) {
       await w.test.command('HSET', w.keys.ip, 'manualIds', poison);
       assert.equal((await say(w, NEW, 'id')).kind, 'committed', poison);
@@ -100,8 +91,7 @@ inWorld("the operator's word", (world) => {
     }
   });
 
-  test('is the first address of an empty register like any other', async () => {
-    const w = world();
+  test('is the first address of an empty register like any other', async (w) => {
     await w.addProducers(producer(1));
     assert.equal((await say(w)).kind, 'committed');
     assert.equal((await w.register()).current, NEW);
@@ -109,44 +99,39 @@ inWorld("the operator's word", (world) => {
     assert.equal((await w.history())[0]?.from, '');
   });
 
-  test('the epoch grows from a later one, as after a clock that went back', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('the epoch grows from a later one, as after a clock that went back', async (w) => {
     const later = w.nowMs + 10 * MINUTE;
     await w.test.command('HSET', w.keys.ip, 'epoch', later);
     assert.equal((await say(w)).epoch, later + 1);
   });
 
-  test('makes a check that began before it stale, and the sources win afterwards, by three checks', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
-    w.answers = [OLD, OLD, OLD];
-    const during = await w.check({
-      before: async (trip) => {
-        if (trip === 2) await say(w);
-      },
-    });
-    assert.equal(during.outcome, 'stale');
-    assert.equal(during.reason, 'epoch');
-    assert.equal(during.ip, NEW);
+  settled(
+    'makes a check that began before it stale, and the sources win afterwards, by three checks',
+    async (w) => {
+      w.answers = [OLD, OLD, OLD];
+      const during = await w.check({
+        before: async (trip) => {
+          if (trip === 2) await say(w);
+        },
+      });
+      assert.equal(during.outcome, 'stale');
+      assert.equal(during.reason, 'epoch');
+      assert.equal(during.ip, NEW);
 
-    const outcomes: string[] = [];
-    for (let i = 0; i < 3; i++) outcomes.push((await w.later(MINUTE, OLD, OLD, OLD)).outcome);
-    assert.deepEqual(outcomes, ['counted', 'counted', 'changed'], 'it returns to the previous address');
-    assert.equal((await w.register()).current, OLD);
-  });
+      const outcomes: string[] = [];
+      for (let i = 0; i < 3; i++) outcomes.push((await w.later(MINUTE, OLD, OLD, OLD)).outcome);
+      assert.deepEqual(outcomes, ['counted', 'counted', 'changed'], 'it returns to the previous address');
+      assert.equal((await w.register()).current, OLD);
+    },
+  );
 
-  test('is confirmed by the sources if it is right', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('is confirmed by the sources if it is right', async (w) => {
     await say(w);
     assert.equal((await w.later(MINUTE, NEW, NEW, NEW)).outcome, 'confirmed');
     assert.equal((await w.register()).verifiedAt, String(w.nowMs));
   });
 
-  test('a key of the wrong type is a clear error, and the id is not used up', async () => {
-    const w = world();
-    await w.settle(OLD, producer(1));
+  settled('a key of the wrong type is a clear error, and the id is not used up', async (w) => {
     await w.test.command('SET', w.keys.due, 'wrong');
     await assert.rejects(
       say(w),
@@ -157,8 +142,7 @@ inWorld("the operator's word", (world) => {
     assert.equal((await say(w)).kind, 'committed');
   });
 
-  test('of IPv6 is kept in its canonical form', async () => {
-    const w = world();
+  test('of IPv6 is kept in its canonical form', async (w) => {
     await say(w, ip('2001:DB8:0:0::1'));
     assert.equal((await w.register()).current, '2001:db8::1');
   });

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import fc from 'fast-check';
 import { quickReturn, type Return } from '../../../lib/ip/damping.ts';
 import type { Verdict } from '../../../lib/ip/decide.ts';
@@ -241,22 +240,24 @@ const MISTAKES: readonly (readonly [what: string, script: string, from: string |
   ],
 ];
 
-inWorld('the register', (world) => {
+inWorld('the register', ({ test }) => {
   for (const [what, script, from, to] of MISTAKES) {
-    test(`a planted mistake is found: ${what}`, needsRealRedis(), async () => {
-      const w = world();
-      w.mistakes = [{ script, from, to }];
-      const { failed, errorInstance } = await fc.check(
-        fc.asyncProperty(aCourse, (steps) => play(w, steps)),
-        { numRuns: 500, seed: 1, endOnFailure: true },
-      );
-      assert.ok(failed, 'no course showed it');
-      assert.doesNotMatch(String(errorInstance), /no text to plant a mistake in/);
-    });
+    test(
+      `a planted mistake is found: ${what}`,
+      async (w) => {
+        w.mistakes = [{ script, from, to }];
+        const { failed, errorInstance } = await fc.check(
+          fc.asyncProperty(aCourse, (steps) => play(w, steps)),
+          { numRuns: 500, seed: 1, endOnFailure: true },
+        );
+        assert.ok(failed, 'no course showed it');
+        assert.doesNotMatch(String(errorInstance), /no text to plant a mistake in/);
+      },
+      needsRealRedis(),
+    );
   }
 
-  test('follows the rules whatever the order in which checks that overlap are recorded', async () => {
-    const w = world();
+  test('follows the rules whatever the order in which checks that overlap are recorded', async (w) => {
     // The virtual clock does not move by itself, so a failure replays from the seed that fast-check prints.
     await fc.assert(
       fc.asyncProperty(aCourse, (steps) => play(w, steps)),

@@ -1,4 +1,4 @@
-import { after, before, beforeEach, describe } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { loadConfig } from '../../../lib/config.ts';
 import type { Host, Invocation, Log, LogFields } from '../../../lib/host.ts';
 import { type IpCheckSummary, runIpCheck } from '../../../lib/ip/check.ts';
@@ -11,6 +11,7 @@ import { commitOperatorsWord, type OperatorsWord } from '../../../lib/store/oper
 import { beginCheck, type Check } from '../../../lib/store/register.ts';
 import { startTestRedis, type TestRedis, type TestRedisOptions } from '../../support/redis.ts';
 import { type Mistake, withMistakes } from '../../support/tampered-redis.ts';
+import { OLD } from '../../unit/ip/votes.ts';
 
 export const LOCAL_UUID = '6f1c1a6e-0f52-4b53-9f60-3f2b8c0f9a01';
 export const START = 1_764_000_000_000;
@@ -236,26 +237,40 @@ export class World {
   }
 }
 
+/** How a test in a world is written. */
+export interface Tests {
+  /** A test in a world whose Redis is empty. */
+  test(name: string, body: (world: World) => Promise<void>, options?: { skip?: string }): void;
+  /** A test in a world whose address has settled on `OLD`, and that has one producer. */
+  settled(name: string, body: (world: World) => Promise<void>, options?: { skip?: string }): void;
+}
+
 /** Tests that share a Redis, empty before each: a real redis-server over TCP if there is one, unless told otherwise. */
 export function inWorld(
   name: string,
-  tests: (world: () => World) => void,
+  tests: (tests: Tests) => void,
   options: TestRedisOptions = {},
   suite: { skip?: string } = {},
 ): void {
   describe(name, suite, () => {
     let world: World | undefined;
     const ends: (() => Promise<void>)[] = [];
-    before(async () => {
-      world = new World(await startTestRedis({ after: (end) => ends.push(end) }, options));
-    });
-    beforeEach(() => world?.reset());
+    const begin = async () => {
+      world ??= new World(await startTestRedis({ after: (end) => ends.push(end) }, options));
+      await world.reset();
+      return world;
+    };
     after(async () => {
       for (const end of ends) await end();
     });
-    tests(() => {
-      if (world === undefined) throw new Error('The world begins with the first test.');
-      return world;
+    tests({
+      test: (sentence, body, how = {}) => void test(sentence, how, async () => body(await begin())),
+      settled: (sentence, body, how = {}) =>
+        void test(sentence, how, async () => {
+          const w = await begin();
+          await w.settle(OLD, producer(1));
+          await body(w);
+        }),
     });
   });
 }

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { IdentityError, RedisReplyError } from '../../../lib/errors.ts';
 import type { Verdict } from '../../../lib/ip/decide.ts';
 import type { Finding, Recorded } from '../../../lib/store/register.ts';
@@ -24,9 +23,8 @@ async function check(w: World, verdict: Verdict, more: Partial<Finding> = {}): P
 for (const { title, redis, suite } of REDIS_STACKS) {
   inWorld(
     `the register store, ${title}`,
-    (world) => {
-      test('a register that is absent is begun with ticket 1, and its first address is committed', async () => {
-        const w = world();
+    ({ test, settled }) => {
+      test('a register that is absent is begun with ticket 1, and its first address is committed', async (w) => {
         await w.addProducers(producer(1), producer(2), 'no uuid');
         const { register, poisoned } = await w.begin();
         assert.deepEqual([register.ticket, register.current, poisoned], [1, undefined, []]);
@@ -43,8 +41,7 @@ for (const { title, redis, suite } of REDIS_STACKS) {
         });
       });
 
-      test('an address is found, contested, changed and announced', async () => {
-        const w = world();
+      test('an address is found, contested, changed and announced', async (w) => {
         await w.settle(OLD, producer(1), producer(2), producer(3), 'no uuid');
         const { epoch: before } = await w.register();
         await w.test.command(
@@ -82,43 +79,43 @@ for (const { title, redis, suite } of REDIS_STACKS) {
         assert.equal((await w.history()).at(-1)?.epoch, String(epoch));
       });
 
-      test('a check that comes late, twice, or for an address that has gone changes nothing', async () => {
-        const w = world();
-        await w.settle(OLD, producer(1));
-        const rest = {
-          votes: [],
-          quickReturn: { kind: 'none' },
-          answering: undefined,
-          warnings: [],
-        } as const;
-        const about = (recorded: Recorded) => [recorded.outcome, recorded.reason];
-        const [early, late] = [await w.begin(), await w.begin()];
-        const voice = { ...rest, verdict: { kind: 'voice' } } as const;
-        assert.equal((await late.record(voice)).outcome, 'confirmed');
-        const change = { ...rest, verdict: { kind: 'change', ip: NEW } } as const;
-        assert.deepEqual(about(await early.record(change)), ['stale', 'overtaken']);
-        assert.deepEqual(about(await late.record(voice)), ['stale', 'repeated']);
-        const third = await w.begin();
-        await w.word(OTHER, 'id');
-        const passed = { ...rest, verdict: { kind: 'quorum' } } as const;
-        assert.deepEqual(about(await third.record(passed)), ['stale', 'epoch']);
-        await w.test.command('DEL', w.keys.ip);
-        assert.deepEqual(about(await third.record(passed)), ['stale', 'data-loss']);
-        assert.deepEqual(await w.register(), {});
-      });
+      settled(
+        'a check that comes late, twice, or for an address that has gone changes nothing',
+        async (w) => {
+          const rest = {
+            votes: [],
+            quickReturn: { kind: 'none' },
+            answering: undefined,
+            warnings: [],
+          } as const;
+          const about = (recorded: Recorded) => [recorded.outcome, recorded.reason];
+          const [early, late] = [await w.begin(), await w.begin()];
+          const voice = { ...rest, verdict: { kind: 'voice' } } as const;
+          assert.equal((await late.record(voice)).outcome, 'confirmed');
+          const change = { ...rest, verdict: { kind: 'change', ip: NEW } } as const;
+          assert.deepEqual(about(await early.record(change)), ['stale', 'overtaken']);
+          assert.deepEqual(about(await late.record(voice)), ['stale', 'repeated']);
+          const third = await w.begin();
+          await w.word(OTHER, 'id');
+          const passed = { ...rest, verdict: { kind: 'quorum' } } as const;
+          assert.deepEqual(about(await third.record(passed)), ['stale', 'epoch']);
+          await w.test.command('DEL', w.keys.ip);
+          assert.deepEqual(about(await third.record(passed)), ['stale', 'data-loss']);
+          assert.deepEqual(await w.register(), {});
+        },
+      );
 
-      test('a commit that is sent again answers that the address has changed, and commits once', async () => {
-        const w = world();
-        await w.settle(OLD, producer(1));
-        w.answers = [NEW, NEW, NEW];
-        const { outcome, ip, epoch, notify } = await w.check({ repeated: 2 });
-        assert.deepEqual([outcome, ip, epoch, notify], ['changed', NEW, w.nowMs, 'invoked']);
-        assert.equal((await w.history()).length, 2);
-      });
+      settled(
+        'a commit that is sent again answers that the address has changed, and commits once',
+        async (w) => {
+          w.answers = [NEW, NEW, NEW];
+          const { outcome, ip, epoch, notify } = await w.check({ repeated: 2 });
+          assert.deepEqual([outcome, ip, epoch, notify], ['changed', NEW, w.nowMs, 'invoked']);
+          assert.equal((await w.history()).length, 2);
+        },
+      );
 
-      test('a return that waits is reported once a day, and stays counted', async () => {
-        const w = world();
-        await w.settle(OLD, producer(1));
+      settled('a return that waits is reported once a day, and stays counted', async (w) => {
         const quickReturn = { kind: 'waits', untilMs: w.nowMs + HOUR } as const;
         for (const warnings of [['dampedAt'], []] as const) {
           w.nowMs += MINUTE;
@@ -133,8 +130,7 @@ for (const { title, redis, suite } of REDIS_STACKS) {
         assert.deepEqual([returns, returnsAt], ['4', String(w.nowMs - DAY)]);
       });
 
-      test('warnings are given once a day each, and how many operators answer is kept', async () => {
-        const w = world();
+      test('warnings are given once a day each, and how many operators answer is kept', async (w) => {
         await w.settle(OLD);
         const asked = { answering: 1, warnings: ['warnedAt', 'answeringWarnedAt'] } as const;
         assert.deepEqual((await check(w, { kind: 'voice' }, asked)).warnings, asked.warnings);
@@ -144,9 +140,7 @@ for (const { title, redis, suite } of REDIS_STACKS) {
         assert.deepEqual((await check(w, { kind: 'voice' }, asked)).warnings, asked.warnings);
       });
 
-      test("the operator's word counts once per id", async () => {
-        const w = world();
-        await w.settle(OLD, producer(1));
+      settled("the operator's word counts once per id", async (w) => {
         const word = await w.word(NEW, 'id');
         assert.deepEqual(word, {
           kind: 'committed',
@@ -158,16 +152,14 @@ for (const { title, redis, suite } of REDIS_STACKS) {
         assert.equal((await w.register()).current, NEW);
       });
 
-      test("another consumer's Redis is refused by a check and by the operator's word, and nothing is written", async () => {
-        const w = world();
+      test("another consumer's Redis is refused by a check and by the operator's word, and nothing is written", async (w) => {
         await w.test.command('SET', w.keys.uuid, '11111111-2222-4333-8444-555555555555');
         await assert.rejects(w.begin(), IdentityError);
         await assert.rejects(w.word(NEW, 'id'), IdentityError);
         assert.equal(await w.test.command('DBSIZE'), 1);
       });
 
-      test('a key of the wrong type is named by the error, and nothing is written', async () => {
-        const w = world();
+      test('a key of the wrong type is named by the error, and nothing is written', async (w) => {
         for (const name of ['ip', 'producers', 'deliveries', 'due'] as const) {
           await w.reset();
           await w.settle(OLD, producer(1));
@@ -184,8 +176,7 @@ for (const { title, redis, suite } of REDIS_STACKS) {
         }
       });
 
-      test('3,000 producers are made due by one commit', async () => {
-        const w = world();
+      test('3,000 producers are made due by one commit', async (w) => {
         await w.settle(OLD, ...Array.from({ length: 3_000 }, (_, i) => producer(i)));
         const { commit } = await w.later(0, NEW, NEW, NEW);
         assert.equal(commit?.due, 3_000);
