@@ -46,6 +46,7 @@ export const MOVE_RULES: readonly Rule<Subject>[] = [
     await listen(known, { uuid, before: () => answered });
     const called = await callFromNext();
     resolve();
+    await delay(WRITTEN_MS);
     return succeeded(called)
       ? holds('answers while the address that it knows does not')
       : wrong(`while the address that it knows does not answer: ${describe(called)} instead of 2xx`);

@@ -54,6 +54,7 @@ export async function startApi(
     port: api.port,
     peerPort,
     prefix,
+    command,
     sync: (from: string, body: unknown, rest?: Parameters<typeof postFrom>[4]): Promise<Posted> =>
       postFrom(from, address, '/sync', body, rest),
     key: (name: string) => prefix + name,
