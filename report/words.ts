@@ -53,7 +53,7 @@ export function failureWords({ refused, delivery }: ProducerRow, epoch: number |
   if (refused !== undefined) return refused;
   const { attempts = 0, lastStatus, leaseEpoch } = delivery;
   if (attempts === 0 || leaseEpoch !== epoch) return '';
-  return `${lastStatus ?? ''} x${Math.min(attempts, 9_999)}`.trim();
+  return [...(lastStatus === undefined ? [] : [lastStatus]), plural(attempts, 'try', 'tries')].join(', ');
 }
 
 /** How a round ended. */

@@ -97,7 +97,7 @@ function waiting(row: ProducerRow, { nowMs, epoch }: { nowMs: number; epoch: num
   const cell = stateCell(state);
   const padded: Span = typeof cell === 'string' ? cell.padEnd(9) : [cell[0].padEnd(9), cell[1]];
   const why = visible(failureWords(row, epoch), 20);
-  const next = due === undefined ? '' : due <= nowMs ? 'next check' : `in ${shortDuration(due - nowMs)}`;
+  const next = due === undefined ? '' : due <= nowMs ? 'due now' : `in ${shortDuration(due - nowMs)}`;
   return [
     `${uuidCell(uuid, false).padEnd(8)}  `,
     `${visible(address ?? '-', 21).padEnd(21)}  `,

@@ -52,6 +52,7 @@ function changeItem({ from, to, at, manual, verifiedAt, telling }: Change, nowMs
 
 function ownDays(history: DayHistory): Html {
   const count = (word: DayWord) => history.days.filter((day) => day === word).length;
-  const words = `Of ${plural(history.days.length, 'day')}: ${count('impaired')} on which the address changed, ${count('bad')} on which producers waited for more than ten minutes.`;
+  const [changed, waited] = [count('impaired'), count('bad')].map((days) => plural(days, 'day'));
+  const words = `${plural(history.days.length, 'day')}, each at its worst: the address changed on ${changed}, producers waited for over ten minutes on ${waited}.`;
   return html`<figure class="days">${dayCells(history, KEPT_DAYS)}<figcaption>${words}</figcaption></figure>`;
 }

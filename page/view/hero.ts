@@ -61,7 +61,7 @@ export function tiles({ facts }: Report): Piece {
           ? 'unknown'
           : `${thousands(states.alive)} of ${thousands(consumers.known)}`,
       note:
-        states === undefined
+        states === undefined || (states.alive === 0 && states.unknown > 0)
           ? html`no recent round`
           : countedAt === undefined
             ? html`just now`

@@ -32,7 +32,7 @@ export function statusPage({ report, wallMs, version, refreshSeconds }: PageOpti
 <main>${hero(report)}${tiles(report)}${
       facts === undefined
         ? html`<section><p class="quiet">Nothing else is known while Redis cannot be asked. The scheduler goes on trying, and takes up its work by itself.</p></section>`
-        : html`<div class="columns"><div>${addressSection(facts)}</div><div>${producersSection(facts)}${roundsSection(facts)}${mirrorSection(facts)}</div></div>${consumersSection(facts)}`
+        : html`<div class="columns"><div>${addressSection(facts)}${mirrorSection(facts)}</div><div>${producersSection(facts)}${roundsSection(facts)}</div></div>${consumersSection(facts)}`
     }</main>
 <footer><p>Version ${version}. Also as <a href="/status.json">JSON</a> and <a href="/metrics">metrics</a>. <code>p2p help</code> lists what you can do.</p></footer>`,
   );

@@ -50,5 +50,5 @@ function producerItem(
   const { uuid, address, state, due, delivery } = row;
   const why = failureWords(row, epoch);
   const next = due === undefined ? '' : due <= nowMs ? 'with the next check' : `in ${duration(due - nowMs)}`;
-  return html`<li><span class="who">${shortUuid(uuid)} ${address?.slice(0, MOST_SHOWN) ?? 'not in producers'}</span><span class="state s-${state}">${state}</span><span class="why">${unseen('last attempt: ')}${why === '' ? 'not tried yet' : why}</span><span class="when">next attempt ${next}; last told ${delivery.ackedAt === undefined ? 'never' : ago(delivery.ackedAt, nowMs)}</span></li>`;
+  return html`<li><span class="who">${shortUuid(uuid)} ${address?.slice(0, MOST_SHOWN) ?? 'not in producers'}</span><span class="state s-${state}">${state}</span><span class="why">${unseen('last attempt: ')}${why === '' ? 'not tried yet' : why}</span><span class="when">next attempt ${next}; ${delivery.ackedAt === undefined ? 'never told' : html`last told ${ago(delivery.ackedAt, nowMs)}`}</span></li>`;
 }

@@ -14,7 +14,7 @@ export const styleElement = html`<style>
 --back:#111518;--card:#191f23;--ink:#e5eae7;--quiet:#9daaa4;--line:#2b3338;--link:#8cc4ec;
 --ok:#86d6a8;--ok-back:#15301f;--attention:#ffb184;--attention-back:#3b2112;--unknown:#bdb4ee;--unknown-back:#25213a;
 --alive:#4aa876;--suspect:#b98228;--suspect-2:#7d5a1d;--dead:#c9604a;--dead-2:#7e3a2c;--new:#5e8fc4;--void:#566067;--void-2:#3a4348;--unusable:#9a8870;--unusable-2:#5b5041;--track:#262d31;--stroke:#b8d3e8}}
-*{box-sizing:border-box}
+*,::before{box-sizing:border-box}
 body{margin:0 auto;padding:1rem clamp(.75rem,3vw,2rem) 2rem;max-width:76rem;background:var(--back);color:var(--ink);font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 h1,h2,h3,p,ul,ol,dl,dd,figure{margin:0;padding:0}ul,ol{list-style:none}
 a{color:var(--link)}
@@ -41,8 +41,8 @@ small{font-size:.85em}
 .tiles a:hover{border-color:var(--link)}
 .tiles .label{font-size:.85rem;color:var(--quiet)}
 .tiles .value{font-size:clamp(1.1rem,4.6vw,1.45rem);font-weight:650;line-height:1.25}.tiles .long{font-size:clamp(.8rem,3.5vw,1.2rem);letter-spacing:-.02em}
-.columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(24rem,100%),1fr));gap:.75rem;align-items:start}
-.columns>div{display:grid;gap:.75rem;min-width:0}
+.columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(24rem,100%),1fr));gap:.75rem}
+.columns>div{display:grid;grid-template-rows:auto 1fr;gap:.75rem;min-width:0}
 section{background:var(--card);border:1px solid var(--line);border-radius:14px;padding:1rem clamp(.9rem,2.5vw,1.25rem) 1.1rem;min-width:0}
 main>section{margin-top:.75rem}
 section>header{display:flex;flex-wrap:wrap;justify-content:space-between;align-items:baseline;gap:0 1rem;margin-bottom:.6rem}
@@ -51,7 +51,7 @@ h2{font-size:1.1rem;font-weight:650}h3{font-size:.9rem;font-weight:600;color:var
 .facts{display:flex;flex-wrap:wrap;gap:.35rem 1.5rem;margin-top:.35rem;font-size:.92rem}.facts div{display:flex;gap:.4rem;flex-wrap:wrap}.facts dt{color:var(--quiet)}
 .timeline{border-left:2px solid var(--line);margin-left:.35rem;display:grid;gap:.75rem}
 .timeline li{padding-left:1.1rem;position:relative}
-.timeline li::before{content:"";position:absolute;left:-.44rem;top:.42em;width:.6rem;height:.6rem;border-radius:50%;background:var(--card);border:2px solid var(--quiet)}
+.timeline li::before{content:"";position:absolute;left:calc(-.375rem - 1px);top:.4em;width:.75rem;height:.75rem;border-radius:50%;background:var(--card);border:2px solid var(--quiet)}
 .timeline li:first-child::before{background:var(--link);border-color:var(--link)}
 .move .from{color:var(--quiet)}.tag{font-size:.8rem;border:1px solid var(--line);border-radius:99px;padding:.05rem .5rem}
 .bar{display:block;width:100%;height:1.5rem;border-radius:6px;background:var(--track)}
@@ -76,7 +76,7 @@ h2{font-size:1.1rem;font-weight:650}h3{font-size:.9rem;font-weight:600;color:var
 .rows li{display:grid;grid-template-columns:minmax(0,1.3fr) minmax(0,.9fr) minmax(0,1.2fr);gap:.1rem 1rem;align-items:center;padding:.55rem 0;border-top:1px solid var(--line);font-size:.92rem}
 .rows .who code{color:var(--quiet)}
 .rows .when,.rows .why{color:var(--quiet)}
-.rows.consumers li{grid-template-columns:minmax(0,1.25fr) minmax(0,.9fr) minmax(0,1.4fr) minmax(0,1fr) minmax(0,1.15fr)}
+.rows.consumers li{grid-template-columns:minmax(0,1.1fr) minmax(0,1fr) minmax(0,1.2fr) minmax(0,1fr) minmax(0,1.35fr)}
 .rows .days{grid-column:3;margin:0}.rows .days .cells{height:.5rem}
 .rows.producers .when{grid-column:1/-1}
 .state{font-weight:600}.state small{font-weight:400;color:var(--quiet)}

@@ -31,7 +31,7 @@ const SAYS: Readonly<Record<ReportState | 'away', readonly [verdict: string, ...
       '203.0.113.77',
       '5 of 6 peers reach our consumer API',
     ],
-    untold: ['ATTENTION', '1 producer not told, 26 min after the change', '503 x6'],
+    untold: ['ATTENTION', '1 producer not told, 26 min after the change', '503, 6 tries'],
     'network-out': ['ATTENTION', 'Our own network is down', 'found our own network down'],
     many: ['OK', '3,332', '556', 'The 50 worst'],
     hostile: ['ATTENTION', 'Entries that cannot be called'],

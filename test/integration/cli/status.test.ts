@@ -150,7 +150,7 @@ describe('p2p status', () => {
       out,
       /^ATTENTION {2}1 producer not told\n\n- 1 producer not told, 60 min after the change of the address\.$/m,
     );
-    assert.match(out, /^ {11}00000003 {2}127\.0\.0\.1:83 +retrying timeout x4, in 3m$/m);
+    assert.match(out, /^ {11}00000003 {2}127\.0\.0\.1:83 +retrying timeout, 4 tries, in 3m$/m);
   });
 
   test('calls what has not been looked at for long unknown, never ok', async () => {
