@@ -63,7 +63,7 @@ end)
  * 10 '1' if damping holds this address back, 11 and 12 `returns` and `returnsAt` to write with a commit, or '', then for
  * each warning that is called for the name of the field that keeps when it was last given. Times in ms.
  *
- * Answers {outcome, reason of `stale`, current or '', epoch, deliveries due, '1' if lease:notify is held, checks counted,
+ * Answers {outcome, reason of `stale`, current or '', epoch, deliveries due, '1' if any is due and lease:notify is held, checks counted,
  * unknown checks in a row, the warnings to give now with commas between, and what a commit that it made did}.
  */
 export const RECORD_CHECK = defineScript(
@@ -76,18 +76,24 @@ return checked(function()
   local gap, needed = ${CHECK_GAP_MS}, ${CHECKS_NEEDED}
 
   local function count_due()
+    if read('ZCARD', keys.due) == 0 then return 0 end
     local beyond = '(' .. whole(now + ${LONGEST_WAIT_MS})
     return read('ZCOUNT', keys.due, '-inf', ARGV[4]) + read('ZCOUNT', keys.due, beyond, '+inf')
   end
   local register = read_register(keys.ip)
   local due = count_due()
-  local lasts = read('PTTL', KEYS[6])
-  local held = lasts > 0 and lasts <= LONGEST_LEASE
   local epoch, current = whole(epoch_of(register)), literal(register.current)
   local counted, unknown, warnings, made = '0', digits(register.unknownChecks) or 0, {}, {}
 
+  -- Whether somebody delivers matters only while somebody is due. A hosted Redis bills each command.
+  local function is_delivering()
+    if due == 0 then return false end
+    local lasts = read('PTTL', KEYS[6])
+    return lasts > 0 and lasts <= LONGEST_LEASE
+  end
+
   local function answer(outcome, reason)
-    return {outcome, reason or '', current, epoch, whole(due), held and '1' or '0', counted, whole(unknown),
+    return {outcome, reason or '', current, epoch, whole(due), is_delivering() and '1' or '0', counted, whole(unknown),
       table.concat(warnings, ','), unpack(made)}
   end
 

@@ -68,7 +68,7 @@ export interface Recorded {
   readonly commit?: CommitCounts;
   /** Deliveries that are due by now. */
   readonly due: number;
-  /** Whether somebody holds `lease:notify`. */
+  /** Whether somebody delivers them: holds `lease:notify`. False where none is due. */
   readonly draining: boolean;
   /** Recorded checks in a row that found nothing out. */
   readonly unknownChecks: number;
