@@ -12,7 +12,7 @@ import { createRedis } from './redis/client.ts';
 import type { Redis } from './redis/redis.ts';
 import { keepDays } from './store/days.ts';
 import { createKeys, type Keys } from './store/keys.ts';
-import { createRoundStore } from './store/redis-rounds.ts';
+import { createRoundStore } from './store/open-round.ts';
 import { type RoundSummary, runSync, type SyncParts } from './sync/round.ts';
 import { VERSION } from './version.ts';
 

@@ -1,5 +1,5 @@
 import type { AppParts } from '../lib/app.ts';
-import { countFailed } from '../lib/store/recent.ts';
+import { countFailed } from '../lib/store/health-record.ts';
 import { CONSUMER_STATES, type ConsumerRow, type ConsumerState } from './peers/consumer-row.ts';
 import { readAllConsumers, readConsumers } from './peers/read-peers.ts';
 import { isBudgeted, type Round } from './read/rounds.ts';

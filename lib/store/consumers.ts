@@ -3,10 +3,9 @@ import { defineScript, LUA_PRELUDE } from '../redis/script.ts';
 import { decodeHealth, encodeHealth } from './health-record.ts';
 import { LEASE_MS } from './lease.ts';
 import { LUA_STORE } from './lua.ts';
-import { cursorField, LAST_PROBED } from './open-round.ts';
-import { encodePartState } from './part-state.ts';
+import { cursorField, encodePartState, LAST_PROBED } from './part-state.ts';
 import type { PageWrite, RoundStore } from './rounds.ts';
-import { list, type Session } from './session.ts';
+import { list, pairs, type Session } from './session.ts';
 
 /**
  * Everything that a round writes about known consumers, and only while it holds the lease: a page's health, where the part
@@ -98,11 +97,7 @@ export function createConsumerStore(session: Session): ConsumerStore {
         if ((typeof next !== 'string' && typeof next !== 'number') || !Array.isArray(flat)) {
           throw new RedisReplyError('ERR unexpected reply to HSCAN: expected a cursor and a list');
         }
-        const entries = [];
-        for (let i = 0; i + 1 < flat.length; i += 2) {
-          entries.push({ field: String(flat[i]), address: String(flat[i + 1]) });
-        }
-        return { next: String(next), entries };
+        return { next: String(next), entries: pairs(flat).map(([field, address]) => ({ field, address })) };
       } catch (error) {
         const refused = error instanceof RedisReplyError && error.code !== 'WRONGTYPE' && cursor !== '0';
         if (refused) return 'rejected';

@@ -2,9 +2,9 @@ import type { Config } from '../config.ts';
 import { RedisReplyError } from '../errors.ts';
 import type { Invocation } from '../host.ts';
 import type { Redis, Reply } from '../redis/redis.ts';
-import { decodeHealth, type HealthRecord } from './health-record.ts';
+import { decodeHealth, type HealthRecord, readOutcomes } from './health-record.ts';
 import type { Keys } from './keys.ts';
-import { readOutcomes } from './recent.ts';
+import { list, pairs } from './session.ts';
 
 /**
  * A digit says what a day was like at its worst: 0 nothing is known, 1 well, 2 a call failed (of ourselves: the address
@@ -53,9 +53,9 @@ export async function keepDays(
     do {
       if (remainingMs() < LEAST_LEFT_MS) return;
       const [reply] = await ask(redis, [['HSCAN', keys.health, cursor, 'COUNT', PAGE_SIZE]]);
-      const [next, flat] = listOf(reply);
+      const [next, flat] = list(reply);
       cursor = String(next ?? '0');
-      const records = pairsOf(flat).map(
+      const records = pairs(flat).map(
         ([uuid, json]) => [uuid, digitOf(decodeHealth(json, nowMs), day)] as const,
       );
       await keep(records, day, { redis, keys });
@@ -106,7 +106,7 @@ async function ownDigit(day: number, { redis, keys }: Pick<DayParts, 'redis' | '
     ['XREVRANGE', keys.ipHistory, '+', '-', 'COUNT', HISTORY_ENTRIES],
     ['HMGET', keys.ip, 'verifiedAt', 'told', 'lastAck'],
   ]);
-  const [verifiedAt, told, lastAck] = listOf(register);
+  const [verifiedAt, told, lastAck] = list(register);
   let digit: DayDigit = Number(verifiedAt ?? 0) >= day * DAY_MS ? 1 : 0;
   // How the telling of a change went stands in the change after it; of the newest, in the register.
   let telling: ReadonlyMap<string, string> = new Map(
@@ -117,8 +117,8 @@ async function ownDigit(day: number, { redis, keys }: Pick<DayParts, 'redis' | '
           ['lastAck', String(lastAck ?? '')],
         ],
   );
-  for (const entry of listOf(history)) {
-    const fields = new Map(pairsOf(Array.isArray(entry) ? entry[1] : undefined));
+  for (const entry of list(history)) {
+    const fields = new Map(pairs(Array.isArray(entry) ? entry[1] : undefined));
     const at = Number(fields.get('at') ?? Number.NaN);
     if (!fields.has('to') || Number.isNaN(at)) continue;
     if (Math.floor(at / DAY_MS) === day) {
@@ -140,7 +140,7 @@ async function keep(
   if (records.length === 0) return;
   const uuids = records.map(([uuid]) => uuid);
   const [values] = await ask(redis, [['HMGET', keys.days, ...uuids]]);
-  const kept = listOf(values);
+  const kept = list(values);
   await ask(redis, [
     ['HSET', keys.days, ...records.flatMap(([uuid, digit], i) => [uuid, withDay(kept[i], day, digit)])],
   ]);
@@ -151,9 +151,9 @@ async function forget(day: number, { redis, keys }: Pick<DayParts, 'redis' | 'ke
   let cursor = '0';
   do {
     const [reply] = await ask(redis, [['HSCAN', keys.days, cursor, 'COUNT', PAGE_SIZE]]);
-    const [next, flat] = listOf(reply);
+    const [next, flat] = list(reply);
     cursor = String(next ?? '0');
-    const old = pairsOf(flat)
+    const old = pairs(flat)
       .filter(([field, value]) => field !== LAST_DAY && !(Number.parseInt(value, 10) > day - KEPT_DAYS))
       .map(([field]) => field);
     if (old.length > 0) await ask(redis, [['HDEL', keys.days, ...old]]);
@@ -166,16 +166,4 @@ async function ask(redis: Redis, commands: Parameters<Redis['send']>[0]): Promis
     if (reply instanceof RedisReplyError) throw reply;
     return reply;
   });
-}
-
-function listOf(reply: Reply | undefined): readonly Reply[] {
-  return Array.isArray(reply) ? reply : [];
-}
-
-function pairsOf(reply: Reply | undefined): [string, string][] {
-  const flat = listOf(reply);
-  return Array.from({ length: Math.floor(flat.length / 2) }, (_, i) => [
-    String(flat[2 * i]),
-    String(flat[2 * i + 1]),
-  ]);
 }

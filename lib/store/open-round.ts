@@ -3,23 +3,22 @@ import { RedisReplyError, RedisUnavailableError } from '../errors.ts';
 import { parseIp } from '../peers/ip-space.ts';
 import { parseUuid } from '../peers/uuid.ts';
 import { newLeaseToken, releaseCall } from '../redis/lease-calls.ts';
-import type { Reply, ScriptCall } from '../redis/redis.ts';
+import type { ScriptCall } from '../redis/redis.ts';
 import { defineScript, LUA_PRELUDE } from '../redis/script.ts';
-import { decodeCandidate } from './candidates.ts';
+import { createCandidateStore, decodeCandidate } from './candidates.ts';
+import { createConsumerStore } from './consumers.ts';
 import { CLOCK_SLACK_MS } from './health-record.ts';
 import { verifyIdentity } from './identity.ts';
 import { LEASE_MS } from './lease.ts';
 import { LUA_STORE } from './lua.ts';
-import { decodePartState } from './part-state.ts';
+import { cursorField, decodePartState, LAST_PROBED } from './part-state.ts';
 import type { OpenRequest, RoundStore } from './rounds.ts';
-import { list, type Session } from './session.ts';
+import { createSession, list, pairs, type RoundStoreOptions, type Session } from './session.ts';
 
 /** Of `consumers:called`, the most that one round takes. */
 const MOST_CALLED = 1_000;
 /** A run that is cut off has a second left, at most. */
 const RELEASE_TIMEOUT_MS = 800;
-/** The field of `sync:cursor` that says when the last probes were written. */
-export const LAST_PROBED = 'probed';
 /** The field of `consumers:candidates` that is no slot. */
 export const SECRET = 'secret';
 
@@ -83,8 +82,23 @@ return checked(open)
 `,
 );
 
+/** The store of one invocation of `sync`, over Redis. */
+export function createRoundStore(options: RoundStoreOptions): RoundStore {
+  const session = createSession(options);
+  return {
+    nowMs: () => session.nowMs(),
+    get commands() {
+      return session.commands;
+    },
+    openRound: createRoundOpener(session),
+    ...createConsumerStore(session),
+    ...createCandidateStore(session),
+    close: () => session.close(),
+  };
+}
+
 /** Makes `openRound`: one trip, for the time and the script. A shard asks for the time first. */
-export function createRoundOpener(session: Session): RoundStore['openRound'] {
+function createRoundOpener(session: Session): RoundStore['openRound'] {
   const { redis, keys, clock, localUuid, signal } = session;
 
   const ask = async ({ shard }: OpenRequest) => {
@@ -137,8 +151,8 @@ export function createRoundOpener(session: Session): RoundStore['openRound'] {
 
     const nowMs = clock.nowMs();
     const ownIp = parseIp(own);
-    const states = pairs(cursors);
-    const slots = pairs(candidates);
+    const states = new Map(pairs(cursors));
+    const slots = new Map(pairs(candidates));
     session.cursorFields = [...states.keys()];
     return {
       at: afterLastProbe(states.get(LAST_PROBED), nowMs),
@@ -161,16 +175,4 @@ export function createRoundOpener(session: Session): RoundStore['openRound'] {
 export function afterLastProbe(lastProbed: unknown, nowMs: number): number {
   const last = Number(lastProbed ?? 0);
   return last >= nowMs && last < nowMs + CLOCK_SLACK_MS ? last + 1 : nowMs;
-}
-
-/** The field of `sync:cursor` that belongs to a part. */
-export function cursorField({ shard, of }: { readonly shard: number; readonly of: number }): string {
-  return `${shard}/${of}`;
-}
-
-function pairs(reply: Reply | undefined): Map<string, string> {
-  const flat = list(reply);
-  const found = new Map<string, string>();
-  for (let i = 0; i + 1 < flat.length; i += 2) found.set(String(flat[i]), String(flat[i + 1]));
-  return found;
 }

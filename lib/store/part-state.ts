@@ -46,6 +46,14 @@ export interface PartState {
   readonly outage: boolean;
 }
 
+/** The field of `sync:cursor` that says when the last probes were written. */
+export const LAST_PROBED = 'probed';
+
+/** The field of `sync:cursor` that belongs to a part. */
+export function cursorField({ shard, of }: { readonly shard: number; readonly of: number }): string {
+  return `${shard}/${of}`;
+}
+
 export const NO_STATE: PartState = { tries: {}, sourced: [], outage: false };
 
 export function encodePartState(state: PartState): string {

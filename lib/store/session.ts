@@ -117,3 +117,12 @@ function withKey(error: RedisReplyError, request: Command | ScriptCall | undefin
 export function list(reply: Reply | undefined): readonly Reply[] {
   return Array.isArray(reply) ? reply : [];
 }
+
+/** The pairs of a flat list, such as HGETALL answers. */
+export function pairs(reply: Reply | undefined): [string, string][] {
+  const flat = list(reply);
+  return Array.from({ length: Math.floor(flat.length / 2) }, (_, i) => [
+    String(flat[2 * i]),
+    String(flat[2 * i + 1]),
+  ]);
+}

@@ -4,9 +4,10 @@ import {
   type HealthState,
   LONGEST_PAUSE_MS,
   MOST_FAILS,
+  NO_OUTCOMES,
   type ProbedState,
+  pushOutcome,
 } from '../store/health-record.ts';
-import { NO_OUTCOMES, pushOutcome } from '../store/recent.ts';
 import type { ProbeResult } from './answer.ts';
 
 /** So many failures in a row make a consumer dead, those in a mass failure not counted. */

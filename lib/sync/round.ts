@@ -6,10 +6,9 @@ import { pageAt } from '../store/part-state.ts';
 import type { OpenedRound, RoundStore } from '../store/rounds.ts';
 import { createCandidateProbes } from './candidates.ts';
 import { createRound, type Part, type Round, type SyncParts } from './context.ts';
-import { parseSyncEvent, type SyncEvent } from './event.ts';
 import { tellCourse } from './news.ts';
 import { type Page, planPage, selectEntries } from './page.ts';
-import { otherShards, shardCount } from './shard.ts';
+import { otherShards, parseSyncEvent, type SyncEvent, shardCount } from './shard.ts';
 import { createTally, type RoundSummary, type StopReason, type Tally } from './summary.ts';
 import { type Walked, walkPages } from './walk.ts';
 

@@ -24,11 +24,44 @@ export interface Mirror {
   readonly unreached: number;
 }
 
+/** What a round counts while it runs. */
+export type Tally = {
+  /** Whether failures were not counted because nothing showed that our own network works. */
+  inconclusive: boolean;
+  pages: number;
+  /** First calls to consumers. */
+  probes: number;
+  /** Second calls to those that did not answer the first. */
+  secondProbes: number;
+  candidateProbes: number;
+  /** The consumers it came across, by their state after the round. */
+  readonly states: Record<HealthState, number>;
+  /** Consumers that failed, by error class, whether it counted or not. */
+  readonly errors: Partial<Record<HealthError, number>>;
+  /** Consumers that were called and got no verdict. */
+  unjudged: number;
+  readonly skipped: Partial<Record<SkipReason, number>>;
+  /** New candidates. */
+  learned: number;
+  /** Candidates that became consumers. */
+  promoted: number;
+  /** Consumers found at another address than the one in `consumers`. */
+  moved: number;
+  /** Consumers whose answer introduced others. */
+  introducing: number;
+  /** Health records that were removed because `consumers` holds them no more. */
+  forgotten: number;
+  /** Other shards that were started. */
+  shardsStarted: number;
+  /** Other shards that could not be started. */
+  shardsLost: number;
+};
+
 /**
  * What one round, or one shard of it, came to. The numbers of the shards of a round add up. It is what `sync` answers
  * and, without `forgotten`, what `sync:rounds` keeps as JSON.
  */
-export type RoundSummary = {
+export type RoundSummary = Readonly<Tally> & {
   readonly round: string;
   readonly shard: number;
   readonly of: number;
@@ -36,65 +69,14 @@ export type RoundSummary = {
   readonly at: number;
   /** Whether the walk has reached the end of `consumers`. */
   readonly complete: boolean;
-  /** Whether failures were not counted because nothing showed that our own network works. */
-  readonly inconclusive: boolean;
   readonly stopped?: StopReason;
   /** Whether it went on where an earlier one had to stop. */
   readonly resumed: boolean;
-  readonly pages: number;
-  /** First calls to consumers. */
-  readonly probes: number;
-  /** Second calls to those that did not answer the first. */
-  readonly secondProbes: number;
-  readonly candidateProbes: number;
-  /** The consumers it came across, by their state after the round. */
-  readonly states: Readonly<Record<HealthState, number>>;
-  /** Consumers that failed, by error class, whether it counted or not. */
-  readonly errors: Readonly<Partial<Record<HealthError, number>>>;
-  /** Consumers that were called and got no verdict. */
-  readonly unjudged: number;
-  readonly skipped: Readonly<Partial<Record<SkipReason, number>>>;
-  /** New candidates. */
-  readonly learned: number;
-  /** Candidates that became consumers. */
-  readonly promoted: number;
-  /** Consumers found at another address than the one in `consumers`. */
-  readonly moved: number;
-  /** Consumers whose answer introduced others. */
-  readonly introducing: number;
   readonly mirror?: Mirror;
-  /** Health records that were removed because `consumers` holds them no more. */
-  readonly forgotten: number;
-  /** Other shards that were started. */
-  readonly shardsStarted: number;
-  /** Other shards that could not be started. */
-  readonly shardsLost: number;
   /** Redis commands, a script counting as one. */
   readonly commands: number;
   readonly durationMs: number;
 };
-
-/** A summary while it is being made. */
-export type Tally = { -readonly [Key in Counter]: number } & {
-  inconclusive: boolean;
-  readonly states: Record<HealthState, number>;
-  readonly errors: Partial<Record<HealthError, number>>;
-  readonly skipped: Partial<Record<SkipReason, number>>;
-};
-
-type Counter =
-  | 'pages'
-  | 'probes'
-  | 'secondProbes'
-  | 'candidateProbes'
-  | 'unjudged'
-  | 'learned'
-  | 'promoted'
-  | 'moved'
-  | 'introducing'
-  | 'forgotten'
-  | 'shardsStarted'
-  | 'shardsLost';
 
 export function createTally(): Tally {
   return {

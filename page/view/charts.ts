@@ -1,4 +1,4 @@
-import type { RecentOutcome } from '../../lib/store/recent.ts';
+import type { RecentOutcome } from '../../lib/store/health-record.ts';
 import type { DayHistory, DayWord } from '../../report/days.ts';
 import type { Round } from '../../report/read/rounds.ts';
 import { type Html, html } from '../html.ts';

@@ -1,5 +1,5 @@
 import { KEPT_DAYS } from '../../lib/store/days.ts';
-import { RECENT_OUTCOMES, type RecentOutcome, readOutcomes } from '../../lib/store/recent.ts';
+import { RECENT_OUTCOMES, type RecentOutcome, readOutcomes } from '../../lib/store/health-record.ts';
 import type { ConsumerFacts, CountedState } from '../../report/consumers.ts';
 import type { Facts } from '../../report/facts.ts';
 import type { ConsumerRow } from '../../report/peers/consumer-row.ts';

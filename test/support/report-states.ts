@@ -1,8 +1,8 @@
 import { type AppParts, createParts } from '../../lib/app.ts';
 import { loadConfig } from '../../lib/config.ts';
 import type { Command, Redis } from '../../lib/redis/redis.ts';
+import { pushOutcome, type RecentOutcome } from '../../lib/store/health-record.ts';
 import { createKeys } from '../../lib/store/keys.ts';
-import { pushOutcome, type RecentOutcome } from '../../lib/store/recent.ts';
 
 /** What a Redis can be like when somebody looks: the states that the page and the command are tested and drawn in. */
 export const REPORT_STATES = ['well', 'untold', 'network-out', 'many', 'hostile', 'empty', 'stale'] as const;

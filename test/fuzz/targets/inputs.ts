@@ -7,7 +7,7 @@ import { parseNotifyEvent } from '../../../lib/notify/event.ts';
 import { parseOwnIp } from '../../../lib/peers/ip-space.ts';
 import { createKeyPair } from '../../../lib/peers/signing.ts';
 import { createRedis } from '../../../lib/redis/client.ts';
-import { parseSyncEvent } from '../../../lib/sync/event.ts';
+import { parseSyncEvent } from '../../../lib/sync/shard.ts';
 import { addressText, anyText, changed, damaged, nasty, nearly, time } from '../../support/arbitraries.ts';
 import { NOT_PUBLIC } from '../../support/special-purpose.ts';
 import { target } from '../target.ts';

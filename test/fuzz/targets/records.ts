@@ -17,9 +17,10 @@ import {
   encodeHealth,
   HEALTH_ERRORS,
   LONGEST_PAUSE_MS,
+  RECENT_OUTCOMES,
+  readOutcomes,
 } from '../../../lib/store/health-record.ts';
 import { decodePartState, encodePartState } from '../../../lib/store/part-state.ts';
-import { RECENT_OUTCOMES, readOutcomes } from '../../../lib/store/recent.ts';
 import type { ProbeResult } from '../../../lib/sync/answer.ts';
 import { chooseCandidates, MOST_CANDIDATE_PROBES } from '../../../lib/sync/candidates.ts';
 import { healthAfterAnswer, healthAfterFailure, isDue, probedAt, stateOf } from '../../../lib/sync/health.ts';

@@ -6,8 +6,7 @@ import type { Source } from '../../../lib/ip/sources.ts';
 import { parseIp } from '../../../lib/peers/ip-space.ts';
 import type { PostToPeer } from '../../../lib/peers/post.ts';
 import type { Redis } from '../../../lib/redis/redis.ts';
-import { encodeHealth, type HealthRecord } from '../../../lib/store/health-record.ts';
-import { NO_OUTCOMES } from '../../../lib/store/recent.ts';
+import { encodeHealth, type HealthRecord, NO_OUTCOMES } from '../../../lib/store/health-record.ts';
 import { redisForSuite } from '../../support/redis.ts';
 import { KEYS, LOCAL_UUID, p2p } from './harness.ts';
 

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import type { Redis } from '../../../lib/redis/redis.ts';
-import { encodeHealth } from '../../../lib/store/health-record.ts';
-import { NO_OUTCOMES } from '../../../lib/store/recent.ts';
+import { encodeHealth, NO_OUTCOMES } from '../../../lib/store/health-record.ts';
 import { countingRedis } from '../../support/counting-redis.ts';
 import { redisForSuite } from '../../support/redis.ts';
 import { envOf, faultsOfText, KEYS, LOCAL_UUID, p2p, redisNow, uuidOf } from './harness.ts';

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { encodeHealth } from '../../../lib/store/health-record.ts';
-import { NO_OUTCOMES } from '../../../lib/store/recent.ts';
+import { encodeHealth, NO_OUTCOMES } from '../../../lib/store/health-record.ts';
 import { countingRedis } from '../../support/counting-redis.ts';
 import { closedPort } from '../../support/fake-redis.ts';
 import { redisForSuite } from '../../support/redis.ts';

@@ -8,9 +8,9 @@ import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { createPostToPeer, type PeerRequest, type PostToPeer } from '../../../lib/peers/post.ts';
 import type { Redis, Reply } from '../../../lib/redis/redis.ts';
 import { createKeys } from '../../../lib/store/keys.ts';
-import { createRoundStore } from '../../../lib/store/redis-rounds.ts';
-import type { ShardEvent } from '../../../lib/sync/event.ts';
+import { createRoundStore } from '../../../lib/store/open-round.ts';
 import { type RoundSummary, runSync } from '../../../lib/sync/round.ts';
+import type { ShardEvent } from '../../../lib/sync/shard.ts';
 import { type CountingRedis, countingRedis } from '../../support/counting-redis.ts';
 import { startTestRedis, type TestRedis, type TestRedisOptions } from '../../support/redis.ts';
 

@@ -4,8 +4,7 @@ import { parseEpoch } from '../../../lib/ip/register.ts';
 import { createAddressPolicy, withoutSelf } from '../../../lib/peers/address.ts';
 import { parseIp } from '../../../lib/peers/ip-space.ts';
 import { parseUuid } from '../../../lib/peers/uuid.ts';
-import { encodeHealth, type HealthRecord } from '../../../lib/store/health-record.ts';
-import { NO_OUTCOMES } from '../../../lib/store/recent.ts';
+import { encodeHealth, type HealthRecord, NO_OUTCOMES } from '../../../lib/store/health-record.ts';
 import { consumerRow } from '../../../report/peers/consumer-row.ts';
 import { producerRow } from '../../../report/peers/producer-row.ts';
 

@@ -9,7 +9,7 @@ import {
   RECENT_OUTCOMES,
   type RecentOutcome,
   readOutcomes,
-} from '../../../lib/store/recent.ts';
+} from '../../../lib/store/health-record.ts';
 
 test('the last 60 outcomes are kept, the oldest first, in 20 characters', () => {
   fc.assert(

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { EventError } from '../../../lib/errors.ts';
-import { parseSyncEvent } from '../../../lib/sync/event.ts';
+import { parseSyncEvent } from '../../../lib/sync/shard.ts';
 
 const SHARD = { round: 'r-1', at: 1_764_000_000_000, shard: 1, of: 3, depth: 1 };
 

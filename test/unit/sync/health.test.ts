@@ -8,8 +8,8 @@ import {
   HEALTH_ERRORS,
   type HealthRecord,
   LONGEST_PAUSE_MS,
+  readOutcomes,
 } from '../../../lib/store/health-record.ts';
-import { readOutcomes } from '../../../lib/store/recent.ts';
 import type { ProbeResult } from '../../../lib/sync/answer.ts';
 import {
   aboutAddress,
