@@ -8,6 +8,7 @@ import { type NotifySummary, runProducerNotify } from '../../../lib/notify/notif
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { createPostToPeer, type PostToPeer } from '../../../lib/peers/post.ts';
 import type { Command, Redis, Reply, ScriptCall } from '../../../lib/redis/redis.ts';
+import { type Peer, startPeer } from '../../support/peer-server.ts';
 import { startTestRedis, type TestRedis, type TestRedisOptions } from '../../support/redis.ts';
 import { createWorld, type World } from '../store/delivery-world.ts';
 
@@ -94,6 +95,8 @@ export interface Stage {
   run(event?: unknown, invocation?: Partial<Invocation>): Promise<NotifySummary>;
   /** Redis's time now, with `wire.aheadMs`. */
   now(): Promise<number>;
+  /** Commits an address now, and answers its epoch. */
+  commit(ip: string): Promise<number>;
 }
 
 /** A Redis, and producer-notify in front of it as `lib/app.ts` would put it together. */
@@ -144,8 +147,20 @@ export async function setStage(
       const [seconds, micros] = Array.isArray(time) ? time : [];
       return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
     },
+    commit: async (ip) => world.commit(ip, await stage.now()),
   };
   return stage;
+}
+
+/** A stage with one producer, at a peer that answers with `reply`, which `IP_1` is due to. */
+export async function stageWithPeer(
+  t: TestContext,
+  reply: Parameters<typeof startPeer>[1] = {},
+): Promise<{ readonly stage: Stage; readonly peer: Peer; readonly epoch: number }> {
+  const stage = await setStage(t);
+  const peer = await startPeer(t, reply);
+  await stage.world.produce(uuidOf(0), peer.address);
+  return { stage, peer, epoch: await stage.commit(IP_1) };
 }
 
 /** The machine's clocks; `wallAheadMs` is added to the wall clock, as a freeze would. */

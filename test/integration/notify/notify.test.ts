@@ -5,7 +5,7 @@ import { countCommands } from '../../support/monitor.ts';
 import { type Peer, startPeer } from '../../support/peer-server.ts';
 import { needsRealRedis } from '../../support/redis.ts';
 import { DAY, HOUR, LEASE_MS, MINUTE } from '../store/delivery-world.ts';
-import { IP_1, IP_2, LOCAL_UUID, setStage, uuidOf } from './harness.ts';
+import { IP_1, IP_2, LOCAL_UUID, setStage, stageWithPeer, uuidOf } from './harness.ts';
 
 const QUICK = { NOTIFY_TIMEOUT_MS: '300' };
 
@@ -64,7 +64,7 @@ test('no more than NOTIFY_CONCURRENCY requests are in flight', async (t) => {
   };
   const peer = await startPeer(t);
   for (let i = 0; i < 40; i++) await stage.world.produce(uuidOf(i), peer.address);
-  await stage.world.commit(IP_1, await stage.now());
+  await stage.commit(IP_1);
   const summary = await stage.run();
   assert.equal(summary.acknowledged, 40);
   assert.equal(most, 4);
@@ -74,7 +74,7 @@ test('{} never creates a delivery, and a producer without one is never called', 
   const stage = await setStage(t);
   const [known, added] = [await startPeer(t), await startPeer(t)];
   await stage.world.produce(uuidOf(1), known.address);
-  await stage.world.commit(IP_1, await stage.now());
+  await stage.commit(IP_1);
   await stage.run();
   await stage.world.produce(uuidOf(2), added.address);
 
@@ -171,7 +171,7 @@ test('a slow producer does not hold up the others', { timeout: 30_000 }, async (
   });
   await stage.world.produce(uuidOf(0), slow.address);
   for (let i = 1; i <= 40; i++) await stage.world.produce(uuidOf(i), others.address);
-  await stage.world.commit(IP_1, await stage.now());
+  await stage.commit(IP_1);
   const summary = await stage.run();
   assert.equal(summary.acknowledged, 41);
 });
@@ -189,7 +189,7 @@ test('what ends alone is settled while another request is still in flight', {
   });
   await stage.world.produce(uuidOf(0), slow.address);
   await stage.world.produce(uuidOf(1), quick.address);
-  await stage.world.commit(IP_1, await stage.now());
+  await stage.commit(IP_1);
   assert.equal((await stage.run()).acknowledged, 2);
 });
 
@@ -201,7 +201,7 @@ test('an invocation that runs out of time stops claiming, settles, lets go of th
     return {};
   });
   for (let i = 0; i < 20; i++) await stage.world.produce(uuidOf(i), peer.address);
-  await stage.world.commit(IP_1, await stage.now());
+  await stage.commit(IP_1);
 
   const first = await stage.run({}, { remainingMs: () => remaining });
   assert.equal(first.outcome, 'out-of-time');
@@ -217,10 +217,7 @@ test('an invocation that runs out of time stops claiming, settles, lets go of th
 });
 
 test('an invocation without time for a request claims nothing', async (t) => {
-  const stage = await setStage(t);
-  const peer = await startPeer(t);
-  await stage.world.produce(uuidOf(0), peer.address);
-  await stage.world.commit(IP_1, await stage.now());
+  const { stage } = await stageWithPeer(t);
   const summary = await stage.run({}, { remainingMs: () => 11_999 });
   assert.equal(summary.outcome, 'out-of-time');
   assert.equal(summary.claimed, 0);
@@ -236,7 +233,7 @@ for (const [what, freeze] of [
     const stage = await setStage(t);
     const peer = await startPeer(t);
     for (let i = 0; i < 3; i++) await stage.world.produce(uuidOf(i), peer.address);
-    await stage.world.commit(IP_1, await stage.now());
+    await stage.commit(IP_1);
     stage.wire.onReplyOf = {
       claim: () => {
         stage.host.wallAheadMs += freeze.wallAheadMs;
@@ -259,10 +256,7 @@ for (const [what, freeze] of [
 }
 
 test('what a run handed back is taken up by one that starts at once, whose clock is behind', async (t) => {
-  const stage = await setStage(t);
-  const peer = await startPeer(t);
-  await stage.world.produce(uuidOf(0), peer.address);
-  await stage.world.commit(IP_1, await stage.now());
+  const { stage } = await stageWithPeer(t);
   stage.wire.onReplyOf = {
     claim: () => {
       stage.host.wallAheadMs -= 3_000;
@@ -298,7 +292,7 @@ test("a second drain finds the lease taken, commits its operator's word and ends
     return {};
   });
   await stage.world.produce(uuidOf(0), peer.address);
-  await stage.world.commit(IP_1, await stage.now());
+  await stage.commit(IP_1);
 
   const first = await stage.run();
 
@@ -313,11 +307,11 @@ test("a second drain finds the lease taken, commits its operator's word and ends
 test('an epoch that changes during a call is delivered by the same drain, with the new epoch', async (t) => {
   const stage = await setStage(t);
   const peer = await startPeer(t, async () => {
-    if (peer.requests.length === 1) await stage.world.commit(IP_2, await stage.now());
+    if (peer.requests.length === 1) await stage.commit(IP_2);
     return {};
   });
   await stage.world.produce(uuidOf(0), peer.address);
-  const before = await stage.world.commit(IP_1, await stage.now());
+  const before = await stage.commit(IP_1);
   await stage.run();
   assert.deepEqual(told(peer), [IP_1, IP_2]);
   const epochs = peer.requests.map(({ headers }) => Number(headers['x-ip-epoch']));
@@ -333,7 +327,7 @@ test('a producer that moves during the call is told at its new address', async (
     return {};
   });
   await stage.world.produce(uuidOf(0), here.address);
-  await stage.world.commit(IP_1, await stage.now());
+  await stage.commit(IP_1);
   const summary = await stage.run();
   assert.equal(summary.moved, 1);
   assert.equal(here.requests.length, 1);
@@ -347,7 +341,7 @@ test('a producer that is removed during the call and added again is told then', 
     return {};
   });
   await stage.world.produce(uuidOf(0), peer.address);
-  await stage.world.commit(IP_1, await stage.now());
+  await stage.commit(IP_1);
   const first = await stage.run();
   assert.equal(first.missing, 1);
   assert.equal(first.remaining, 1);
@@ -361,12 +355,9 @@ test('a producer that is removed during the call and added again is told then', 
 });
 
 test('what a killed drain had claimed is sent again when its lease ends, and once more if an older address may arrive', async (t) => {
-  const stage = await setStage(t);
-  const peer = await startPeer(t);
-  await stage.world.produce(uuidOf(0), peer.address);
-  await stage.world.commit(IP_1, await stage.now());
+  const { stage, peer } = await stageWithPeer(t);
   await stage.world.claim(await stage.now(), { drain: 'killed' });
-  await stage.world.commit(IP_2, await stage.now());
+  await stage.commit(IP_2);
   assert.equal((await stage.run()).outcome, 'taken');
   await stage.world.command('DEL', stage.world.keys.lease('notify'));
 
@@ -382,10 +373,7 @@ test('what a killed drain had claimed is sent again when its lease ends, and onc
 });
 
 test('when the reply of a claim is lost, what it took waits for the lease to end, and the run fails clearly', async (t) => {
-  const stage = await setStage(t);
-  const peer = await startPeer(t);
-  await stage.world.produce(uuidOf(0), peer.address);
-  const epoch = await stage.world.commit(IP_1, await stage.now());
+  const { stage, peer, epoch } = await stageWithPeer(t);
   stage.wire.loseReplyOf = 'claim';
   await assert.rejects(stage.run(), RedisUnavailableError);
   assert.equal(peer.requests.length, 0);
@@ -400,10 +388,7 @@ test('when the reply of a claim is lost, what it took waits for the lease to end
 });
 
 test('when the reply of a settle is lost, it is settled again without harm', async (t) => {
-  const stage = await setStage(t);
-  const peer = await startPeer(t);
-  await stage.world.produce(uuidOf(0), peer.address);
-  const epoch = await stage.world.commit(IP_1, await stage.now());
+  const { stage, peer, epoch } = await stageWithPeer(t);
   stage.wire.loseReplyOf = 'settle';
   await assert.rejects(stage.run(), RedisUnavailableError);
   assert.equal((await stage.world.record(uuidOf(0))).ackedEpoch, epoch);
@@ -426,7 +411,7 @@ test(
       return {};
     });
     for (let i = 0; i < 40; i++) await stage.world.produce(uuidOf(i), peer.address);
-    const epoch = await stage.world.commit(IP_1, await stage.now());
+    const epoch = await stage.commit(IP_1);
     await assert.rejects(stage.run(), RedisUnavailableError);
     assert.ok(stage.lines.some(({ level, message }) => level === 'warn' && message.includes('Redis')));
 
@@ -441,10 +426,7 @@ test(
 );
 
 test('a settle that did not reach Redis is sent again', async (t) => {
-  const stage = await setStage(t);
-  const peer = await startPeer(t);
-  await stage.world.produce(uuidOf(0), peer.address);
-  const epoch = await stage.world.commit(IP_1, await stage.now());
+  const { stage, epoch } = await stageWithPeer(t);
   stage.wire.loseRequestOf = 'settle';
   await assert.rejects(stage.run(), RedisUnavailableError);
   assert.equal((await stage.world.record(uuidOf(0))).ackedEpoch, epoch);
@@ -453,10 +435,7 @@ test('a settle that did not reach Redis is sent again', async (t) => {
 });
 
 test('while Redis is too slow to tell the time, nothing is leased and nobody is called', async (t) => {
-  const stage = await setStage(t);
-  const peer = await startPeer(t);
-  await stage.world.produce(uuidOf(0), peer.address);
-  await stage.world.commit(IP_1, await stage.now());
+  const { stage, peer } = await stageWithPeer(t);
   stage.wire.onReplyOf = {
     TIME: () => {
       stage.host.wallAheadMs += 2_100;
@@ -487,7 +466,7 @@ test('an abort finishes or hands back what is in flight: what has to be broken o
     return 'hang';
   });
   await stage.world.produce(uuidOf(0), peer.address);
-  const epoch = await stage.world.commit(IP_1, await stage.now());
+  const epoch = await stage.commit(IP_1);
   const summary = await stage.run({}, { signal: ending.signal, remainingMs: () => remaining });
   assert.equal(summary.outcome, 'out-of-time');
   assert.deepEqual(summary.failed, { aborted: 1 });
@@ -536,10 +515,7 @@ test('a refused word changes nothing', async (t) => {
 });
 
 test("another consumer's Redis is left alone", async (t) => {
-  const stage = await setStage(t);
-  const peer = await startPeer(t);
-  await stage.world.produce(uuidOf(0), peer.address);
-  await stage.world.commit(IP_1, await stage.now());
+  const { stage, peer } = await stageWithPeer(t);
   await stage.world.command('SET', stage.world.keys.uuid, uuidOf(99));
   await assert.rejects(stage.run(), IdentityError);
   assert.equal(peer.requests.length, 0);
@@ -559,14 +535,11 @@ test('while the register has no current IP, the run says so and calls nobody', a
 });
 
 test('a summary holds no text of a peer and no address', async (t) => {
-  const stage = await setStage(t);
-  const peer = await startPeer(t, {
+  const { stage, peer } = await stageWithPeer(t, {
     status: 500,
     body: 'planted-text',
     headers: { 'x-planted': 'planted-text' },
   });
-  await stage.world.produce(uuidOf(0), peer.address);
-  await stage.world.commit(IP_1, await stage.now());
   const summary = await stage.run();
   assert.deepEqual(summary.failed, { status: 1 });
   const said = JSON.stringify([summary, stage.lines]);
@@ -591,7 +564,7 @@ test('a drain whose lease is lost takes it again, if nobody else has', async (t)
     return {};
   });
   for (let i = 0; i < 3; i++) await stage.world.produce(uuidOf(i), peer.address);
-  await stage.world.commit(IP_1, await stage.now());
+  await stage.commit(IP_1);
   assert.equal((await stage.run()).acknowledged, 3);
 });
 
@@ -610,10 +583,7 @@ test('a run that told everyone says so, and how long it took', async (t) => {
 });
 
 test('a request does not leave when the machine slept while it connected, and is made by the next run', async (t) => {
-  const stage = await setStage(t);
-  const peer = await startPeer(t);
-  await stage.world.produce(uuidOf(0), peer.address);
-  await stage.world.commit(IP_1, await stage.now());
+  const { stage, peer } = await stageWithPeer(t);
   const { post } = stage;
   stage.post = (request) => {
     // Asked once before it connects; then the machine sleeps.
@@ -630,7 +600,7 @@ test('a request does not leave when the machine slept while it connected, and is
   assert.equal((await stage.world.record(uuidOf(0))).ambiguousEpoch, undefined);
 
   stage.post = post;
-  await stage.world.commit(IP_2, await stage.now());
+  await stage.commit(IP_2);
   assert.equal((await stage.run()).acknowledged, 1);
   assert.deepEqual(told(peer), [IP_2]);
 });
@@ -655,7 +625,7 @@ test('where descriptors run out, fewer are called at a time, and all are told in
     }
   };
   for (let i = 0; i < 100; i++) await stage.world.produce(uuidOf(i), peer.address);
-  const epoch = await stage.world.commit(IP_1, await stage.now());
+  const epoch = await stage.commit(IP_1);
   const summary = await stage.run();
   assert.deepEqual([summary.outcome, summary.acknowledged, summary.failed], ['idle', 100, {}]);
   for (let i = 0; i < 100; i++) {
@@ -672,7 +642,7 @@ test('where no call can be made at all, the run hands everything back, and no pr
   const { post } = stage;
   stage.post = async () => LOCAL;
   for (let i = 0; i < 9; i++) await stage.world.produce(uuidOf(i), peer.address);
-  await stage.world.commit(IP_1, await stage.now());
+  await stage.commit(IP_1);
   const first = await stage.run();
   assert.deepEqual([first.outcome, first.failed, first.ambiguous, first.remaining], ['local', {}, 0, 9]);
   assert.ok(stage.lines.some(({ level }) => level === 'warn'));
@@ -725,7 +695,7 @@ test(
       stage.world.keys.producers,
       ...uuids.flatMap((uuid) => [uuid, peer.address]),
     );
-    await stage.world.commit(IP_1, await stage.now());
+    await stage.commit(IP_1);
     // On a busy machine results would be settled because they are 250 ms old. Here the clocks stand still.
     const [monotonicMs, wallMs] = [stage.host.monotonicMs(), stage.host.wallMs()];
     Object.assign(stage.host, { monotonicMs: () => monotonicMs, wallMs: () => wallMs });
@@ -743,7 +713,7 @@ test("a producer that failed while Redis's clock was 2 h ahead is called by the 
   const peer = await startPeer(t, { status: 500 });
   await stage.world.produce(uuidOf(0), peer.address);
   stage.wire.aheadMs = 2 * HOUR;
-  await stage.world.commit(IP_1, await stage.now());
+  await stage.commit(IP_1);
   assert.deepEqual((await stage.run()).failed, { status: 1 });
 
   stage.wire.aheadMs = 0;
@@ -759,7 +729,7 @@ for (const [what, expiry] of [
     const stage = await setStage(t);
     const peer = await startPeer(t);
     await stage.world.produce(uuidOf(0), peer.address);
-    await stage.world.commit(IP_1, await stage.now());
+    await stage.commit(IP_1);
     await stage.world.command('SET', stage.world.keys.lease('notify'), 'nobody', ...expiry);
     const { outcome, acknowledged } = await stage.run();
     assert.deepEqual([outcome, acknowledged], ['idle', 1]);
