@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { systemHost } from '../lib/app.ts';
 import { type Config, type Environment, loadConfig } from '../lib/config.ts';
 import { ConfigError, IdentityError } from '../lib/errors.ts';
-import type { Log } from '../lib/host.ts';
+import { type Log, systemHost } from '../lib/host.ts';
 import { createLog, createScrub, secretsOf } from '../lib/log.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { createChecks } from './checks.ts';

@@ -1,6 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from './config.ts';
-import type { Host, Invocation, Invoke, Log } from './host.ts';
+import { type Host, type Invocation, type Invoke, type Log, systemHost } from './host.ts';
 import { type IpCheckSummary, runIpCheck } from './ip/check.ts';
 import { createSources, type Source } from './ip/sources.ts';
 import { type NotifySummary, runProducerNotify } from './notify/notify.ts';
@@ -132,13 +131,3 @@ export function syncParts({ redis, keys, ...parts }: AppParts): SyncParts {
       createRoundStore({ redis, keys, localUuid: config.localUuid, host, signal }),
   };
 }
-
-/** The machine's own clocks and randomness. */
-export const systemHost: Host = {
-  monotonicMs: () => performance.now(),
-  wallMs: () => Date.now(),
-  random: Math.random,
-  sleep: async (ms, signal) => {
-    await delay(ms, undefined, { signal }).catch(() => undefined);
-  },
-};

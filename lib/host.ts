@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 /** One run of a job: who asked, and how long it may take. Lambda, tests and any other host make one each. */
 export interface Invocation {
   /** `awsRequestId` on Lambda. The same for a retry of the same asynchronous invocation. */
@@ -31,6 +33,16 @@ export interface Host {
   random(): number;
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
+
+/** The machine's own clocks and randomness. */
+export const systemHost: Host = {
+  monotonicMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  random: Math.random,
+  sleep: async (ms, signal) => {
+    await delay(ms, undefined, { signal }).catch(() => undefined);
+  },
+};
 
 /**
  * Starts a stopwatch. It answers the milliseconds since then by the clock that says more: in a container or a laptop that

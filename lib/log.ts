@@ -1,5 +1,6 @@
 import type { Config } from './config.ts';
 import type { Log, LogFields } from './host.ts';
+import { percentDecoded } from './redis/url.ts';
 
 /** What is left of an error in a log line: nothing that a client library hung onto it. */
 export interface ErrorDescription {
@@ -39,7 +40,7 @@ export function secretsOf({ redis, signing, host }: Secretive): readonly string[
   const keys = signing.keys.flatMap(({ text }) => [text, text.replace(/^[^_]*_/, '')]);
   const paths = [host.heartbeatUrl, host.alertUrl].map((url) => (url ? `${url.pathname}${url.search}` : ''));
   const page = host.page?.token ?? '';
-  return [redis.token ?? '', password, decoded(password), ...keys, page, ...paths].filter(
+  return [redis.token ?? '', password, percentDecoded(password) ?? '', ...keys, page, ...paths].filter(
     (secret) => secret.length >= MIN_SECRET,
   );
 }
@@ -116,12 +117,4 @@ function framesOf({ stack }: Error): readonly string[] {
     .filter((line) => /^ {4}at /.test(line))
     .slice(0, MAX_FRAMES)
     .map((line) => line.trim());
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

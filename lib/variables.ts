@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { DEFAULT_IP_SOURCES } from './ip/source-spec.ts';
 import {
   bindAddress,
   choice,
@@ -33,25 +34,15 @@ export const LOG_LEVELS = ['DEBUG', 'INFO', 'WARN', 'ERROR'] as const;
 /** How a host writes a log line: `text` is for people, `json` (one object a line) for collectors. */
 export const LOG_FORMATS = ['text', 'json'] as const;
 
-/**
- * Echo services of five operators: two must agree, so that some may fail and one may lie. Each answers in the family in
- * which it is dialled (checkip.amazonaws.com and api.ipify.org have IPv4 only), as plain text, without a key.
- *
- * - checkip.global.api.aws: AWS's dual-stack endpoint. No published promise, like all of these.
- * - api64.ipify.org: ipify over both families; no limit by its own word; slow at times.
- * - icanhazip.com: run by Cloudflare since 2021; ends its answer with a line feed.
- * - ident.me: small and independent; a spare stands at tnedi.me.
- * - wtfismyip.com: independent; only `/text` is plain. Not meant for more than about a question a minute.
- *
- * seeip.org, which other lists have, was left out: its certificate and its back end failed for days in 2024.
- */
-export const DEFAULT_IP_SOURCES = [
-  'https://checkip.global.api.aws',
-  'https://api64.ipify.org',
-  'https://icanhazip.com',
-  'https://ident.me',
-  'https://wtfismyip.com/text',
-].join(',');
+const readBy =
+  (readBy: Reader) =>
+  <Schema extends v.GenericSchema>(schema: Schema, meaning: string): Schema & About => ({
+    ...schema,
+    readBy,
+    meaning,
+  });
+const jobs = readBy('jobs');
+const host = readBy('host');
 
 /**
  * The variables that the jobs and the host read, each once: its name, its default as somebody would write it, its check and
@@ -161,77 +152,53 @@ export const CHECKED = {
  * functions' bundles leave them out.
  */
 const OTHERS = {
-  SYNC_SCHEDULE: {
-    readBy: 'template',
-    fallback: 'rate(5 minutes)',
-    meaning: 'how often `sync` runs; the same time as `SYNC_INTERVAL_MS`',
-  },
-  IP_CHECK_SCHEDULE: {
-    readBy: 'template',
-    fallback: 'rate(1 minute)',
-    meaning: 'how often `ip-check` runs; the same time as `IP_CHECK_INTERVAL_MS`',
-  },
-  SCHEDULES: { readBy: 'template', fallback: 'on', meaning: '`off` pauses both schedules' },
-  ALARMS: {
-    readBy: 'template',
-    fallback: 'on',
-    meaning: '`off` leaves out the alarms and the topic that they tell',
-  },
-  ALARM_EMAIL: { readBy: 'template', fallback: '', meaning: 'address that gets a mail for each alarm' },
-  DASHBOARD: {
-    readBy: 'template',
-    fallback: 'on',
-    meaning: '`off` leaves out the dashboard and the saved log queries',
-  },
-  KMS_KEY_ARN: {
-    readBy: 'template',
-    fallback: '',
-    meaning: "KMS key that protects the functions' environment",
-  },
-  PERMISSIONS_BOUNDARY_ARN: {
-    readBy: 'template',
-    fallback: '',
-    meaning: "permissions boundary of the functions' roles",
-  },
-  SYNC_RESERVED_CONCURRENCY: {
-    readBy: 'template',
-    fallback: '',
-    meaning: 'reserved concurrency of `sync`; a new AWS account has none to spare',
-  },
-  SIGNING_MODE: {
-    readBy: 'template',
-    fallback: 'none',
-    meaning: '`secret` takes `SIGNING_KEY` from the field `signingKey` of the secret',
-  },
-  VPC_MODE: {
-    readBy: 'template',
-    fallback: 'none',
-    meaning: '`private` puts the functions into the subnets and security groups that are named',
-  },
-  VPC_SUBNET_IDS: { readBy: 'template', fallback: '', meaning: 'comma list of subnets' },
-  VPC_SECURITY_GROUP_IDS: { readBy: 'template', fallback: '', meaning: 'comma list of security groups' },
-  POWERTOOLS_LOG_LEVEL: {
-    readBy: 'template',
-    fallback: 'INFO',
-    meaning: "least level of the functions' log; a host takes it where `LOG_LEVEL` is not set",
-  },
-  POWERTOOLS_METRICS_DISABLED: {
-    readBy: 'template',
-    fallback: '',
-    meaning: '`true` switches the metrics off',
-  },
-  LOCAL_ENV_FILE: {
-    readBy: 'stack',
-    fallback: '.env',
-    meaning: 'another file than `.env`; to be exported. Exported empty: no file',
-  },
-  LOCAL_LOG: { readBy: 'stack', fallback: 'local-stack.log', meaning: "where the functions' output goes" },
-  LOCAL_LAMBDA_PORT: { readBy: 'stack', fallback: '3002', meaning: 'port of the local Lambda endpoint' },
-  LOCAL_REDIS_PORT: { readBy: 'stack', fallback: '6390', meaning: 'port of the embedded Redis' },
-  LOCAL_REST_PORT: { readBy: 'stack', fallback: '8079', meaning: 'port of its REST API' },
-  LOCAL_PAGE_PORT: { readBy: 'stack', fallback: '8090', meaning: 'port of the status page' },
-  LOCAL_WORLD_PORT: { readBy: 'stack', fallback: '8100', meaning: "first port of the simulated world's 25" },
-} as const satisfies Readonly<Record<string, About & { readonly fallback: string }>>;
+  SYNC_SCHEDULE: [
+    'template',
+    'rate(5 minutes)',
+    'how often `sync` runs; the same time as `SYNC_INTERVAL_MS`',
+  ],
+  IP_CHECK_SCHEDULE: [
+    'template',
+    'rate(1 minute)',
+    'how often `ip-check` runs; the same time as `IP_CHECK_INTERVAL_MS`',
+  ],
+  SCHEDULES: ['template', 'on', '`off` pauses both schedules'],
+  ALARMS: ['template', 'on', '`off` leaves out the alarms and the topic that they tell'],
+  ALARM_EMAIL: ['template', '', 'address that gets a mail for each alarm'],
+  DASHBOARD: ['template', 'on', '`off` leaves out the dashboard and the saved log queries'],
+  KMS_KEY_ARN: ['template', '', "KMS key that protects the functions' environment"],
+  PERMISSIONS_BOUNDARY_ARN: ['template', '', "permissions boundary of the functions' roles"],
+  SYNC_RESERVED_CONCURRENCY: [
+    'template',
+    '',
+    'reserved concurrency of `sync`; a new AWS account has none to spare',
+  ],
+  SIGNING_MODE: [
+    'template',
+    'none',
+    '`secret` takes `SIGNING_KEY` from the field `signingKey` of the secret',
+  ],
+  VPC_MODE: [
+    'template',
+    'none',
+    '`private` puts the functions into the subnets and security groups that are named',
+  ],
+  VPC_SUBNET_IDS: ['template', '', 'comma list of subnets'],
+  VPC_SECURITY_GROUP_IDS: ['template', '', 'comma list of security groups'],
+  POWERTOOLS_LOG_LEVEL: [
+    'template',
+    'INFO',
+    "least level of the functions' log; a host takes it where `LOG_LEVEL` is not set",
+  ],
+  POWERTOOLS_METRICS_DISABLED: ['template', '', '`true` switches the metrics off'],
+  LOCAL_ENV_FILE: ['stack', '.env', 'another file than `.env`; to be exported. Exported empty: no file'],
+  LOCAL_LOG: ['stack', 'local-stack.log', "where the functions' output goes"],
+  LOCAL_LAMBDA_PORT: ['stack', '3002', 'port of the local Lambda endpoint'],
+  LOCAL_REDIS_PORT: ['stack', '6390', 'port of the embedded Redis'],
+  LOCAL_REST_PORT: ['stack', '8079', 'port of its REST API'],
+  LOCAL_PAGE_PORT: ['stack', '8090', 'port of the status page'],
+  LOCAL_WORLD_PORT: ['stack', '8100', "first port of the simulated world's 25"],
+} as const satisfies Readonly<Record<string, readonly [Reader, fallback: string, meaning: string]>>;
 
 export type CheckedName = keyof typeof CHECKED;
 export type VariableName = CheckedName | keyof typeof OTHERS;
@@ -240,7 +207,10 @@ export type VariableName = CheckedName | keyof typeof OTHERS;
 export function describeVariable(
   name: VariableName,
 ): About & { readonly required: boolean; readonly fallback: string } {
-  if (!isChecked(name)) return { ...OTHERS[name], required: false };
+  if (!isChecked(name)) {
+    const [readBy, fallback, meaning] = OTHERS[name];
+    return { readBy, fallback, meaning, required: false };
+  }
   const schema = CHECKED[name];
   const optional = schema.type === 'optional';
   return {
@@ -262,20 +232,4 @@ export function isVariable(name: string): name is VariableName {
 /** Whether it is a variable that `loadConfig` reads. */
 export function isChecked(name: string): name is CheckedName {
   return Object.hasOwn(CHECKED, name);
-}
-
-function jobs<Schema extends v.GenericSchema>(schema: Schema, meaning: string) {
-  return about(schema, 'jobs', meaning);
-}
-
-function host<Schema extends v.GenericSchema>(schema: Schema, meaning: string) {
-  return about(schema, 'host', meaning);
-}
-
-function about<Schema extends v.GenericSchema>(
-  schema: Schema,
-  readBy: Reader,
-  meaning: string,
-): Schema & About {
-  return { ...schema, readBy, meaning };
 }

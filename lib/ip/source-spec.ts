@@ -21,6 +21,26 @@ const OPERATORS: Readonly<Record<string, string>> = {
   'tnedi.me': 'ident.me',
 };
 
+/**
+ * Echo services of five operators: two must agree, so that some may fail and one may lie. Each answers in the family in
+ * which it is dialled (checkip.amazonaws.com and api.ipify.org have IPv4 only), as plain text, without a key.
+ *
+ * - checkip.global.api.aws: AWS's dual-stack endpoint. No published promise, like all of these.
+ * - api64.ipify.org: ipify over both families; no limit by its own word; slow at times.
+ * - icanhazip.com: run by Cloudflare since 2021; ends its answer with a line feed.
+ * - ident.me: small and independent; a spare stands at tnedi.me.
+ * - wtfismyip.com: independent; only `/text` is plain. Not meant for more than about a question a minute.
+ *
+ * seeip.org, which other lists have, was left out: its certificate and its back end failed for days in 2024.
+ */
+export const DEFAULT_IP_SOURCES = [
+  'https://checkip.global.api.aws',
+  'https://api64.ipify.org',
+  'https://icanhazip.com',
+  'https://ident.me',
+  'https://wtfismyip.com/text',
+].join(',');
+
 /** Reads one entry of `IP_SOURCES`: the source, or what is wrong with it. */
 export function parseSource(entry: string): SourceSpec | { fault: string } {
   if (/^static:/i.test(entry)) {

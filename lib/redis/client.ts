@@ -1,7 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Redis as UpstashRedis } from '@upstash/redis';
 import { ConfigError, RedisReplyError, RedisUnavailableError } from '../errors.ts';
-import type { Host } from '../host.ts';
+import { type Host, systemHost } from '../host.ts';
 import type { Command, Redis, Reply, ScriptCall, SendOptions } from './redis.ts';
 import { createRestTransport } from './rest.ts';
 import { allowDistantServers } from './socket.ts';
@@ -51,7 +50,7 @@ class RawUpstash extends UpstashRedis {
 export function createRedis(options: RedisClientOptions): Redis {
   allowDistantServers();
   const openTransport = chooseTransport(options);
-  const { host = MACHINE } = options;
+  const { host = systemHost } = options;
   let transport: Promise<Transport> | undefined;
   const upstash = new RawUpstash({
     request: async <T>({ body, signal = new AbortController().signal }: UpstashRequest) => {
@@ -136,7 +135,7 @@ function chooseTransport({
   url,
   token,
   clientCertificate,
-  host = MACHINE,
+  host = systemHost,
 }: RedisClientOptions): () => Promise<Transport> {
   const target = parseRedisUrl(url);
   if ('fault' in target) throw new ConfigError([`REDIS_URL ${target.fault}`]);
@@ -186,9 +185,3 @@ function summed(
 function ended(message: string, mayHaveRun: boolean): RedisUnavailableError {
   return new RedisUnavailableError(message, { mayHaveRun, trouble: 'ended', passing: false });
 }
-
-const MACHINE: Pick<Host, 'monotonicMs' | 'random' | 'sleep'> = {
-  monotonicMs: () => performance.now(),
-  random: Math.random,
-  sleep: (ms, signal) => delay(ms, undefined, signal === undefined ? {} : { signal }).catch(() => {}),
-};

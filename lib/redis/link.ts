@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 import { AbstractConnector, type ChainableCommander, Redis as Connection, ReplyError } from 'ioredis';
 import { RedisUnavailableError } from '../errors.ts';
-import { connectionFailure, misaddressed, refusal } from './failure.ts';
+import { connectionFailure, misaddressed } from './failure.ts';
 import type { Reply } from './redis.ts';
+import { refusal } from './refusal.ts';
 import { openSocket, type TcpTarget } from './socket.ts';
 import type { ClientCertificate, Slot, WireCommand } from './transport.ts';
 

@@ -1,11 +1,12 @@
 import { RedisUnavailableError } from '../errors.ts';
-import { connectionFailure, REDIS_PORT_HINT, refuseUnserved } from './failure.ts';
+import { connectionFailure, REDIS_PORT_HINT } from './failure.ts';
 import type { Reply } from './redis.ts';
+import { refuseUnserved } from './refusal.ts';
 import { cutCommand, type Slot, type Transport } from './transport.ts';
 import type { RedisTarget } from './url.ts';
 
 /** Of a reply; the largest that we ask for, a page of 2,000 consumers, is under 1 MiB. */
-const MAX_REPLY_BYTES = 64 * 1_024 * 1_024;
+const MAX_REPLY_BYTES = 32 * 1_024 * 1_024;
 
 /**
  * Redis over Upstash's REST API (https://upstash.com/docs/redis/features/restapi).

@@ -1,5 +1,5 @@
-import { refuseUnserved } from './failure.ts';
 import { ask, endLink, type OpenLink, openLink } from './link.ts';
+import { refuseUnserved } from './refusal.ts';
 import type { TcpTarget } from './socket.ts';
 import type { ClientCertificate, Slot, Transport, WireCommand } from './transport.ts';
 

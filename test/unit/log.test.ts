@@ -40,7 +40,7 @@ describe('secretsOf', () => {
   });
 
   test('bears a password that is no valid encoding', () => {
-    assert.deepEqual(secretsOf(config('redis://u:100%25%zz@db.example')), ['100%25%zz', '100%25%zz']);
+    assert.deepEqual(secretsOf(config('redis://u:100%25%zz@db.example')), ['100%25%zz']);
   });
 
   test('finds the signing keys, with and without their prefix', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { before, describe, test } from 'node:test';
-import { systemHost } from '../../../lib/app.ts';
+import { systemHost } from '../../../lib/host.ts';
 import type { Source } from '../../../lib/ip/sources.ts';
 import { parseIp } from '../../../lib/peers/ip-space.ts';
 import type { PostToPeer } from '../../../lib/peers/post.ts';

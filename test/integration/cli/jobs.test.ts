@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { systemHost } from '../../../lib/app.ts';
 import { RedisUnavailableError } from '../../../lib/errors.ts';
-import type { Host } from '../../../lib/host.ts';
+import { type Host, systemHost } from '../../../lib/host.ts';
 import { SECOND_LOOK_MS } from '../../../lib/ip/observe.ts';
 import type { Redis } from '../../../lib/redis/redis.ts';
 import { type Peer, startPeer } from '../../support/peer-server.ts';

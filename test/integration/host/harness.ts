@@ -2,9 +2,8 @@ import { createBootClock } from '../../../host/clock.ts';
 import { createJobs, type Jobs, type JobsOptions } from '../../../host/jobs.ts';
 import { createLineWriter } from '../../../host/line-writer.ts';
 import { createTrouble } from '../../../host/trouble.ts';
-import { systemHost } from '../../../lib/app.ts';
 import { type Config, loadConfig } from '../../../lib/config.ts';
-import type { Host, Log } from '../../../lib/host.ts';
+import { type Host, type Log, systemHost } from '../../../lib/host.ts';
 import { SECOND_LOOK_MS } from '../../../lib/ip/observe.ts';
 import { createLog, createScrub } from '../../../lib/log.ts';
 

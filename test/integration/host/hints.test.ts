@@ -10,8 +10,7 @@ import {
   GATEWAY_PORT,
 } from '../../../host/hints/gateway-messages.ts';
 import { type Surroundings, watchForHints } from '../../../host/hints/hints.ts';
-import { systemHost } from '../../../lib/app.ts';
-import type { Host } from '../../../lib/host.ts';
+import { type Host, systemHost } from '../../../lib/host.ts';
 import { type Ip, parseIp } from '../../../lib/peers/ip-space.ts';
 import { configOf, keepLog } from './harness.ts';
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { createApp, systemHost } from '../../../lib/app.ts';
+import { createApp } from '../../../lib/app.ts';
 import { loadConfig } from '../../../lib/config.ts';
+import { systemHost } from '../../../lib/host.ts';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { cidr } from '../../../lib/peers/ip-space.ts';
 import { createPostToPeer, MAX_REPLY_BYTES } from '../../../lib/peers/post.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { EXIT } from '../../../cli/exit-code.ts';
-import { systemHost } from '../../../lib/app.ts';
+import { systemHost } from '../../../lib/host.ts';
 import { SECOND_LOOK_MS } from '../../../lib/ip/observe.ts';
 import { startPeer } from '../../support/peer-server.ts';
 import { needsRealRedis, startTestRedis } from '../../support/redis.ts';

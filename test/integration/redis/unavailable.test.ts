@@ -365,7 +365,10 @@ describe('over REST', () => {
     ]);
     const { fail } = connect(t, rest);
 
-    assert.match((await fail({ repeatable: false })).message, /does not answer like Redis/);
+    assert.match(
+      (await fail({ repeatable: false, timeoutMs: 60_000 })).message,
+      /does not answer like Redis/,
+    );
   });
 
   test('a port that fetch refuses is told, and not asked again', async (t) => {

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { systemHost } from '../../../lib/app.ts';
 import { RedisReplyError, RedisUnavailableError } from '../../../lib/errors.ts';
-import type { Host } from '../../../lib/host.ts';
+import { type Host, systemHost } from '../../../lib/host.ts';
 import { parseIp } from '../../../lib/peers/ip-space.ts';
 import { parseUuid, type Uuid } from '../../../lib/peers/uuid.ts';
 import type { Redis } from '../../../lib/redis/redis.ts';

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseSource, type SourceSpec } from '../../../lib/ip/source-spec.ts';
-import { DEFAULT_IP_SOURCES } from '../../../lib/variables.ts';
+import { DEFAULT_IP_SOURCES, parseSource, type SourceSpec } from '../../../lib/ip/source-spec.ts';
 
 const spec = (entry: string): SourceSpec => {
   const parsed = parseSource(entry);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { systemHost } from '../../../lib/app.ts';
+import { systemHost } from '../../../lib/host.ts';
 import { createPool as create, type PoolOptions } from '../../../lib/sync/pool.ts';
 
 const createPool = (limit: number, gate: PoolOptions['gate'], over: Partial<PoolOptions> = {}) =>
