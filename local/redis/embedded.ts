@@ -8,6 +8,8 @@ export interface EmbeddedRedis {
   readonly pid: number;
   /** Ends the process, and with it all data. Resolves when it is gone; calling it again is fine. */
   close(): Promise<void>;
+  /** Lets our process end although it still runs. It ends with us. */
+  unref(): void;
 }
 
 const CHILD = fileURLToPath(new URL('./embedded-child.ts', import.meta.url));
@@ -27,9 +29,13 @@ export async function startEmbeddedRedis({ port = 0 }: { port?: number } = {}): 
     child.kill('SIGKILL');
     await exited;
   };
+  const unref = () => {
+    child.unref();
+    child.channel?.unref();
+  };
   const [report] = await Promise.race([once(child, 'message'), exited]);
   if (typeof report === 'object' && report !== null && typeof report.port === 'number') {
-    return { url: `redis://127.0.0.1:${report.port}`, pid: child.pid ?? -1, close };
+    return { url: `redis://127.0.0.1:${report.port}`, pid: child.pid ?? -1, close, unref };
   }
   await close();
   throw new Error(`The embedded Redis did not start: ${report?.error ?? `its process ended (${report})`}`);

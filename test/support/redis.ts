@@ -2,7 +2,7 @@ import { after, before } from 'node:test';
 import { RedisReplyError } from '../../lib/errors.ts';
 import { createRedis } from '../../lib/redis/client.ts';
 import type { Redis, Reply } from '../../lib/redis/redis.ts';
-import { startEmbeddedRedis } from '../../local/redis/embedded.ts';
+import { type EmbeddedRedis, startEmbeddedRedis } from '../../local/redis/embedded.ts';
 import { startRestFace } from '../../local/redis/rest-face.ts';
 import { hasRealRedis, type RedisServer, startRedisServer } from './redis-server.ts';
 
@@ -33,13 +33,29 @@ export interface TestRedis {
   kill(): Promise<void>;
   /** Starts it again on the same port and, with `aof`, with its data, after ending it where it still runs. Real only. */
   restart(): Promise<void>;
-  /** Ends everything. Done by `t.after` anyway. */
+  /** Ends everything but the embedded engine, which another test may get. Done by `t.after` anyway. */
   stop(): Promise<void>;
 }
 
 /** A TestContext. In a suite use `redisForSuite`: node:test runs an `after` that a hook registers right after the hook. */
 interface Owner {
   after(end: () => Promise<void>): void;
+}
+
+/** Embedded engines of this process that no test uses now. To start one takes longer than what most tests do with it. */
+const idle: EmbeddedRedis[] = [];
+
+async function takeEmbedded(): Promise<EmbeddedRedis> {
+  const engine = idle.pop();
+  if (engine === undefined) {
+    const started = await startEmbeddedRedis();
+    started.unref();
+    return started;
+  }
+  const redis = createRedis({ url: engine.url });
+  await redis.send([['FLUSHALL'], ['SCRIPT', 'FLUSH']], { repeatable: true });
+  await redis.close();
+  return engine;
 }
 
 const TOKEN = 'test-token-5f1d';
@@ -89,9 +105,9 @@ export async function startTestRedis(t: Owner, options: TestRedisOptions = {}): 
     tcpUrl = server.url;
     ends.push(server.stop);
   } else {
-    const embedded = await startEmbeddedRedis();
+    const embedded = await takeEmbedded();
     tcpUrl = embedded.url;
-    ends.push(embedded.close);
+    ends.push(async () => void idle.push(embedded));
   }
   let access: { url: string; token?: string } = { url: tcpUrl };
   if (transport === 'rest') {
