@@ -1,5 +1,5 @@
 import type { Log } from '../host.ts';
-import type { StopReason } from './summary.ts';
+import type { StopReason, Tally } from './summary.ts';
 
 /** What can happen to a consumer in a round that an operator wants to read. */
 export type Event = 'joined' | 'moved' | 'died' | 'came back';
@@ -69,4 +69,17 @@ export function tellCourse(
         'If this repeats, raise SYNC_CONCURRENCY or SYNC_INTERVAL_MS.',
     );
   }
+}
+
+/** Warns of keys that hold a wrong type, and that the round did without. */
+export function warnOfUnusable(log: Log, keys: readonly string[]): void {
+  if (keys.length === 0) return;
+  log.warn('Keys of another type than ours were left alone; delete or rename them', { keys });
+}
+
+/** Warns of entries that cannot be used, by reason. */
+export function tellSkipped(log: Log, { skipped }: Tally): void {
+  const { self: _, repeated: __, ...reasons } = skipped;
+  if (Object.keys(reasons).length === 0) return;
+  log.warn('Entries of consumers that cannot be used were skipped', { reasons });
 }

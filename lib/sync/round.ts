@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Config } from '../config.ts';
-import type { Invocation, Log } from '../host.ts';
+import type { Invocation } from '../host.ts';
 import type { Uuid } from '../peers/uuid.ts';
 import { pageAt } from '../store/part-state.ts';
 import type { OpenedRound, RoundStore } from '../store/rounds.ts';
 import { createCandidateProbes } from './candidates.ts';
 import { createRound, type Part, type Round, type SyncParts } from './context.ts';
-import { tellCourse } from './news.ts';
+import { learn, settle } from './learn.ts';
+import { tellCourse, tellSkipped, warnOfUnusable } from './news.ts';
 import { type Page, planPage, selectEntries } from './page.ts';
 import { otherShards, parseSyncEvent, type SyncEvent, shardCount } from './shard.ts';
 import { createTally, type RoundSummary, type StopReason, type Tally } from './summary.ts';
@@ -179,59 +180,6 @@ async function calledPage(called: readonly Uuid[], round: Round): Promise<Page |
   return planPage(records, dueNow, { policy, position, time, nowMs: round.nowMs(), take: calls.take, skip });
 }
 
-/** Writes what became of candidates and homes. Answers the fields of consumers whose health it has written. */
-async function settle({ store, findings, calls }: Round): Promise<readonly string[]> {
-  const { discoveries, tally, news, introductions } = findings;
-  const settled = await store.settle(discoveries);
-  if (settled === 'lease-lost') {
-    calls.stop('lease');
-    return [];
-  }
-  const { promoted, moved } = settled;
-  tally.promoted += promoted.length;
-  tally.moved += moved.length;
-  for (const discovery of discoveries) {
-    if (discovery.kind === 'promote' && promoted.includes(discovery.candidate.uuid)) {
-      const { candidate, health } = discovery;
-      tally.states.alive += 1;
-      introductions.add({ uuid: candidate.uuid, raw: health.address }, health);
-      news.add('joined', { uuid: candidate.uuid, address: health.address });
-    } else if ('move' in discovery && moved.includes(discovery.move.field)) {
-      if (discovery.kind === 'move' && tally.states.dead > 0) {
-        tally.states.dead -= 1;
-        tally.states.alive += 1;
-      }
-      news.add('moved', { uuid: discovery.move.field.toLowerCase(), address: discovery.move.health.address });
-    }
-  }
-  return [...promoted, ...moved];
-}
-
-/**
- * Hands what was heard to the store, and probes those who became candidates at once if everyone else has been called: so
- * news goes on in each round and not in each second one. What cannot be learned now will be told again.
- */
-async function learn(
-  round: Round,
-  probeCandidates: ReturnType<typeof createCandidateProbes>,
-  log: Log,
-): Promise<void> {
-  const { store, findings, calls, nowMs } = round;
-  const { hearsay, discoveries, tally } = findings;
-  hearsay.know(
-    discoveries.flatMap((each) =>
-      each.kind === 'promote' || each.kind === 'move' ? [each.candidate.uuid] : [],
-    ),
-  );
-  try {
-    const candidates = await store.learn(hearsay.claims(nowMs()));
-    tally.learned += candidates.length;
-    if (calls.stopped === undefined) discoveries.push(...(await probeCandidates(candidates)));
-  } catch (error) {
-    log.warn('What consumers told about others could not be learned; they will tell it again', { error });
-  }
-}
-
 /** Starts the other shards of a round. One that cannot be started is simply due in the next round. */
 async function startShards(
   { round, at, of }: Part,
@@ -251,17 +199,6 @@ async function startShards(
       }
     }),
   );
-}
-
-function warnOfUnusable(log: Log, keys: readonly string[]): void {
-  if (keys.length === 0) return;
-  log.warn('Keys of another type than ours were left alone; delete or rename them', { keys });
-}
-
-function tellSkipped(log: Log, { skipped }: Tally): void {
-  const { self: _, repeated: __, ...reasons } = skipped;
-  if (Object.keys(reasons).length === 0) return;
-  log.warn('Entries of consumers that cannot be used were skipped', { reasons });
 }
 
 function summarize(
