@@ -1,6 +1,6 @@
 import type { Facts } from './facts.ts';
+import { REASON_CODES } from './reasons.ts';
 import type { Report } from './report.ts';
-import { REASON_CODES } from './verdict.ts';
 
 /** A sample: its labels, which are the program's own words, and its value. */
 type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
@@ -35,7 +35,7 @@ export const METRIC_NAMES: readonly string[] = metricsOf(
 ).map(({ name }) => name);
 
 function metricsOf({ verdict, reasons, facts }: Report, version: string): Metric[] {
-  const codes = new Set(reasons.map(({ code }) => code));
+  const codes = new Set<string>(reasons.map(({ code }) => code));
   const gauge = (
     name: string,
     help: string,

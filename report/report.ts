@@ -3,8 +3,9 @@ import { IdentityError, RedisReplyError, RedisUnavailableError } from '../lib/er
 import { createScrub, secretsOf } from '../lib/log.ts';
 import type { Depth } from './consumers.ts';
 import { type Facts, readFacts } from './facts.ts';
+import { type Reason, reason, type Verdict } from './reasons.ts';
 import { plural, thousands } from './text/count.ts';
-import { type Reason, reasonsOf, type Verdict, verdictOf } from './verdict.ts';
+import { reasonsOf, verdictOf } from './verdict.ts';
 
 /**
  * What is going on, at one moment. The status command, the page, the metrics and the alerts are views of it. Without
@@ -35,9 +36,9 @@ export async function readReport(parts: ReportParts, depth: Depth): Promise<Repo
   try {
     return reportOf(await readFacts(parts, depth));
   } catch (error) {
-    const reason = whyNothingIsKnown(error, createScrub(secretsOf(parts.config)));
-    if (reason === undefined) throw error;
-    return { verdict: reason.verdict, reasons: [reason], headline: reason.title };
+    const why = whyNothingIsKnown(error, createScrub(secretsOf(parts.config)));
+    if (why === undefined) throw error;
+    return { verdict: why.verdict, reasons: [why], headline: why.title };
   }
 }
 
@@ -65,20 +66,11 @@ function summaryOf({ consumers, producers }: Facts): string {
 }
 
 function whyNothingIsKnown(error: unknown, scrub: (text: string) => string): Reason | undefined {
-  const say = (code: Reason['code'], title: string, text: string): Reason => ({
-    verdict: 'unknown',
-    code,
-    title,
-    text: scrub(text),
-  });
-  if (error instanceof IdentityError) {
-    return say('redis-foreign', 'This Redis is not known to be ours', error.message);
-  }
-  if (error instanceof RedisUnavailableError) {
-    return say('redis-unavailable', 'Redis cannot be asked', error.message);
-  }
+  if (error instanceof IdentityError) return reason('redis-foreign', scrub(error.message));
+  if (error instanceof RedisUnavailableError) return reason('redis-unavailable', scrub(error.message));
   if (error instanceof RedisReplyError) {
-    return say('redis-unavailable', 'Redis refuses a command', `Redis refused a command: ${error.message}`);
+    const text = `Redis refused a command: ${error.message}`;
+    return reason('redis-unavailable', scrub(text), 'Redis refuses a command');
   }
   return undefined;
 }

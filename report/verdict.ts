@@ -1,52 +1,9 @@
 import type { Facts } from './facts.ts';
 import { isBudgeted, JUDGED_ROUNDS } from './read/rounds.ts';
 import { isStale } from './read/stale.ts';
+import { byImportance, type Reason, reason, type Verdict } from './reasons.ts';
 import { plural, tallyText } from './text/count.ts';
 import { duration, relative } from './text/time.ts';
-
-/**
- * `ok`: everything that is to be known is known, is recent, and is as it should be. `attention`: something is wrong.
- * `unknown`: nothing is known to be wrong, but something that matters is not known, or too old.
- */
-export type Verdict = 'ok' | 'attention' | 'unknown';
-
-/** One thing that keeps all from being well. */
-export interface Reason {
-  readonly verdict: Exclude<Verdict, 'ok'>;
-  /** What it is, for programs: it stays the same while figures change. */
-  readonly code: ReasonCode;
-  /** In at most 44 characters, for a headline. */
-  readonly title: string;
-  /** In a sentence, with its figures. */
-  readonly text: string;
-}
-
-/** Everything that a reason may be about, the most important first: so reasons are ordered. */
-export const REASON_CODES = [
-  'redis-unavailable',
-  'redis-foreign',
-  'nothing-has-run',
-  'redis-types',
-  'register-fields',
-  'producers-overdue',
-  'producers-not-told',
-  'own-network',
-  'no-checks',
-  'no-address',
-  'unconfirmed',
-  'few-sources',
-  'flapping',
-  'seen-elsewhere',
-  'not-reached',
-  'no-rounds',
-  'unfinished-rounds',
-  'lost-shards',
-  'no-consumers',
-  'none-answers',
-  'none-callable',
-  'consumers-unknown',
-] as const;
-export type ReasonCode = (typeof REASON_CODES)[number];
 
 /** Deliveries of a change are on their way for so long before they are worth a word. */
 const ON_THEIR_WAY_MS = 60_000;
@@ -57,8 +14,6 @@ const LEAST_VOICES = 4;
 
 /** What keeps all from being well; empty if all is. What is wrong comes before what is unknown. Pure. */
 export function reasonsOf(facts: Facts): Reason[] {
-  const rank = ({ verdict, code }: Reason) =>
-    (verdict === 'attention' ? 0 : 100) + REASON_CODES.indexOf(code);
   return [
     ...ofRedis(facts),
     ...ofAddress(facts),
@@ -66,7 +21,7 @@ export function reasonsOf(facts: Facts): Reason[] {
     ...ofMirror(facts),
     ...ofRounds(facts),
     ...ofConsumers(facts),
-  ].sort((a, b) => rank(a) - rank(b));
+  ].sort(byImportance);
 }
 
 /** The verdict that the reasons come to. */
@@ -74,39 +29,18 @@ export function verdictOf(reasons: readonly Reason[]): Verdict {
   return reasons[0]?.verdict ?? 'ok';
 }
 
-const attention = (code: ReasonCode, title: string, text: string): Reason => ({
-  verdict: 'attention',
-  code,
-  title,
-  text,
-});
-const unknown = (code: ReasonCode, title: string, text: string): Reason => ({
-  verdict: 'unknown',
-  code,
-  title,
-  text,
-});
-
 function ofRedis({ wrongTypes, poisoned }: Facts): Reason[] {
   const reasons: Reason[] = [];
   if (wrongTypes.length > 0) {
     const keys = wrongTypes.length === 1 ? 'The key' : 'The keys';
     const hold = wrongTypes.length === 1 ? 'holds another type than ours' : 'hold other types than ours';
     reasons.push(
-      attention(
-        'redis-types',
-        'A key in Redis has the wrong type',
-        `${keys} ${wrongTypes.join(', ')} in Redis ${hold}. \`doctor\` says what to do.`,
-      ),
+      reason('redis-types', `${keys} ${wrongTypes.join(', ')} in Redis ${hold}. \`doctor\` says what to do.`),
     );
   }
   if (poisoned.length > 0) {
     reasons.push(
-      attention(
-        'register-fields',
-        'The register holds what cannot be used',
-        `Fields of the register in Redis cannot be used: ${poisoned.join(', ')}.`,
-      ),
+      reason('register-fields', `Fields of the register in Redis cannot be used: ${poisoned.join(', ')}.`),
     );
   }
   return reasons;
@@ -116,15 +50,12 @@ function ofAddress(facts: Facts): Reason[] {
   const { nowMs, checkEveryMs, begun, register, quorum, operators } = facts;
   const { current, checkedAt, verifiedAt, unknownChecks, answering } = register;
   if (!begun && checkedAt === undefined) {
-    return [
-      unknown('nothing-has-run', 'Nothing has run on this Redis yet', 'Nothing has run on this Redis yet.'),
-    ];
+    return [reason('nothing-has-run', 'Nothing has run on this Redis yet.')];
   }
   if (isStale(checkedAt, checkEveryMs, nowMs)) {
     return [
-      unknown(
+      reason(
         'no-checks',
-        'The address is not being checked',
         `The address is not being checked: ${lately('check', checkedAt, checkEveryMs, nowMs)}.`,
       ),
     ];
@@ -132,33 +63,28 @@ function ofAddress(facts: Facts): Reason[] {
   const few = answering !== undefined && answering < quorum;
   const redundancy = few
     ? [
-        attention(
+        reason(
           'few-sources',
-          'A change of the address would go unnoticed',
           `A change of the address would not be noticed: ${answering} of ${plural(operators, 'source')} answered when all were asked last, and ${quorum} must agree. \`doctor\` asks each.`,
         ),
       ]
     : [];
   const troubles = [...redundancy, ...ofFlapping(facts)];
   if (current === undefined) {
-    return [
-      ...troubles,
-      unknown('no-address', 'No address has been found yet', 'No address has been found yet.'),
-    ];
+    return [...troubles, reason('no-address', 'No address has been found yet.')];
   }
   if (!isStale(verifiedAt, checkEveryMs, nowMs)) return troubles;
   if (verifiedAt === undefined && unknownChecks === 0) {
     return [
       ...troubles,
-      unknown('unconfirmed', 'The address is not confirmed yet', `No check has confirmed ${current} yet.`),
+      reason('unconfirmed', `No check has confirmed ${current} yet.`, 'The address is not confirmed yet'),
     ];
   }
   const when = verifiedAt === undefined ? '' : ` for ${duration(nowMs - verifiedAt)}`;
   return [
     ...troubles,
-    unknown(
+    reason(
       'unconfirmed',
-      'The address is not confirmed',
       `No check has confirmed ${current}${when}: ${plural(unknownChecks, 'check')} in a row found nothing out.`,
     ),
   ];
@@ -169,9 +95,8 @@ function ofFlapping({ nowMs, register }: Facts): Reason[] {
   const [former] = recent;
   if (dampedAt === undefined || Math.abs(nowMs - dampedAt) > FLAPPING_MS || former === undefined) return [];
   return [
-    attention(
+    reason(
       'flapping',
-      'The address goes to and fro',
       `The address goes to and fro between ${current} and ${former.ip}, and its returns wait up to an hour: are there two uplinks, or two hosts that use this Redis?`,
     ),
   ];
@@ -182,9 +107,8 @@ function ofProducers({ nowMs, register, producers }: Facts): Reason[] {
   if (due === 0) return [];
   if (overdue > 0) {
     return [
-      attention(
+      reason(
         'producers-overdue',
-        'Nobody is telling the producers',
         `${plural(overdue, 'delivery is', 'deliveries are')} overdue: nobody is telling producers.`,
       ),
     ];
@@ -196,10 +120,10 @@ function ofProducers({ nowMs, register, producers }: Facts): Reason[] {
   if (open > 0 && (failed || age > ON_THEIR_WAY_MS)) {
     const who = plural(open, 'producer');
     return [
-      attention(
+      reason(
         'producers-not-told',
-        `${who} not told`,
         `${who} not told, ${duration(age)} after the change of the address.`,
+        `${who} not told`,
       ),
     ];
   }
@@ -213,18 +137,16 @@ function ofMirror({ mirror, register, nowMs, syncEveryMs }: Facts): Reason[] {
   const reasons: Reason[] = [];
   if (here + elsewhere >= LEAST_VOICES && elsewhere > here) {
     reasons.push(
-      attention(
+      reason(
         'seen-elsewhere',
-        'Peers see our calls come from elsewhere',
         `${elsewhere} of ${plural(here + elsewhere, 'peer')} see our calls come from ${mirror.other ?? 'elsewhere'}, not from ${register.current ?? 'the address of the register'}: they call you there, where your consumer API may not be.`,
       ),
     );
   }
   if (reached + unreached >= LEAST_VOICES && unreached > reached) {
     reasons.push(
-      attention(
+      reason(
         'not-reached',
-        'Peers do not reach our consumer API',
         `${unreached} of ${plural(reached + unreached, 'peer')} did not reach our consumer API: is its port open and forwarded?`,
       ),
     );
@@ -239,9 +161,8 @@ function ofRounds({ nowMs, syncEveryMs, rounds, syncRuns, begun }: Facts): Reaso
   if (last === undefined || (isStale(last.at, syncEveryMs, nowMs) && !syncRuns)) {
     if (!begun) return [];
     return [
-      unknown(
+      reason(
         'no-rounds',
-        'Consumers are not being called',
         `Consumers are not being called: ${lately('round', last?.at, syncEveryMs, nowMs)}.`,
       ),
     ];
@@ -249,29 +170,15 @@ function ofRounds({ nowMs, syncEveryMs, rounds, syncRuns, begun }: Facts): Reaso
   const reasons: Reason[] = [];
   if (last.inconclusive) {
     reasons.push(
-      attention(
-        'own-network',
-        'Our own network is down',
-        `The last round, ${relative(last.at, nowMs)}, found our own network down.`,
-      ),
+      reason('own-network', `The last round, ${relative(last.at, nowMs)}, found our own network down.`),
     );
   } else if (before.length > 0 && [last, ...before].every((round) => !round.complete && !isBudgeted(round))) {
     const rounds = plural(before.length + 1, 'round');
-    reasons.push(
-      attention(
-        'unfinished-rounds',
-        'Rounds do not reach every consumer',
-        `The last ${rounds} did not reach every consumer.`,
-      ),
-    );
+    reasons.push(reason('unfinished-rounds', `The last ${rounds} did not reach every consumer.`));
   }
   if (last.shardsLost > 0) {
     reasons.push(
-      attention(
-        'lost-shards',
-        'A part of the last round did not start',
-        `${plural(last.shardsLost, 'shard')} of the last round could not be started.`,
-      ),
+      reason('lost-shards', `${plural(last.shardsLost, 'shard')} of the last round could not be started.`),
     );
   }
   return reasons;
@@ -283,50 +190,22 @@ function ofConsumers({ begun, consumers, rounds, wrongTypes }: Facts): Reason[] 
   if (known === 0) {
     // Nothing can be counted in a key of another type, which has its reason already.
     if (wrongTypes.length > 0) return [];
-    return [
-      attention(
-        'no-consumers',
-        'No consumer is known',
-        'No consumer is known: add one with `consumers add`.',
-      ),
-    ];
+    return [reason('no-consumers', 'No consumer is known: add one with `consumers add`.')];
   }
   if (states === undefined) {
     return [
-      unknown(
-        'consumers-unknown',
-        'The state of consumers is not known',
-        'How the consumers are is not known: no complete round is recent.',
-      ),
+      reason('consumers-unknown', 'The states of the consumers are not known: no complete round is recent.'),
     ];
   }
   if (states.alive > 0) return [];
   if (states.unknown > 0) {
-    return [
-      unknown(
-        'consumers-unknown',
-        'The state of consumers is not known',
-        'How the consumers are was found out too long ago.',
-      ),
-    ];
+    return [reason('consumers-unknown', 'The states of the consumers were found out too long ago.')];
   }
   if (states.suspect + states.dead > 0) {
-    return [
-      attention(
-        'none-answers',
-        'No consumer answers',
-        'No consumer answers: is it our network, or a firewall?',
-      ),
-    ];
+    return [reason('none-answers', 'No consumer answers: is it our network, or a firewall?')];
   }
   if (states.unusable === known) {
-    return [
-      attention(
-        'none-callable',
-        'No consumer can be called',
-        `No consumer can be called: ${tallyText(refused)}.`,
-      ),
-    ];
+    return [reason('none-callable', `No consumer can be called: ${tallyText(refused)}.`)];
   }
   return [];
 }

@@ -2,11 +2,11 @@ import type { Facts } from '../../report/facts.ts';
 import type { ProducerRow } from '../../report/peers/producer-row.ts';
 import type { Change } from '../../report/read/changes.ts';
 import { isStale } from '../../report/read/stale.ts';
+import type { Verdict } from '../../report/reasons.ts';
 import type { Report } from '../../report/report.ts';
 import { plural, thousands } from '../../report/text/count.ts';
 import { visible } from '../../report/text/escape.ts';
 import { relative, shortDuration, stamp } from '../../report/text/time.ts';
-import type { Verdict } from '../../report/verdict.ts';
 import {
   changeWords,
   failureWords,

@@ -1,6 +1,6 @@
 import type { Change } from '../../report/read/changes.ts';
+import type { Verdict } from '../../report/reasons.ts';
 import type { Report } from '../../report/report.ts';
-import type { Verdict } from '../../report/verdict.ts';
 
 /** Something that the operator is to be told. Times are ms, by Redis's clock where it can be asked. */
 export type News =

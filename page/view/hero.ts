@@ -1,7 +1,7 @@
 import { isStale } from '../../report/read/stale.ts';
+import type { Verdict } from '../../report/reasons.ts';
 import type { Report } from '../../report/report.ts';
 import { plural, thousands } from '../../report/text/count.ts';
-import type { Verdict } from '../../report/verdict.ts';
 import { type Html, html, type Piece, textOfHtml } from '../html.ts';
 import { ago, withCode } from './parts.ts';
 

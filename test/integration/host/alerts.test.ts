@@ -11,8 +11,8 @@ import { type Epoch, parseEpoch } from '../../../lib/ip/register.ts';
 import { parseIp } from '../../../lib/peers/ip-space.ts';
 import type { Facts } from '../../../report/facts.ts';
 import { readFacts } from '../../../report/facts.ts';
+import type { Verdict } from '../../../report/reasons.ts';
 import type { Report } from '../../../report/report.ts';
-import type { Verdict } from '../../../report/verdict.ts';
 import { redisForSuite } from '../../support/redis.ts';
 import { reportParts, seedState } from '../../support/report-states.ts';
 
