@@ -222,16 +222,7 @@ inWorld('an IP check', ({ test, settled }) => {
         // Between the two trips of this check, which saw no candidate, an older ticket is recorded.
         before: async (trip) => {
           if (trip !== 2) return;
-          await w.test.command(
-            'HSET',
-            w.keys.ip,
-            'candidate',
-            NEW,
-            'candidateChecks',
-            2,
-            'candidateAt',
-            w.nowMs,
-          );
+          await w.set({ candidate: NEW, candidateChecks: 2, candidateAt: w.nowMs });
         },
       });
       assert.equal(summary.outcome, 'unknown');
@@ -395,7 +386,7 @@ inWorld('an IP check', ({ test, settled }) => {
       w.answers = [OTHER, OTHER, OTHER];
       const newer = await w.check({
         before: async (trip) => {
-          if (trip === 2) await w.test.command('HSET', w.keys.ip, 'epoch', Number(register.epoch) + 1);
+          if (trip === 2) await w.set({ epoch: Number(register.epoch) + 1 });
         },
       });
       assert.equal(newer.outcome, 'stale');
@@ -444,7 +435,7 @@ inWorld('an IP check', ({ test, settled }) => {
         before: async (trip) => {
           if (trip !== 2) return;
           await w.test.command('FLUSHALL');
-          await w.test.command('HSET', w.keys.ip, 'ticket', 9);
+          await w.set({ ticket: 9 });
         },
       });
       assert.equal(summary.reason, 'epoch');
@@ -799,7 +790,7 @@ inWorld('an IP check', ({ test, settled }) => {
   };
   for (const [field, value] of Object.entries(POISON)) {
     settled(`a poisoned ${field} stops neither quiet checks nor changes`, async (w) => {
-      await w.test.command('HSET', w.keys.ip, field, value);
+      await w.set({ [field]: value });
       for (let i = 0; i < 3; i++) await w.later(MINUTE, OLD, OLD, OLD);
       const register = await w.register();
       assert.equal(register.current, OLD);
@@ -807,7 +798,7 @@ inWorld('an IP check', ({ test, settled }) => {
       assert.match(register.epoch ?? '', /^\d{13}$/);
 
       w.nowMs += 11 * MINUTE;
-      await w.test.command('HSET', w.keys.ip, field, value);
+      await w.set({ [field]: value });
       await w.test.command('DEL', w.keys.due);
       for (let i = 0; i < 5; i++) await w.later(MINUTE, NEW, NEW, OLD);
       assert.equal((await w.register()).current, NEW);
@@ -818,24 +809,15 @@ inWorld('an IP check', ({ test, settled }) => {
   settled(
     'a poisoned candidate with every part beyond reason does not decide a contested change',
     async (w) => {
-      await w.test.command(
-        'HSET',
-        w.keys.ip,
-        'candidate',
-        NEW,
-        'candidateChecks',
-        '99',
-        'candidateAt',
-        w.nowMs - MINUTE,
-      );
+      await w.set({ candidate: NEW, candidateChecks: '99', candidateAt: w.nowMs - MINUTE });
       assert.equal((await w.later(0, NEW, OLD, NEW)).checks, 1);
-      await w.test.command('HSET', w.keys.ip, 'candidateChecks', '2', 'candidateAt', '999999999999999');
+      await w.set({ candidateChecks: '2', candidateAt: '999999999999999' });
       assert.equal((await w.later(MINUTE, NEW, OLD, NEW)).checks, 1);
     },
   );
 
   settled('a recorded ticket ahead of the tickets does not stop the checks for ever', async (w) => {
-    await w.test.command('HSET', w.keys.ip, 'recorded', '5000');
+    await w.set({ recorded: '5000' });
     assert.equal((await w.later(MINUTE, OLD, OLD, OLD)).outcome, 'confirmed');
     assert.equal((await w.register()).recorded, '5001');
   });

@@ -243,16 +243,7 @@ inWorld('a commit', ({ test, settled }) => {
 
   test('the history of a change tells how the telling of the change before went, and the counting starts anew', async (w) => {
     await w.settle(OLD, producer(1), producer(2), producer(3));
-    await w.test.command(
-      'HSET',
-      w.keys.ip,
-      'told',
-      '2',
-      'firstAck',
-      '1764000003100',
-      'lastAck',
-      '1764000003200',
-    );
+    await w.set({ told: '2', firstAck: '1764000003100', lastAck: '1764000003200' });
     await w.test.command('ZADD', w.keys.due, w.nowMs + HOUR, producer(3));
     await change(w);
     const entry = (await w.history()).at(-1);
@@ -331,7 +322,7 @@ inWorld('a commit', ({ test, settled }) => {
     for (let write = 1; write <= 20; write++) {
       await w.reset();
       await w.settle(OLD, producer(1), producer(2), producer(3));
-      await w.test.command('HSET', w.keys.ip, 'candidate', NEW, 'candidateChecks', '1', 'candidateAt', '5');
+      await w.set({ candidate: NEW, candidateChecks: '1', candidateAt: '5' });
       await w.test.command('HSET', w.keys.deliveries, producer(3), '{"lease":"token","leaseEnd":5}');
       await w.test.command('HSET', w.keys.deliveries, producer(7), '{"missed":24}');
       await w.test.command('HSET', w.keys.deliveries, producer(2), '{"missed":5}');

@@ -15,6 +15,9 @@ async function alternate(w: World, times: number): Promise<string[]> {
   return outcomes;
 }
 
+/** NEW was current until now, and no quick return is left. */
+const spendReturns = (w: World) => w.set({ recent: `${NEW}@${w.nowMs}`, returns: 4, returnsAt: w.nowMs });
+
 const warnings = (w: World) => w.logs.filter(({ message }) => message.includes('to and fro'));
 
 inWorld('damping', ({ settled }) => {
@@ -33,16 +36,7 @@ inWorld('damping', ({ settled }) => {
   settled(
     'a return that waits tells nobody, keeps the address, and is said once a day in the log and the history',
     async (w) => {
-      await w.test.command(
-        'HSET',
-        w.keys.ip,
-        'recent',
-        `${NEW}@${w.nowMs}`,
-        'returns',
-        4,
-        'returnsAt',
-        w.nowMs,
-      );
+      await spendReturns(w);
       const before = { register: await w.register(), history: await w.history() };
 
       const summary = await w.later(MINUTE, NEW, NEW, NEW);
@@ -63,7 +57,7 @@ inWorld('damping', ({ settled }) => {
       const [entry, ...more] = (await w.history()).slice(before.history.length);
       assert.deepEqual([entry?.damped, entry?.current, more.length], [NEW, OLD, 0]);
 
-      await w.test.command('HSET', w.keys.ip, 'returns', 4, 'returnsAt', w.nowMs + DAY - MINUTE);
+      await w.set({ returns: 4, returnsAt: w.nowMs + DAY - MINUTE });
       await w.test.command('HSET', w.keys.ip, 'recent', `${NEW}@${w.nowMs + DAY - MINUTE}`);
       assert.equal((await w.later(DAY, NEW, NEW, NEW)).outcome, 'damped');
       assert.equal(warnings(w).length, 2);
@@ -71,16 +65,7 @@ inWorld('damping', ({ settled }) => {
   );
 
   settled('a new address does not wait, however often the address has gone to and fro', async (w) => {
-    await w.test.command(
-      'HSET',
-      w.keys.ip,
-      'recent',
-      `${NEW}@${w.nowMs}`,
-      'returns',
-      4,
-      'returnsAt',
-      w.nowMs,
-    );
+    await spendReturns(w);
     assert.equal((await w.later(MINUTE, NEW, NEW, NEW)).outcome, 'damped');
     assert.equal((await w.later(MINUTE, OTHER, OTHER, OTHER)).outcome, 'changed');
     const { returns } = await w.register();
@@ -91,7 +76,7 @@ inWorld('damping', ({ settled }) => {
     'a contested return that waits stays counted: it is committed by the first check after its hour',
     async (w) => {
       const since = w.nowMs;
-      await w.test.command('HSET', w.keys.ip, 'recent', `${NEW}@${since}`, 'returns', 4, 'returnsAt', since);
+      await spendReturns(w);
       const outcomes: string[] = [];
       while (w.nowMs < since + HOUR) outcomes.push((await w.later(MINUTE, NEW, OLD, NEW)).outcome);
       assert.deepEqual(outcomes.slice(0, 3).toSorted(), ['counted', 'counted', 'damped']);
@@ -102,16 +87,7 @@ inWorld('damping', ({ settled }) => {
   );
 
   settled("the operator's word does not wait and costs nothing of the budget", async (w) => {
-    await w.test.command(
-      'HSET',
-      w.keys.ip,
-      'recent',
-      `${NEW}@${w.nowMs}`,
-      'returns',
-      4,
-      'returnsAt',
-      w.nowMs,
-    );
+    await spendReturns(w);
     assert.equal((await w.word(NEW, 'id')).kind, 'committed');
     const { current, recent, returns } = await w.register();
     assert.deepEqual([current, recent, returns], [NEW, `${OLD}@${w.nowMs}`, '4']);

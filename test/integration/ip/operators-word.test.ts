@@ -8,7 +8,7 @@ const say = (w: World, address = NEW, id = 'request-1') => w.word(address, id);
 inWorld("the operator's word", ({ test, settled }) => {
   test('is committed as a change: everyone is due, the register has it, the history says who said so', async (w) => {
     await w.settle(OLD, producer(1), producer(2));
-    await w.test.command('HSET', w.keys.ip, 'candidate', NEW, 'candidateChecks', '2', 'candidateAt', w.nowMs);
+    await w.set({ candidate: NEW, candidateChecks: '2', candidateAt: w.nowMs });
 
     const word = await say(w);
 
@@ -85,7 +85,7 @@ inWorld("the operator's word", ({ test, settled }) => {
 
   test('poisoned ids count as none and are overwritten', async (w) => {
     for (const poison of ['poison', '{}', '5', 'null', '[', '{"a":[]}', '[[["deep"]],5]']) {
-      await w.test.command('HSET', w.keys.ip, 'manualIds', poison);
+      await w.set({ manualIds: poison });
       assert.equal((await say(w, NEW, 'id')).kind, 'committed', poison);
       assert.equal((await say(w, NEW, 'id')).kind, 'repeated', poison);
     }
@@ -101,7 +101,7 @@ inWorld("the operator's word", ({ test, settled }) => {
 
   settled('the epoch grows from a later one, as after a clock that went back', async (w) => {
     const later = w.nowMs + 10 * MINUTE;
-    await w.test.command('HSET', w.keys.ip, 'epoch', later);
+    await w.set({ epoch: later });
     assert.equal((await say(w)).epoch, later + 1);
   });
 

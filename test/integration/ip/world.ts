@@ -143,6 +143,11 @@ export class World {
     await this.test.command('HSET', this.keys.producers, ...uuids.flatMap((uuid) => [uuid, '198.51.100.1']));
   }
 
+  /** Sets fields of the register, as damage or another invocation would. */
+  async set(fields: Readonly<Record<string, string | number>>): Promise<void> {
+    await this.test.command('HSET', this.keys.ip, ...Object.entries(fields).flat());
+  }
+
   async register(): Promise<Readonly<Record<string, string>>> {
     return pairs(await this.test.command('HGETALL', this.keys.ip));
   }
