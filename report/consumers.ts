@@ -5,6 +5,7 @@ import { readAllConsumers, readConsumers } from './peers/read-peers.ts';
 import { isBudgeted, type Round } from './read/rounds.ts';
 import { CHEAP_MEMBERS } from './read/scan.ts';
 import { isStale } from './read/stale.ts';
+import { totalOf } from './text/count.ts';
 
 /**
  * How much is read. `verdict`: what the verdict needs, cheap enough for every minute. `page`: also the worst consumers.
@@ -73,8 +74,8 @@ function countedByRound(
   if (round === undefined) return { known: entries, refused: {} };
   const { self = 0, repeated: _, ...refused } = round.skipped;
   const known = Math.max(0, entries - self);
-  const unusable = sum(Object.values(refused));
-  const counted = sum(Object.values(round.states)) + unusable;
+  const unusable = totalOf(refused);
+  const counted = totalOf(round.states) + unusable;
   return {
     known,
     states: { ...round.states, unknown: Math.max(0, known - counted), unusable },
@@ -145,8 +146,4 @@ const WORST_FIRST: readonly ConsumerState[] = ['alive', 'new', 'unknown', 'suspe
 function badness({ state, health }: ConsumerRow): number {
   const failed = countFailed(health?.recent ?? '');
   return WORST_FIRST.indexOf(state) * 1e9 + failed * 1e6 + Math.min(health?.rtt ?? 0, 999_999);
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, each) => total + each, 0);
 }

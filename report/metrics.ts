@@ -1,6 +1,7 @@
 import type { Facts } from './facts.ts';
 import { REASON_CODES } from './reasons.ts';
 import type { Report } from './report.ts';
+import { totalOf } from './text/count.ts';
 
 /** A sample: its labels, which are the program's own words, and its value. */
 type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
@@ -112,11 +113,7 @@ function metricsOf({ verdict, reasons, facts }: Report, version: string): Metric
       last && (last.complete ? 1 : 0),
     ),
     gauge('round_calls', 'Calls of the last round.', last?.probes),
-    gauge(
-      'round_failures',
-      'Consumers whose call failed in the last round.',
-      last && Object.values(last.errors).reduce((sum, count) => sum + count, 0),
-    ),
+    gauge('round_failures', 'Consumers whose call failed in the last round.', last && totalOf(last.errors)),
     gauge(
       'mirror_voices',
       'Networks of peers by what they say about us.',

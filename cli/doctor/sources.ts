@@ -75,7 +75,10 @@ function together(votes: readonly Vote[], quorum: number): Finding {
   const operators = new Set(votes.map(({ operator }) => operator)).size;
   const agreeing = [...answers.values()].filter((ip) => ip === winner).length;
   if (winner !== undefined && agreeing >= quorum) {
-    return ok('quorum', `${agreeing} of ${plural(operators, 'operator')} say ${winner}; it takes ${quorum}`);
+    return ok(
+      'quorum',
+      `${agreeing} of ${plural(operators, 'operator')} ${agreeing === 1 ? 'says' : 'say'} ${winner}; it takes ${quorum}`,
+    );
   }
   if (answers.size < quorum) {
     return failure(

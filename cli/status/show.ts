@@ -4,7 +4,7 @@ import type { Change } from '../../report/read/changes.ts';
 import { isStale } from '../../report/read/stale.ts';
 import type { Verdict } from '../../report/reasons.ts';
 import type { Report } from '../../report/report.ts';
-import { plural, thousands } from '../../report/text/count.ts';
+import { plural, thousands, totalOf } from '../../report/text/count.ts';
 import { visible } from '../../report/text/escape.ts';
 import { relative, shortDuration, stamp } from '../../report/text/time.ts';
 import {
@@ -126,7 +126,7 @@ function showConsumers(screen: Screen, { nowMs, register, consumers, mirror, rou
   if (countedAt !== undefined) {
     screen.entry('', `as of the round ${relative(countedAt, nowMs)}; --all counts now`, 'dim');
   }
-  const total = Object.values(refused).reduce((sum, count) => sum + count, 0);
+  const total = totalOf(refused);
   for (const { uuid, address, refused } of head(unusable, total)) {
     screen.line(
       ' '.repeat(LABEL_WIDTH),

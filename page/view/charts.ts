@@ -1,6 +1,7 @@
 import type { RecentOutcome } from '../../lib/store/health-record.ts';
 import type { DayHistory, DayWord } from '../../report/days.ts';
 import type { Round } from '../../report/read/rounds.ts';
+import { totalOf } from '../../report/text/count.ts';
 import { type Html, html } from '../html.ts';
 
 /** Charts are drawn as SVG, without scripts and inline styles. Each kind differs in form as well as in colour. */
@@ -102,7 +103,7 @@ export function callsChart(newestFirst: readonly Round[], most: number): Html {
   const bars = rounds.map(({ probes, errors, complete, inconclusive }, i) => {
     const index = most - rounds.length + i;
     const kind = inconclusive ? 'void' : complete ? 'calls' : 'partial';
-    const failed = Math.min(height(probes), height(failures(errors)));
+    const failed = Math.min(height(probes), height(totalOf(errors)));
     return [column(kind, index, height(probes)), failed > 0 && column('failed', index, failed)];
   });
   return html`<svg class="spark" viewBox="0 0 ${most * SPARK_STEP} ${CALLS_HEIGHT}" preserveAspectRatio="none" aria-hidden="true">${bars}</svg>`;
@@ -117,9 +118,4 @@ export function durationChart(newestFirst: readonly Round[], most: number): Html
     return `${x} ${(DURATION_HEIGHT - 2 - (durationMs / longest) * (DURATION_HEIGHT - 4)).toFixed(1)}`;
   });
   return html`<svg class="spark low" viewBox="0 0 ${most * SPARK_STEP} ${DURATION_HEIGHT}" preserveAspectRatio="none" aria-hidden="true"><path class="duration" d="M${points.join('L')}" vector-effect="non-scaling-stroke"/></svg>`;
-}
-
-/** How many calls of a round failed. */
-export function failures(errors: Readonly<Record<string, number>>): number {
-  return Object.values(errors).reduce((sum, count) => sum + count, 0);
 }

@@ -1,11 +1,11 @@
 import type { Facts } from '../../report/facts.ts';
 import type { Round } from '../../report/read/rounds.ts';
 import { isStale } from '../../report/read/stale.ts';
-import { plural, thousands } from '../../report/text/count.ts';
+import { plural, thousands, totalOf } from '../../report/text/count.ts';
 import { duration } from '../../report/text/time.ts';
 import { roundWords } from '../../report/words.ts';
 import { type Html, html } from '../html.ts';
-import { callsChart, durationChart, failures } from './charts.ts';
+import { callsChart, durationChart } from './charts.ts';
 import { ago, section } from './parts.ts';
 
 const CHART_ROUNDS = 60;
@@ -40,7 +40,7 @@ function chart(rounds: readonly Round[], nowMs: number): Html {
   const oldest = rounds.at(-1);
   const calls = rounds.map(({ probes }) => probes);
   const durations = rounds.map(({ durationMs }) => durationMs);
-  const failed = rounds.reduce((sum, { errors }) => sum + failures(errors), 0);
+  const failed = rounds.reduce((sum, { errors }) => sum + totalOf(errors), 0);
   const unfinished = rounds.filter(({ complete }) => !complete).length;
   return html`<figure>${callsChart(rounds, CHART_ROUNDS)}${durationChart(rounds, CHART_ROUNDS)}<figcaption><ul class="legend"><li class="k-calls"><b>${range(calls, thousands)}</b> calls each</li><li class="k-failed"><b>${thousands(failed)}</b> failed in all</li><li class="k-duration"><b>${range(durations, duration)}</b> long</li>${unfinished > 0 && html`<li class="k-partial"><b>${unfinished}</b> not complete</li>`}</ul><p class="quiet">${plural(rounds.length, 'round')}, the first ${ago(oldest?.at, nowMs)}</p></figcaption></figure>`;
 }

@@ -187,7 +187,7 @@ describe('the verdict', () => {
   test('is unknown where too many are known and no round tells how they are', () => {
     assert.match(
       judged({ consumers: { known: 1_000_000, heardOf: 0, refused: {}, worst: [], unusable: [] } }),
-      /^unknown \| how the consumers are is not known/i,
+      /^unknown \| the states of the consumers are not known/i,
     );
   });
 
