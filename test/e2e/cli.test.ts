@@ -9,6 +9,7 @@ import { describe, test } from 'node:test';
 import { type PeerBehaviour, startPeer } from '../support/peer-server.ts';
 import { programEnv } from '../support/processes.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
+import { uuidOf } from '../support/uuids.ts';
 import { ROOT, startSources } from './harness.ts';
 
 const P2P = new URL('../../cli/p2p.ts', import.meta.url).pathname;
@@ -147,11 +148,10 @@ describe('npm run p2p', () => {
   test('ends quietly when nobody reads its output any more', LIMIT, async (t) => {
     const redis = await startTestRedis(t);
     for (let n = 0; n < 3_000; n += 1_000) {
-      const uuid = (i: number) => `${String(n + i).padStart(8, '0')}-0000-4000-8000-000000000000`;
       await redis.command(
         'HSET',
         '{p2p}:consumers',
-        ...Array.from({ length: 1_000 }, (_, i) => [uuid(i), '127.0.0.1']).flat(),
+        ...Array.from({ length: 1_000 }, (_, i) => [uuidOf(n + i), '127.0.0.1']).flat(),
       );
     }
     const { start } = await operatorAt(t, envOf(redis, 'https://a.example'));

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { decodePartState } from '../../lib/store/part-state.ts';
 import type { RoundSummary } from '../../lib/sync/round.ts';
 import { hasRealRedis, startTestRedis } from '../support/redis.ts';
+import { uuidOf } from '../support/uuids.ts';
 import { startFunctions, startSources } from './harness.ts';
 
 /** A tenth of them on the embedded engine, which takes most of the time of this test. */
@@ -20,10 +21,6 @@ function needsLoopbackNetwork(): { skip?: string } {
   if (process.platform === 'linux') return {};
   if (process.env.CI) throw new Error('CI needs Linux: tests on 127.0.0.0/8 must not be skipped there.');
   return { skip: 'NEEDS Linux, where every address of 127.0.0.0/8 is this machine' };
-}
-
-function uuidOf(index: number): string {
-  return `20000000-0000-4000-8000-${String(index).padStart(12, '0')}`;
 }
 
 function ipOf(index: number): string {
@@ -129,7 +126,7 @@ test(
     assert.equal(health.length, 2 * CONSUMERS);
     for (let i = 0; i < health.length; i += 2) {
       const { state, address } = JSON.parse(health[i + 1] ?? '{}');
-      const ip = ipOf(Number(health[i]?.slice(-12)));
+      const ip = ipOf(Number.parseInt(health[i] ?? '', 16));
       assert.deepEqual({ state, address }, { state: 'alive', address: `${ip}:${peers.port}` });
     }
 

@@ -8,9 +8,9 @@ import { type Invocation, type LogFields, systemHost } from '../../lib/host.ts';
 import { createKeys } from '../../lib/store/keys.ts';
 import { type Peer, startPeer } from '../support/peer-server.ts';
 import { needsRealRedis, startTestRedis, type TestRedis } from '../support/redis.ts';
+import { uuidOf } from '../support/uuids.ts';
 
 const KEYS = createKeys('{p2p}:');
-const uuidOf = (n: number) => `10000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
 const MEBIBYTE = 1_048_576;
 /** Is in every text here that nobody may see again. */
 const MARK = 'bytes-of-a-stranger';

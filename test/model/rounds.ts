@@ -13,6 +13,7 @@ import { runSync } from '../../lib/sync/round.ts';
 import type { ShardEvent } from '../../lib/sync/shard.ts';
 import type { RoundSummary } from '../../lib/sync/summary.ts';
 import type { Random } from '../chaos/random.ts';
+import { uuidOf } from '../support/uuids.ts';
 import { createTurns } from './turns.ts';
 
 /** A mistake of the store that a course has to show: it stands between a round and its real store. */
@@ -59,7 +60,6 @@ export async function runCourse(
   let fault: 'none' | 'before' | 'after' = 'none';
   let requestsUntilFault = 0;
 
-  const uuidOf = (n: number) => `abcdef00-0000-4000-8000-${String(n).padStart(12, '0')}`;
   const freshAddress = (habit?: Habit) => {
     next += 1;
     const six = random.chance(0.4);

@@ -4,7 +4,7 @@ import type { Host } from '../../lib/host.ts';
 import type { Verdict } from '../../lib/ip/decide.ts';
 import { START_MARGIN_MS } from '../../lib/notify/drain.ts';
 import { type Ip, parseIp } from '../../lib/peers/ip-space.ts';
-import { parseUuid, type Uuid } from '../../lib/peers/uuid.ts';
+import type { Uuid } from '../../lib/peers/uuid.ts';
 import type { Redis, Reply } from '../../lib/redis/redis.ts';
 import {
   type Claimed,
@@ -21,6 +21,7 @@ import { commitOperatorsWord } from '../../lib/store/operators-word.ts';
 import { beginCheck, type Check } from '../../lib/store/register.ts';
 import { clockAt } from '../support/fixed-clock.ts';
 import { dyingAfter } from '../support/tampered-redis.ts';
+import { uuidOf } from '../support/uuids.ts';
 
 /** Everything that happens, happens to this world: the real scripts on a real Redis, all around them simulated. */
 
@@ -35,7 +36,7 @@ const HEALED_WITHIN_MS = 66 * 60_000;
 /** So many looks in a row have to miss a producer before a commit drops its delivery. */
 const LOOKS_TO_DROP = 24;
 const START_MS = 1_800_000_000_000;
-const LOCAL_UUID = uuid(0xfff);
+const LOCAL_UUID = uuidOf(0xfff);
 
 /** How a message to or from Redis may fare. A script that dies has made only its first so many writes. */
 export type Fate = 'arrives' | 'request-lost' | 'reply-lost' | 'twice' | { readonly diesAfter: number };
@@ -110,10 +111,6 @@ export interface World {
   heal(): Promise<void>;
 }
 
-function uuid(n: number): Uuid {
-  return known(parseUuid(`00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`));
-}
-
 /** `redis` is empty, and may carry planted mistakes. */
 export async function createWorld(redis: Redis, mode: Mode): Promise<World> {
   const keys = createKeys('{model}:');
@@ -129,7 +126,7 @@ export async function createWorld(redis: Redis, mode: Mode): Promise<World> {
   /** When a producer was last told something that it had to be told. */
   let lastTold = START_MS;
   const producers: Producer[] = Array.from({ length: PRODUCERS }, (_, i) => ({
-    uuid: uuid(i + 1),
+    uuid: uuidOf(i + 1),
     home: `203.0.113.${10 * (i + 1)}`,
     moves: 0,
     listed: false,

@@ -3,6 +3,7 @@ import { loadConfig } from '../../lib/config.ts';
 import type { Command, Redis } from '../../lib/redis/redis.ts';
 import { pushOutcome, type RecentOutcome } from '../../lib/store/health-record.ts';
 import { createKeys } from '../../lib/store/keys.ts';
+import { uuidOf } from './uuids.ts';
 
 /** What a Redis can be like when somebody looks: the states that the page and the command are tested and drawn in. */
 export const REPORT_STATES = ['well', 'untold', 'network-out', 'many', 'hostile', 'empty', 'stale'] as const;
@@ -316,8 +317,4 @@ function poison(now: number): Command[] {
     ],
     ['HSET', KEYS.days, uuidOf(1), HOSTILE],
   ];
-}
-
-function uuidOf(n: number): string {
-  return `${n.toString(16).padStart(8, '0')}-0000-4000-8000-000000000000`;
 }

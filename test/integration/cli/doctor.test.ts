@@ -9,7 +9,8 @@ import { countingRedis } from '../../support/counting-redis.ts';
 import { answer, closedPort, startFakeRest } from '../../support/fake-redis.ts';
 import { startPeer } from '../../support/peer-server.ts';
 import { needsRealRedis, redisForSuite, startRedisServer, startTestRedis } from '../../support/redis.ts';
-import { envOf, faultsOfText, KEYS, LOCAL_UUID, p2p, redisNow, sourcesSaying, uuidOf } from './harness.ts';
+import { uuidOf } from '../../support/uuids.ts';
+import { envOf, faultsOfText, KEYS, LOCAL_UUID, p2p, redisNow, sourcesSaying } from './harness.ts';
 
 interface Finding {
   readonly level: 'ok' | 'warning' | 'failure';

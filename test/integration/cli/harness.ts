@@ -8,11 +8,6 @@ import type { TestRedis } from '../../support/redis.ts';
 export const LOCAL_UUID = '5e1f0000-0000-4000-8000-000000000001';
 export const KEYS = createKeys('{p2p}:');
 
-/** The n-th of as many peers as a test likes. */
-export function uuidOf(n: number): string {
-  return `${n.toString(16).padStart(8, '0')}-0000-4000-8000-000000000000`;
-}
-
 export interface Run {
   readonly code: number;
   readonly out: string;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { redisForSuite } from '../../support/redis.ts';
-import { envOf, faultsOfText, KEYS, LOCAL_UUID, p2p, redisNow, uuidOf } from './harness.ts';
+import { uuidOf } from '../../support/uuids.ts';
+import { envOf, faultsOfText, KEYS, LOCAL_UUID, p2p, redisNow } from './harness.ts';
 
 describe('p2p history', () => {
   const testRedis = redisForSuite();

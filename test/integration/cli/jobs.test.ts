@@ -6,7 +6,8 @@ import { SECOND_LOOK_MS } from '../../../lib/ip/observe.ts';
 import type { Redis } from '../../../lib/redis/redis.ts';
 import { type Peer, startPeer } from '../../support/peer-server.ts';
 import { redisForSuite } from '../../support/redis.ts';
-import { envOf, faultsOfText, KEYS, LOCAL_UUID, p2p, redisNow, sourcesSaying, uuidOf } from './harness.ts';
+import { uuidOf } from '../../support/uuids.ts';
+import { envOf, faultsOfText, KEYS, LOCAL_UUID, p2p, redisNow, sourcesSaying } from './harness.ts';
 
 /** The second look at a new address comes at once. */
 const HURRIED: Host = {

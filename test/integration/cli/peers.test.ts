@@ -4,7 +4,8 @@ import type { Redis } from '../../../lib/redis/redis.ts';
 import { encodeHealth, NO_OUTCOMES } from '../../../lib/store/health-record.ts';
 import { countingRedis } from '../../support/counting-redis.ts';
 import { redisForSuite } from '../../support/redis.ts';
-import { envOf, faultsOfText, KEYS, LOCAL_UUID, p2p, redisNow, uuidOf } from './harness.ts';
+import { uuidOf } from '../../support/uuids.ts';
+import { envOf, faultsOfText, KEYS, LOCAL_UUID, p2p, redisNow } from './harness.ts';
 
 for (const transport of ['tcp', 'rest'] as const) {
   describe(`peers, over ${transport}`, () => {

@@ -9,9 +9,6 @@ import { createLog, createScrub } from '../../../lib/log.ts';
 
 export const LOCAL_UUID = '1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b';
 
-/** The n-th uuid of a test. */
-export const uuidOf = (n: number) => `10000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
-
 /** This machine, but for the pause between two looks at a new address. */
 export const quickHost: Host = {
   ...systemHost,

@@ -12,8 +12,9 @@ import type { Redis } from '../../../lib/redis/redis.ts';
 import { startEmbeddedRedis } from '../../../local/redis/embedded.ts';
 import { startPeer } from '../../support/peer-server.ts';
 import { startTestRedis } from '../../support/redis.ts';
+import { uuidOf } from '../../support/uuids.ts';
 import { createMachine } from '../../unit/host/machine.ts';
-import { configOf, LOCAL_UUID, quickHost, startJobs, uuidOf } from './harness.ts';
+import { configOf, LOCAL_UUID, quickHost, startJobs } from './harness.ts';
 
 const SCHEDULED = { source: 'schedule' };
 const TIMEOUT = { timeout: 60_000 };

@@ -11,7 +11,8 @@ import { runProducerNotify } from '../../../lib/notify/notify.ts';
 import { runSync } from '../../../lib/sync/round.ts';
 import { startPeer } from '../../support/peer-server.ts';
 import { startTestRedis } from '../../support/redis.ts';
-import { configOf, keepLog, LOCAL_UUID, quickHost, startJobs, uuidOf } from './harness.ts';
+import { uuidOf } from '../../support/uuids.ts';
+import { configOf, keepLog, LOCAL_UUID, quickHost, startJobs } from './harness.ts';
 
 const SCHEDULED = { source: 'schedule' };
 

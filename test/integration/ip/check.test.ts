@@ -3,14 +3,15 @@ import { EventError, IdentityError, RedisReplyError, RedisUnavailableError } fro
 import { LONGEST_WAIT_MS } from '../../../lib/store/delivery-record.ts';
 import { countCommands } from '../../support/monitor.ts';
 import { needsRealRedis } from '../../support/redis.ts';
+import { uuidOf } from '../../support/uuids.ts';
 import { BEFORE, NEW, OLD, OTHER } from '../../unit/ip/votes.ts';
-import { DAY, inWorld, LOCAL_UUID, MINUTE, producer, START } from './world.ts';
+import { DAY, inWorld, LOCAL_UUID, MINUTE, START } from './world.ts';
 
 const SECOND_LOOK = 3_000;
 
 inWorld('an IP check', ({ test, settled }) => {
   test('the first address ever observed is a change, from nothing, and every producer is due', async (w) => {
-    await w.addProducers(producer(1), producer(2));
+    await w.addProducers(uuidOf(1), uuidOf(2));
     w.answers = [OLD, OLD, '?'];
 
     const summary = await w.check();
@@ -33,7 +34,7 @@ inWorld('an IP check', ({ test, settled }) => {
       told: '0',
       recent: '',
     });
-    assert.deepEqual(Object.keys(await w.due()).sort(), [producer(1), producer(2)]);
+    assert.deepEqual(Object.keys(await w.due()).sort(), [uuidOf(1), uuidOf(2)]);
     assert.deepEqual(await w.history(), [
       {
         from: '',
@@ -49,7 +50,7 @@ inWorld('an IP check', ({ test, settled }) => {
   });
 
   test('the first address needs the quorum too', async (w) => {
-    await w.addProducers(producer(1));
+    await w.addProducers(uuidOf(1));
     w.answers = [OLD, '?', '?'];
     const summary = await w.check();
     assert.equal(summary.outcome, 'unknown');
@@ -78,7 +79,7 @@ inWorld('an IP check', ({ test, settled }) => {
   );
 
   test('a quiet check invokes nothing, makes nobody due and writes no history', async (w) => {
-    await w.settle(OLD, producer(1), producer(2));
+    await w.settle(OLD, uuidOf(1), uuidOf(2));
     const before = await w.history();
     for (let i = 0; i < 4; i++) {
       const summary = await w.later(MINUTE, OLD, OLD, OLD);
@@ -94,7 +95,7 @@ inWorld('an IP check', ({ test, settled }) => {
   });
 
   settled('a producer that is added without a change is not due', async (w) => {
-    await w.addProducers(producer(2));
+    await w.addProducers(uuidOf(2));
     await w.later(MINUTE, OLD, OLD, OLD);
     await w.later(MINUTE, '?', '?', '?');
     await w.later(MINUTE, NEW, NEW, OLD);
@@ -135,7 +136,7 @@ inWorld('an IP check', ({ test, settled }) => {
 
   settled('whoever becomes due is due since 3 s ago, for a drain whose clock is behind', async (w) => {
     await w.later(0, NEW, NEW, NEW);
-    assert.deepEqual(await w.due(), { [producer(1)]: String(w.nowMs - 3_000) });
+    assert.deepEqual(await w.due(), { [uuidOf(1)]: String(w.nowMs - 3_000) });
   });
 
   settled('an address that only the first look saw is not committed', async (w) => {
@@ -186,7 +187,7 @@ inWorld('an IP check', ({ test, settled }) => {
     assert.equal(register.candidate, undefined);
     assert.equal(register.candidateChecks, undefined);
     assert.equal(register.candidateAt, undefined);
-    assert.deepEqual(Object.keys(await w.due()), [producer(1)]);
+    assert.deepEqual(Object.keys(await w.due()), [uuidOf(1)]);
   });
 
   settled('one stale source that leads every third check does not hold a contested change up', async (w) => {
@@ -338,7 +339,7 @@ inWorld('an IP check', ({ test, settled }) => {
     await w.test.command('DEL', w.keys.due);
     const summary = await w.later(10 * MINUTE, OLD, OLD, OLD);
     assert.equal(summary.outcome, 'changed');
-    assert.deepEqual(Object.keys(await w.due()), [producer(1)]);
+    assert.deepEqual(Object.keys(await w.due()), [uuidOf(1)]);
     assert.equal(w.invoked.length, 2);
   });
 
@@ -405,7 +406,7 @@ inWorld('an IP check', ({ test, settled }) => {
   });
 
   test('an event that is delivered twice is two checks that find the same', async (w) => {
-    await w.addProducers(producer(1));
+    await w.addProducers(uuidOf(1));
     w.answers = [OLD, OLD, OLD];
     const first = await w.check();
     const second = await w.check();
@@ -445,11 +446,11 @@ inWorld('an IP check', ({ test, settled }) => {
   settled('after a loss of data the next check commits the address anew, with a higher epoch', async (w) => {
     const { epoch } = await w.register();
     await w.test.command('FLUSHALL');
-    await w.addProducers(producer(2));
+    await w.addProducers(uuidOf(2));
     const summary = await w.later(MINUTE, OLD, OLD, OLD);
     assert.equal(summary.outcome, 'changed');
     assert.ok(Number(summary.epoch) > Number(epoch));
-    assert.deepEqual(Object.keys(await w.due()), [producer(2)], 'known is who is in producers now');
+    assert.deepEqual(Object.keys(await w.due()), [uuidOf(2)], 'known is who is in producers now');
   });
 
   settled('the epoch grows although the clock went back', async (w) => {
@@ -471,7 +472,7 @@ inWorld('an IP check', ({ test, settled }) => {
   );
 
   test('whatever is due is delivered by the next check: a lost invocation costs a minute', async (w) => {
-    await w.addProducers(producer(1));
+    await w.addProducers(uuidOf(1));
     w.invokeFails = true;
     w.answers = [OLD, OLD, OLD];
     const lost = await w.check();
@@ -491,7 +492,7 @@ inWorld('an IP check', ({ test, settled }) => {
   settled(
     'nobody is invoked for what is due while lease:notify is held, nor for what is due later',
     async (w) => {
-      await w.test.command('ZADD', w.keys.due, w.nowMs + 1, producer(1));
+      await w.test.command('ZADD', w.keys.due, w.nowMs + 1, uuidOf(1));
       assert.equal((await w.later(0, OLD, OLD, OLD)).notify, 'not-needed');
       await w.test.command('SET', w.keys.lease('notify'), 'token', 'PX', 60_000);
       const running = await w.later(1, OLD, OLD, OLD);
@@ -503,7 +504,7 @@ inWorld('an IP check', ({ test, settled }) => {
   );
 
   settled('an unknown and a stale check start what is due as well', async (w) => {
-    await w.test.command('ZADD', w.keys.due, w.nowMs, producer(1));
+    await w.test.command('ZADD', w.keys.due, w.nowMs, uuidOf(1));
     assert.equal((await w.later(0, '?', '?', '?')).notify, 'invoked');
     const stale = await w.check({
       before: async (trip) => {
@@ -522,8 +523,8 @@ inWorld('an IP check', ({ test, settled }) => {
   settled(
     'after a commit notify is invoked although nothing is due yet, because all deliveries are under a lease',
     async (w) => {
-      await w.test.command('HSET', w.keys.deliveries, producer(1), '{"lease":"token"}');
-      await w.test.command('ZADD', w.keys.due, w.nowMs + MINUTE, producer(1));
+      await w.test.command('HSET', w.keys.deliveries, uuidOf(1), '{"lease":"token"}');
+      await w.test.command('ZADD', w.keys.due, w.nowMs + MINUTE, uuidOf(1));
       const summary = await w.later(0, NEW, NEW, NEW);
       assert.equal(summary.due, 0);
       assert.equal(summary.notify, 'invoked');
@@ -531,7 +532,7 @@ inWorld('an IP check', ({ test, settled }) => {
   );
 
   test('while there is no address nobody is invoked for what is due: nothing could be claimed', async (w) => {
-    await w.test.command('ZADD', w.keys.due, 1, producer(1));
+    await w.test.command('ZADD', w.keys.due, 1, uuidOf(1));
     const summary = await w.later(0, '?', '?', '?');
     assert.equal(summary.due, 1);
     assert.equal(summary.notify, 'not-needed');
@@ -645,7 +646,7 @@ inWorld('an IP check', ({ test, settled }) => {
         if (trip === 1) w.nowMs += 2_001;
       },
     });
-    assert.deepEqual(await w.due(), { [producer(1)]: String(w.nowMs - 3_000) });
+    assert.deepEqual(await w.due(), { [uuidOf(1)]: String(w.nowMs - 3_000) });
   });
 
   settled('a dns: source that names another address is reported once a day', async (w) => {
@@ -725,7 +726,7 @@ inWorld('an IP check', ({ test, settled }) => {
       await w.test.command('DEL', w.keys.ipHistory);
       await w.test.command('RPUSH', w.keys.ipHistory, 'wrong');
       assert.equal((await w.later(MINUTE, NEW, NEW, NEW)).outcome, 'changed');
-      assert.deepEqual(Object.keys(await w.due()), [producer(1)]);
+      assert.deepEqual(Object.keys(await w.due()), [uuidOf(1)]);
       assert.ok(w.logs.some(({ level, message }) => level === 'warn' && message.includes('ip:history')));
       assert.deepEqual(await w.test.command('LRANGE', w.keys.ipHistory, 0, -1), ['wrong']);
     },
@@ -734,7 +735,7 @@ inWorld('an IP check', ({ test, settled }) => {
   settled(
     'a lease:notify of the wrong type, endless, or longer than a lease can be does not count as a drain',
     async (w) => {
-      await w.test.command('ZADD', w.keys.due, w.nowMs, producer(1));
+      await w.test.command('ZADD', w.keys.due, w.nowMs, uuidOf(1));
       const lease = w.keys.lease('notify');
       for (const damage of [
         ['RPUSH', lease, 'wrong'],
@@ -754,9 +755,9 @@ inWorld('an IP check', ({ test, settled }) => {
   settled(
     'a delivery farther ahead than any interval is damage by a clock that was set back, and counts as due',
     async (w) => {
-      await w.test.command('ZADD', w.keys.due, w.nowMs + LONGEST_WAIT_MS, producer(1));
+      await w.test.command('ZADD', w.keys.due, w.nowMs + LONGEST_WAIT_MS, uuidOf(1));
       assert.equal((await w.later(0, OLD, OLD, OLD)).notify, 'not-needed');
-      await w.test.command('ZADD', w.keys.due, w.nowMs + LONGEST_WAIT_MS + 1, producer(1));
+      await w.test.command('ZADD', w.keys.due, w.nowMs + LONGEST_WAIT_MS + 1, uuidOf(1));
       const summary = await w.later(0, OLD, OLD, OLD);
       assert.equal(summary.due, 1);
       assert.equal(summary.notify, 'invoked');
@@ -802,7 +803,7 @@ inWorld('an IP check', ({ test, settled }) => {
       await w.test.command('DEL', w.keys.due);
       for (let i = 0; i < 5; i++) await w.later(MINUTE, NEW, NEW, OLD);
       assert.equal((await w.register()).current, NEW);
-      assert.deepEqual(Object.keys(await w.due()), [producer(1)]);
+      assert.deepEqual(Object.keys(await w.due()), [uuidOf(1)]);
     });
   }
 

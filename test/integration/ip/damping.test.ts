@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { uuidOf } from '../../support/uuids.ts';
 import { NEW, OLD, OTHER } from '../../unit/ip/votes.ts';
-import { DAY, HOUR, inWorld, MINUTE, producer, type World } from './world.ts';
+import { DAY, HOUR, inWorld, MINUTE, type World } from './world.ts';
 
 const QUARTER = 15 * MINUTE;
 
@@ -135,7 +136,7 @@ inWorld('lost redundancy', ({ test, settled }) => {
 
   test('is not said of a quorum of one that answers', async (w) => {
     w.quorum = 1;
-    await w.settle(OLD, producer(1));
+    await w.settle(OLD, uuidOf(1));
     await w.later(MINUTE, '?', '?', OLD);
     assert.equal(few(w).length, 0);
   });
@@ -160,7 +161,7 @@ inWorld("a clock of Redis's that is set", ({ settled }) => {
         for (let i = 0; i < 4; i++) await w.later(MINUTE, NEW, OLD, NEW);
         assert.equal((await w.register()).current, NEW);
         assert.ok(Number((await w.register()).epoch) > Number(epoch), 'the epoch only grows');
-        assert.deepEqual(Object.keys(await w.due()), [producer(1)]);
+        assert.deepEqual(Object.keys(await w.due()), [uuidOf(1)]);
         for (let i = 0; i < 3; i++) await w.later(MINUTE, OLD, OLD, OLD);
         assert.equal((await w.register()).current, OLD, 'a return takes three checks');
         assert.equal((await w.later(MINUTE, OLD, OLD, OLD)).outcome, 'confirmed');

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { RedisReplyError } from '../../../lib/errors.ts';
+import { uuidOf } from '../../support/uuids.ts';
 import { ip, NEW, OLD } from '../../unit/ip/votes.ts';
-import { inWorld, MINUTE, producer, type World } from './world.ts';
+import { inWorld, MINUTE, type World } from './world.ts';
 
 const say = (w: World, address = NEW, id = 'request-1') => w.word(address, id);
 
 inWorld("the operator's word", ({ test, settled }) => {
   test('is committed as a change: everyone is due, the register has it, the history says who said so', async (w) => {
-    await w.settle(OLD, producer(1), producer(2));
+    await w.settle(OLD, uuidOf(1), uuidOf(2));
     await w.set({ candidate: NEW, candidateChecks: '2', candidateAt: w.nowMs });
 
     const word = await say(w);
@@ -19,7 +20,7 @@ inWorld("the operator's word", ({ test, settled }) => {
       counts: { due: 2, leased: 0, skipped: 0, dropped: 0, removed: 0 },
     });
     const dueSince = String(w.nowMs - 3_000);
-    assert.deepEqual(await w.due(), { [producer(1)]: dueSince, [producer(2)]: dueSince });
+    assert.deepEqual(await w.due(), { [uuidOf(1)]: dueSince, [uuidOf(2)]: dueSince });
     const register = await w.register();
     assert.equal(register.current, NEW);
     assert.equal(register.previous, OLD);
@@ -44,7 +45,7 @@ inWorld("the operator's word", ({ test, settled }) => {
 
     assert.equal(word.kind, 'committed');
     assert.equal(word.epoch, w.nowMs);
-    assert.deepEqual(Object.keys(await w.due()), [producer(1)]);
+    assert.deepEqual(Object.keys(await w.due()), [uuidOf(1)]);
     assert.equal((await w.register()).previous, previous, 'the address before is still another one');
     assert.equal((await w.register()).verifiedAt, verifiedAt);
   });
@@ -92,7 +93,7 @@ inWorld("the operator's word", ({ test, settled }) => {
   });
 
   test('is the first address of an empty register like any other', async (w) => {
-    await w.addProducers(producer(1));
+    await w.addProducers(uuidOf(1));
     assert.equal((await say(w)).kind, 'committed');
     assert.equal((await w.register()).current, NEW);
     assert.equal((await w.register()).previous, undefined);

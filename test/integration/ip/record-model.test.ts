@@ -7,8 +7,9 @@ import type { Ip } from '../../../lib/peers/ip-space.ts';
 import type { Check } from '../../../lib/store/register.ts';
 import { needsRealRedis } from '../../support/redis.ts';
 import { type Held, Rules } from '../../support/register-rules.ts';
+import { uuidOf } from '../../support/uuids.ts';
 import { NEW, OLD, OTHER } from '../../unit/ip/votes.ts';
-import { DAY, HOUR, inWorld, MINUTE, producer, type World } from './world.ts';
+import { DAY, HOUR, inWorld, MINUTE, type World } from './world.ts';
 
 type Step =
   | { readonly kind: 'wait'; readonly ms: number }
@@ -78,7 +79,7 @@ async function play(w: World, steps: readonly Step[]): Promise<void> {
   const { mistakes } = w;
   await w.reset();
   w.mistakes = mistakes;
-  await w.addProducers(producer(1));
+  await w.addProducers(uuidOf(1));
 
   for (const step of steps) {
     switch (step.kind) {
@@ -118,7 +119,7 @@ async function play(w: World, steps: readonly Step[]): Promise<void> {
           expected !== 'repeated' && expected !== 'stale' && answering === 0 && rules.warns(w.nowMs);
         assert.equal(warnings.includes('answeringWarnedAt'), warned);
         if (expected === 'changed') {
-          assert.deepEqual(Object.keys(await w.due()), [producer(1)]);
+          assert.deepEqual(Object.keys(await w.due()), [uuidOf(1)]);
           await w.test.command('DEL', w.keys.due);
         } else {
           assert.deepEqual(await w.due(), {}, 'only a commit makes anybody due');
@@ -135,7 +136,7 @@ async function play(w: World, steps: readonly Step[]): Promise<void> {
       }
       case 'flush':
         await w.test.command('FLUSHALL');
-        await w.addProducers(producer(1));
+        await w.addProducers(uuidOf(1));
         rules = new Rules();
         highest = 0;
     }

@@ -11,6 +11,7 @@ import { commitOperatorsWord, type OperatorsWord } from '../../../lib/store/oper
 import { beginCheck, type Check } from '../../../lib/store/register.ts';
 import { startTestRedis, type TestRedis, type TestRedisOptions } from '../../support/redis.ts';
 import { type Mistake, withMistakes } from '../../support/tampered-redis.ts';
+import { uuidOf } from '../../support/uuids.ts';
 import { OLD } from '../../unit/ip/votes.ts';
 
 export const LOCAL_UUID = '6f1c1a6e-0f52-4b53-9f60-3f2b8c0f9a01';
@@ -18,11 +19,6 @@ export const START = 1_764_000_000_000;
 export const MINUTE = 60_000;
 export const HOUR = 3_600_000;
 export const DAY = 86_400_000;
-
-/** The n-th of as many producers as a test likes. */
-export function producer(n: number): string {
-  return `00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`;
-}
 
 export type Answer = Ip | '?';
 
@@ -273,7 +269,7 @@ export function inWorld(
       settled: (sentence, body, how = {}) =>
         void test(sentence, how, async () => {
           const w = await begin();
-          await w.settle(OLD, producer(1));
+          await w.settle(OLD, uuidOf(1));
           await body(w);
         }),
     });

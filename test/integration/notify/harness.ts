@@ -10,14 +10,12 @@ import { createPostToPeer, type PostToPeer } from '../../../lib/peers/post.ts';
 import type { Command, Redis, Reply, ScriptCall } from '../../../lib/redis/redis.ts';
 import { type Peer, startPeer } from '../../support/peer-server.ts';
 import { startTestRedis, type TestRedis, type TestRedisOptions } from '../../support/redis.ts';
+import { uuidOf } from '../../support/uuids.ts';
 import { createWorld, type World } from '../store/delivery-world.ts';
 
 export const LOCAL_UUID = '1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b';
 export const IP_1 = '203.0.113.1';
 export const IP_2 = '203.0.113.2';
-
-/** The n-th producer's uuid. */
-export const uuidOf = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
 
 /** Requests to Redis and their ways to go wrong; `aheadMs` is added to what TIME answers. */
 export interface Wire extends Redis {

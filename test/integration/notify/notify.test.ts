@@ -4,8 +4,9 @@ import { EventError, IdentityError, RedisReplyError, RedisUnavailableError } fro
 import { countCommands } from '../../support/monitor.ts';
 import { type Peer, startPeer } from '../../support/peer-server.ts';
 import { needsRealRedis } from '../../support/redis.ts';
+import { uuidOf } from '../../support/uuids.ts';
 import { DAY, HOUR, LEASE_MS, MINUTE } from '../store/delivery-world.ts';
-import { IP_1, IP_2, LOCAL_UUID, setStage, stageWithPeer, uuidOf } from './harness.ts';
+import { IP_1, IP_2, LOCAL_UUID, setStage, stageWithPeer } from './harness.ts';
 
 const QUICK = { NOTIFY_TIMEOUT_MS: '300' };
 

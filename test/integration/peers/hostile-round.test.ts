@@ -13,10 +13,10 @@ import { HOSTILE_BEHAVIOURS, startHostile } from '../../support/hostile-server.t
 import { startPeer } from '../../support/peer-server.ts';
 import { startTestRedis } from '../../support/redis.ts';
 import { runModule } from '../../support/run-module.ts';
+import { uuidOf } from '../../support/uuids.ts';
 
 const KEYS = createKeys('{p2p}:');
 const LOCAL_UUID = '1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b';
-const uuidOf = (n: number) => `10000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
 /** Stands in every text of a peer here. */
 const MARK = 'owned-by-a-peer';
 

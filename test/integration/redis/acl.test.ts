@@ -6,7 +6,8 @@ import { systemHost } from '../../../lib/host.ts';
 import { SECOND_LOOK_MS } from '../../../lib/ip/observe.ts';
 import { startPeer } from '../../support/peer-server.ts';
 import { needsRealRedis, startTestRedis } from '../../support/redis.ts';
-import { envOf, KEYS, LOCAL_UUID, p2p, sourcesSaying, uuidOf } from '../cli/harness.ts';
+import { uuidOf } from '../../support/uuids.ts';
+import { envOf, KEYS, LOCAL_UUID, p2p, sourcesSaying } from '../cli/harness.ts';
 
 const PAGE = readFileSync(new URL('../../../docs/REDIS.md', import.meta.url), 'utf8');
 /** The arguments of the line that the page gives. */

@@ -6,6 +6,7 @@ import type { Result } from '../../../lib/store/deliveries.ts';
 import { LONGEST_LEASE_MS, LONGEST_WAIT_MS } from '../../../lib/store/delivery-record.ts';
 import { countCommands } from '../../support/monitor.ts';
 import { needsRealRedis, startTestRedis } from '../../support/redis.ts';
+import { uuidOf } from '../../support/uuids.ts';
 import {
   A1,
   A2,
@@ -26,7 +27,6 @@ import {
 } from './delivery-world.ts';
 
 const UNAVAILABLE: Result = { kind: 'failed', status: '503', ambiguous: false, retryInMs: RETRY_MS };
-const uuidOf = (i: number) => `00000000-0000-4000-8000-${String(i).padStart(12, '0')}`;
 
 const FACES = [
   ['the embedded engine', { engine: 'embedded' }],

@@ -3,8 +3,9 @@ import { IdentityError, RedisReplyError } from '../../../lib/errors.ts';
 import type { Verdict } from '../../../lib/ip/decide.ts';
 import type { Finding, Recorded } from '../../../lib/store/register.ts';
 import { REDIS_STACKS } from '../../support/redis-stacks.ts';
+import { uuidOf } from '../../support/uuids.ts';
 import { NEW, OLD, OTHER } from '../../unit/ip/votes.ts';
-import { DAY, HOUR, inWorld, LOCAL_UUID, MINUTE, producer, type World } from '../ip/world.ts';
+import { DAY, HOUR, inWorld, LOCAL_UUID, MINUTE, type World } from '../ip/world.ts';
 
 /** A whole check through the store: both trips, with what the sources came to given. */
 async function check(w: World, verdict: Verdict, more: Partial<Finding> = {}): Promise<Recorded> {
@@ -25,7 +26,7 @@ for (const { title, redis, suite } of REDIS_STACKS) {
     `the register store, ${title}`,
     ({ test, settled }) => {
       test('a register that is absent is begun with ticket 1, and its first address is committed', async (w) => {
-        await w.addProducers(producer(1), producer(2), 'no uuid');
+        await w.addProducers(uuidOf(1), uuidOf(2), 'no uuid');
         const { register, poisoned } = await w.begin();
         assert.deepEqual([register.ticket, register.current, poisoned], [1, undefined, []]);
         assert.equal(await w.test.command('GET', w.keys.uuid), LOCAL_UUID);
@@ -42,17 +43,17 @@ for (const { title, redis, suite } of REDIS_STACKS) {
       });
 
       test('an address is found, contested, changed and announced', async (w) => {
-        await w.settle(OLD, producer(1), producer(2), producer(3), 'no uuid');
+        await w.settle(OLD, uuidOf(1), uuidOf(2), uuidOf(3), 'no uuid');
         const { epoch: before } = await w.register();
         await w.test.command(
           'HSET',
           w.keys.deliveries,
-          ...[producer(1), `{"ackedEpoch":${before},"missed":3}`],
-          ...[producer(2), '{"lease":"token","leaseEnd":5}'],
-          ...[producer(7), '{"missed":24}'],
-          ...[producer(8), '{"ackedEpoch":1764000003000}'],
+          ...[uuidOf(1), `{"ackedEpoch":${before},"missed":3}`],
+          ...[uuidOf(2), '{"lease":"token","leaseEnd":5}'],
+          ...[uuidOf(7), '{"missed":24}'],
+          ...[uuidOf(8), '{"ackedEpoch":1764000003000}'],
         );
-        await w.test.command('ZADD', w.keys.due, 5, producer(2), w.nowMs + HOUR, producer(7));
+        await w.test.command('ZADD', w.keys.due, 5, uuidOf(2), w.nowMs + HOUR, uuidOf(7));
 
         assert.equal((await w.later(0, OLD, OLD, OLD)).outcome, 'confirmed');
         assert.equal((await w.later(MINUTE, NEW, OLD, NEW)).checks, 1);
@@ -64,13 +65,13 @@ for (const { title, redis, suite } of REDIS_STACKS) {
         assert.equal(outcome, 'changed');
         assert.deepEqual(commit, { due: 2, leased: 1, skipped: 1, dropped: 1, removed: 2 });
         assert.deepEqual(await w.due(), {
-          [producer(2)]: '5',
-          [producer(1)]: String(w.nowMs - 4_000),
-          [producer(3)]: String(w.nowMs - 3_000),
+          [uuidOf(2)]: '5',
+          [uuidOf(1)]: String(w.nowMs - 4_000),
+          [uuidOf(3)]: String(w.nowMs - 3_000),
         });
         assert.deepEqual(await w.records(), {
-          [producer(1)]: `{"ackedEpoch":${before}}`,
-          [producer(2)]: '{"lease":"token","leaseEnd":5}',
+          [uuidOf(1)]: `{"ackedEpoch":${before}}`,
+          [uuidOf(2)]: '{"lease":"token","leaseEnd":5}',
         });
         const register = await w.register();
         assert.equal(register.current, NEW);
@@ -162,7 +163,7 @@ for (const { title, redis, suite } of REDIS_STACKS) {
       test('a key of the wrong type is named by the error, and nothing is written', async (w) => {
         for (const name of ['ip', 'producers', 'deliveries', 'due'] as const) {
           await w.reset();
-          await w.settle(OLD, producer(1));
+          await w.settle(OLD, uuidOf(1));
           await w.test.command('DEL', w.keys[name]);
           await w.test.command('SET', w.keys[name], 'wrong');
           const isNamed = (error: unknown) =>
@@ -177,7 +178,7 @@ for (const { title, redis, suite } of REDIS_STACKS) {
       });
 
       test('3,000 producers are made due by one commit', async (w) => {
-        await w.settle(OLD, ...Array.from({ length: 3_000 }, (_, i) => producer(i)));
+        await w.settle(OLD, ...Array.from({ length: 3_000 }, (_, i) => uuidOf(i)));
         const { commit } = await w.later(0, NEW, NEW, NEW);
         assert.equal(commit?.due, 3_000);
         assert.equal(await w.test.command('ZCARD', w.keys.due), 3_000);

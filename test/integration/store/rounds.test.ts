@@ -14,6 +14,7 @@ import type { Candidate, OpenedRound, PageWrite, RoundEnd, RoundStore } from '..
 import { createDatabase } from '../../simulate/store/memory.ts';
 import { redisForSuite } from '../../support/redis.ts';
 import { REDIS_STACKS } from '../../support/redis-stacks.ts';
+import { uuidOf } from '../../support/uuids.ts';
 
 const LOCAL_UUID = parseUuid('00000000-0000-4000-8000-000000000001') as Uuid;
 const PART = { shard: 0, of: 1 };
@@ -29,10 +30,6 @@ interface Place {
   summaries(): Promise<number>;
   call(uuid: Uuid): Promise<void>;
   setOwnIp(ip: string): Promise<void>;
-}
-
-function uuidOf(n: number): Uuid {
-  return parseUuid(`abcdef00-0000-4000-8000-${String(n).padStart(12, '0')}`) as Uuid;
 }
 
 function memoryPlace(): Place {

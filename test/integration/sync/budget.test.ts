@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RoundSummary } from '../../../lib/sync/round.ts';
+import { uuidOf } from '../../support/uuids.ts';
 import {
   failure,
   fakePost,
@@ -9,7 +10,6 @@ import {
   manyConsumers,
   reply,
   startWorld,
-  uuidOf,
   type World,
 } from './harness.ts';
 

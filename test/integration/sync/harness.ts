@@ -13,6 +13,7 @@ import { type RoundSummary, runSync } from '../../../lib/sync/round.ts';
 import type { ShardEvent } from '../../../lib/sync/shard.ts';
 import { type CountingRedis, countingRedis } from '../../support/counting-redis.ts';
 import { startTestRedis, type TestRedis, type TestRedisOptions } from '../../support/redis.ts';
+import { uuidOf } from '../../support/uuids.ts';
 
 export const LOCAL_UUID = '00000000-0000-4000-8000-000000000001';
 export const INTERVAL_MS = 300_000;
@@ -20,11 +21,6 @@ export const KEYS = createKeys('{p2p}:');
 
 /** A second call comes 3 to 4 s after the first. */
 const SHORT_MS = 5_000;
-
-/** The `n`-th uuid of a test. */
-export function uuidOf(n: number): string {
-  return `10000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
-}
 
 /** An address of a test that is never really dialled. */
 export function fakeAddress(n: number): string {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startPeer } from '../../support/peer-server.ts';
+import { uuidOf } from '../../support/uuids.ts';
 import {
   failure,
   fakeAddress,
@@ -11,7 +12,6 @@ import {
   reply,
   silentSource,
   startWorld,
-  uuidOf,
   type World,
 } from './harness.ts';
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { uuidOf } from '../../support/uuids.ts';
 import {
   answeringSource,
   failure,
@@ -10,7 +11,6 @@ import {
   reply,
   silentSource,
   startWorld,
-  uuidOf,
 } from './harness.ts';
 
 for (const count of [1, 2, 3, 50]) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EventError, IdentityError, RedisReplyError } from '../../../lib/errors.ts';
 import { startPeer } from '../../support/peer-server.ts';
+import { uuidOf } from '../../support/uuids.ts';
 import {
   failure,
   fakeAddress,
@@ -12,7 +13,6 @@ import {
   manyConsumers,
   reply,
   startWorld,
-  uuidOf,
 } from './harness.ts';
 
 test('a round posts our UUID to every consumer and notes who is alive', async (t) => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RedisUnavailableError } from '../../../lib/errors.ts';
 import type { Redis } from '../../../lib/redis/redis.ts';
+import { uuidOf } from '../../support/uuids.ts';
 import {
   failure,
   fakeAddress,
@@ -10,7 +11,6 @@ import {
   manyConsumers,
   reply,
   startWorld,
-  uuidOf,
   type World,
 } from './harness.ts';
 

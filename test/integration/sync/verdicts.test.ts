@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { uuidOf } from '../../support/uuids.ts';
 import {
   answeringSource,
   failure,
@@ -11,7 +12,6 @@ import {
   reply,
   silentSource,
   startWorld,
-  uuidOf,
   type World,
 } from './harness.ts';
 

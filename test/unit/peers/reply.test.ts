@@ -4,10 +4,10 @@ import fc from 'fast-check';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { MAX_HEARD, parseSyncReply } from '../../../lib/peers/reply.ts';
 import { parseUuid } from '../../../lib/peers/uuid.ts';
+import { uuidOf } from '../../support/uuids.ts';
 
 const policy = createAddressPolicy({ defaultPort: 80, allow: [] });
 const UUID = '1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b';
-const uuidOf = (n: number) => `00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`;
 const parse = (body: unknown) =>
   parseSyncReply(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), policy);
 const SAYS_NOTHING = { heard: [], skipped: 0 };
