@@ -128,6 +128,8 @@ function keepWorst(): { add(row: ConsumerRow): void; rows(): ConsumerRow[] } {
   };
   return {
     add(row) {
+      // Most are in a better state than all that are kept: their outcomes need not be counted.
+      if ((WORST_FIRST.indexOf(row.state) + 1) * STATE_WEIGHT <= least) return;
       const rank = badness(row);
       if (rank < least) return;
       kept.push({ row, rank });
@@ -142,8 +144,11 @@ function keepWorst(): { add(row: ConsumerRow): void; rows(): ConsumerRow[] } {
 
 const WORST_FIRST: readonly ConsumerState[] = ['alive', 'new', 'unknown', 'suspect', 'dead'];
 
+/** More than failures and round-trip time come to. */
+const STATE_WEIGHT = 1e9;
+
 /** Orders by state; those in one state by how many of their last probes failed, then by their round-trip time. */
 function badness({ state, health }: ConsumerRow): number {
   const failed = countFailed(health?.recent ?? '');
-  return WORST_FIRST.indexOf(state) * 1e9 + failed * 1e6 + Math.min(health?.rtt ?? 0, 999_999);
+  return WORST_FIRST.indexOf(state) * STATE_WEIGHT + failed * 1e6 + Math.min(health?.rtt ?? 0, 999_999);
 }
