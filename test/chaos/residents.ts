@@ -56,6 +56,16 @@ export function createResidents({
     bustle.note(`${producer.name} takes note of ${ip}, epoch ${epoch}`);
   };
 
+  const takeLate = (until: number) => {
+    const due = late.filter(({ at }) => at <= until).sort((a, b) => a.at - b.at);
+    late = late.filter(({ at }) => at > until);
+    for (const { at, take } of due) {
+      clock.skip(at - clock.nowMs());
+      bustle.note('what was late takes effect:');
+      take();
+    }
+  };
+
   const list = async (producer: Producer) => {
     await wire.direct(['HSET', KEYS.producers, producer.uuid, producer.home.address]);
     producer.listed = true;
@@ -140,20 +150,16 @@ export function createResidents({
       }
       const takeNow = () => take(producer, call.place, epoch, ip);
       await react(producer, call, {
-        take: takeNow,
+        take: () => {
+          // Time also goes on while handlers run: what is late by now comes before this call.
+          takeLate(clock.nowMs());
+          takeNow();
+        },
         takeLate: (afterMs) => late.push({ at: clock.nowMs() + afterMs, take: takeNow }),
         onFault: (behaviour) => bustle.fault(`producer: ${behaviour}`),
       });
     },
-    takeLate(until) {
-      const due = late.filter(({ at }) => at <= until).sort((a, b) => a.at - b.at);
-      late = late.filter(({ at }) => at > until);
-      for (const { at, take } of due) {
-        clock.skip(at - clock.nowMs());
-        bustle.note('what was late takes effect:');
-        take();
-      }
-    },
+    takeLate,
   };
 }
 
