@@ -9,8 +9,13 @@ import { runCourse, type Spoil } from './rounds.ts';
 const RUNS = Number(process.env.ROUNDS_MODEL_RUNS ?? (hasRealRedis() ? 3 : 1));
 const SEED = Number(process.env.ROUNDS_MODEL_SEED ?? Date.now() % 1_000_000_000);
 const STEPS = 120;
-/** Of these many courses one at least has to show a planted mistake; always the same ones, so that none is missed by chance. */
-const SEEDS_TO_FIND = [9, 12, 10, 8, 11, 13, 14, 15, 16, 17, 18, 19];
+/**
+ * One of these courses has to show a planted mistake; always the same ones, so that none is missed by chance. Each shows
+ * the rarest mistake with a chance of a quarter. A change of the steps changes all courses: then begin with another
+ * seed whose course shows most, which saves time.
+ */
+const FIRST_SEED_TO_FIND = 107;
+const RUNS_TO_FIND = 24;
 
 const server = await startTestRedis({ after });
 
@@ -73,7 +78,7 @@ const IN_STORE: Readonly<Record<string, Spoil>> = {
 };
 
 async function isFound(redis: Parameters<typeof runCourse>[0], spoil?: Spoil): Promise<string | undefined> {
-  for (const seed of SEEDS_TO_FIND) {
+  for (let seed = FIRST_SEED_TO_FIND; seed < FIRST_SEED_TO_FIND + RUNS_TO_FIND; seed++) {
     const broken = await runCourse(redis, createRandom(seed), {
       steps: STEPS,
       ...(spoil === undefined ? {} : { spoil }),

@@ -141,7 +141,9 @@ export async function runCourse(
       uuid,
       ip: key.replace(/:80$/, '').replace(/^\[|\]$/g, ''),
     }));
-    const body = habit === 'names' ? { uuid: owner, consumers: teach.slice(-5) } : undefined;
+    // Not always the last ones: those who moved long ago are held dead by now, and only then looked for.
+    const from = random.between(0, Math.max(0, teach.length - 5));
+    const body = habit === 'names' ? { uuid: owner, consumers: teach.slice(from, from + 5) } : undefined;
     const named = answered.get(address.key) ?? new Set();
     answered.set(address.key, named.add(habit === 'names' ? (owner ?? '') : 'somebody'));
     return {
@@ -274,7 +276,7 @@ export async function runCourse(
       [6, 'churn'],
       [6, 'move'],
       [4, 'newcomer'],
-      [3, 'lost'],
+      [4, 'lost'],
       [2, 'rewrite'],
       [3, 'broken round'],
       [4, 'overlap'],
