@@ -109,7 +109,10 @@ export function createWitness({
     },
     weigh({ ip, error, beganMs }) {
       const [family, scope] = [familyOf(ip), scopeOf(ip)];
-      if (heard(family, scope, beganMs)) return isMass(`${family}${scope}`) ? 'uncounted' : 'counted';
+      if (heard(family, scope, beganMs)) {
+        // The few that are near are never a mass of their own: they may be behind what separates us from those far away.
+        return isMass(`${family}${scope}`) || isMass(`${family}far`) ? 'uncounted' : 'counted';
+      }
       if (error === 'unreachable' && Math.max(answeredMs[family].near, answeredMs[family].far) === never)
         return 'no-route';
       const other = family === 4 ? 6 : 4;

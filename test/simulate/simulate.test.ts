@@ -4,11 +4,7 @@ import { inThread } from '../support/thread.ts';
 import { INTERVAL_MS, type Scenario } from './options.ts';
 import type { Report } from './simulate.ts';
 
-/**
- * The same worlds in each run, and others with `SIMULATE_SEED=5 npm test`. Of 161 seeds, three let 2 of 200 pairs die
- * across a partition (760378916, 760378918, 760378949), and two let one consumer die of the uplink that is down for 10 of
- * each 30 s (760378916, 760378966).
- */
+/** The same worlds in each run, and others with `SIMULATE_SEED=5 npm test`. */
 const SEED = Number(process.env.SIMULATE_SEED ?? 1);
 /** SYNC_TIMEOUT_MS. */
 const TIMEOUT_MS = 3_000;

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Ip, parseIp } from '../../../lib/peers/ip-space.ts';
+import { createWitness } from '../../../lib/sync/witness.ts';
+
+const ip = (text: string): Ip => {
+  const parsed = parseIp(text);
+  assert.ok(parsed !== undefined);
+  return parsed;
+};
+const OURS = ip('198.51.100.1');
+const NEIGHBOUR = ip('198.51.7.7');
+const FAR = Array.from({ length: 10 }, (_, n) => ip(`9.${n}.0.1`));
+
+/** A round in which the first `failing` of ten that are far fail, and a neighbour does; its weight. */
+function weighNeighbour(failing: number) {
+  const last = { tries: {}, sourced: [], outage: false };
+  const witness = createWitness({ ownIp: OURS, last, sourcesOf: () => [], host: { monotonicMs: () => 2 } });
+  for (const [n, peer] of FAR.entries()) {
+    witness.tried(peer, n < failing);
+    if (n >= failing) witness.answered(peer);
+  }
+  witness.tried(NEIGHBOUR, true);
+  return witness.weigh({ ip: NEIGHBOUR, error: 'timeout', beganMs: 1 });
+}
+
+test('the failure of a neighbour counts while those far away answer', () => {
+  assert.equal(weighNeighbour(0), 'counted');
+  assert.equal(weighNeighbour(2), 'counted');
+});
+
+test('the failure of a neighbour does not count in a mass failure of those far away', () => {
+  assert.equal(weighNeighbour(5), 'uncounted');
+});
