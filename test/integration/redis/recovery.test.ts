@@ -144,8 +144,14 @@ describe('a process that is warm', needsRealRedis(), () => {
   });
 
   for (const [title, parameter, value, reason, writes] of [
-    // Redis 6.2 lets a script write without replicas.
-    ['has lost its replicas', 'min-replicas-to-write', '1', /NOREPLICAS.*min-replicas-to-write/, [WRITE]],
+    // A plain command, because Redis 6.2 lets a script write without replicas.
+    [
+      'has lost its replicas',
+      'min-replicas-to-write',
+      '1',
+      /NOREPLICAS.*min-replicas-to-write/,
+      [['SET', KEY, '1']],
+    ],
     ['is full', 'maxmemory', '1', /OOM.*maxmemory/, [WRITE, CHECKED]],
   ] as const) {
     test(`writes to the new primary where the former one ${title}, and tells it as long as the name has not moved`, async (t) => {
