@@ -220,7 +220,8 @@ function summarize(
     of,
     at,
     complete,
-    ...(stopped === undefined ? {} : { stopped }),
+    // A complete round was not cut short, even if there was no time left for those that it had just heard of.
+    ...(stopped === undefined || complete ? {} : { stopped }),
     resumed,
     ...tally,
     ...(mirror === undefined ? {} : { mirror }),

@@ -31,9 +31,12 @@ export async function readAllConsumers({
     { repeatable: true },
   );
   const records = fieldsOf(orThrow(health));
-  const entries = fieldsOf(orThrow(consumers));
+  const entries = listOf(orThrow(consumers));
   return (function* rows() {
-    for (const [uuid, address] of entries) yield consumerRow(uuid, address, records.get(uuid), rules);
+    for (let i = 0; i + 1 < entries.length; i += 2) {
+      const uuid = String(entries[i]);
+      yield consumerRow(uuid, String(entries[i + 1]), records.get(uuid), rules);
+    }
   })();
 }
 

@@ -67,6 +67,15 @@ test('a consumer that was introduced is probed in the same round, and is a consu
   );
 });
 
+test('a round that has called everyone is complete, even if no time is left for whom it has just heard of', async (t) => {
+  const world = await startWorld(t);
+  await world.setConsumers({ [uuidOf(1)]: fakeAddress(1) });
+  const post = fakePost(() => reply({ consumers: [{ uuid: uuidOf(2), ip: elsewhere(2) }] }));
+  const summary = await world.round({ post, remainingMs: () => (post.calls.length === 0 ? 240_000 : 0) });
+  assert.deepEqual([summary.complete, summary.stopped], [true, undefined]);
+  assert.deepEqual([summary.learned, summary.candidateProbes], [1, 0]);
+});
+
 test('all that one teacher names are candidates after one round, if they are few enough for its slots', async (t) => {
   const world = await startWorld(t);
   await world.setConsumers({ [uuidOf(1)]: fakeAddress(1) });
