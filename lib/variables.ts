@@ -53,11 +53,11 @@ export const CHECKED = {
   LOCAL_UUID: jobs(uuid, "this consumer's UUID, the one that its consumer API uses"),
   REDIS_URL: jobs(
     redisUrl,
-    '`https://` or `http://` (Upstash REST), `redis://` or `rediss://`; falls back to `UPSTASH_REDIS_REST_URL`',
+    'address of Redis, with `https://` or `http://` (Upstash REST), `redis://` or `rediss://`. If it is not set, `UPSTASH_REDIS_REST_URL` is read',
   ),
   REDIS_TOKEN: jobs(
     v.optional(restToken),
-    'REST token, required for a REST URL; falls back to `UPSTASH_REDIS_REST_TOKEN`',
+    'REST token, required for a REST URL. If it is not set, `UPSTASH_REDIS_REST_TOKEN` is read',
   ),
   REDIS_TLS_CERT: jobs(
     v.optional(pemFile),

@@ -100,7 +100,9 @@ export function mirrorWords({ here, elsewhere, reached, unreached }: MirrorFacts
         ]
       : []),
     ...(reached + unreached > 0
-      ? [`${reached} of ${plural(reached + unreached, 'peer')} reach our consumer API`]
+      ? [
+          `${reached} of ${plural(reached + unreached, 'peer')} ${reached + unreached === 1 ? 'reaches' : 'reach'} our consumer API`,
+        ]
       : []),
   ];
 }
