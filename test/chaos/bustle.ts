@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { VirtualClock } from './clock.ts';
+import type { VirtualClock } from '../support/clock.ts';
 import { count, type Tally } from './tally.ts';
 
 /** A moment of a run, for those who want to know what happened. Times are ms since its start. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { UpstreamSlot } from '../../local/redis/upstream.ts';
-import { createVirtualClock } from './clock.ts';
+import { createVirtualClock } from '../support/clock.ts';
 import { createCommitLog } from './commits.ts';
 import type { Connection } from './connection.ts';
 

@@ -1,6 +1,6 @@
 import type { FaceCommand } from '../../local/redis/rest-command.ts';
 import type { UpstreamReply, UpstreamSlot } from '../../local/redis/upstream.ts';
-import type { VirtualClock } from './clock.ts';
+import type { VirtualClock } from '../support/clock.ts';
 import type { Connection } from './connection.ts';
 import { KEYS } from './scripts.ts';
 

@@ -1,5 +1,5 @@
+import type { VirtualClock } from '../support/clock.ts';
 import type { Bustle } from './bustle.ts';
-import type { VirtualClock } from './clock.ts';
 import type { Containers, FunctionName, InvocationEnd, Running } from './containers.ts';
 import type { Random } from './random.ts';
 import { COMMITTING } from './scripts.ts';

@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createVirtualClock, type VirtualClock } from '../support/clock.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import type { Mistake } from '../support/tampered-redis.ts';
-import { createVirtualClock, type VirtualClock } from './clock.ts';
 import { type Containers, createContainers } from './containers.ts';
 import { startLambdaEndpoint } from './lambda.ts';
 import { type Call, type Place, startPlaces } from './places.ts';

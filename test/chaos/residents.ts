@@ -1,5 +1,5 @@
+import type { VirtualClock } from '../support/clock.ts';
 import type { Bustle } from './bustle.ts';
-import type { VirtualClock } from './clock.ts';
 import { LOCAL_UUID } from './lane.ts';
 import type { Call, Place } from './places.ts';
 import { type Mood, type Producer, react } from './producers.ts';

@@ -4,9 +4,9 @@ import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promi
 import { encodeAnswer } from '../../local/redis/rest-answer.ts';
 import { commandsOf, type FaceCommand } from '../../local/redis/rest-command.ts';
 import type { UpstreamReply, UpstreamSlot } from '../../local/redis/upstream.ts';
+import type { VirtualClock } from '../support/clock.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 import type { Mistake } from '../support/tampered-redis.ts';
-import type { VirtualClock } from './clock.ts';
 import { type CommitLog, createCommitLog } from './commits.ts';
 import { type Connection, connect } from './connection.ts';
 import type { Random } from './random.ts';

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { buffer } from 'node:stream/consumers';
 import { awsTool } from '../support/aws-tools.ts';
+import type { Owner } from '../support/owner.ts';
 import { ROOT } from '../support/service.ts';
 import type { JsonObject } from '../support/template.ts';
 import { type ApiCall, actionOf } from './api-calls.ts';
@@ -22,10 +23,6 @@ export interface Aws {
   queries(): Promise<Readonly<Record<string, JsonObject>>>;
   /** Resolves when no function that was invoked runs any more. */
   idle(): Promise<void>;
-}
-
-interface Owner {
-  after(end: () => Promise<void> | void): void;
 }
 
 export const REGION = 'eu-central-1';

@@ -28,7 +28,7 @@ describe('the commands of docs/DEPLOYING.md, against an AWS API', needsAwsTools(
   let shell: Shell;
   let book: ReadonlyMap<string, string>;
   let values: Readonly<Record<string, string>>;
-  const ends: (() => Promise<void> | void)[] = [];
+  const ends: (() => unknown)[] = [];
   const owner = { after: (end: () => Promise<void> | void) => void ends.push(end) };
 
   before(async () => {

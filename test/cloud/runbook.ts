@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Owner } from '../support/owner.ts';
 import { ROOT } from '../support/service.ts';
 
 /** The commands of docs/DEPLOYING.md that are marked `sh runbook:<name>`, by that name. */
@@ -27,7 +28,7 @@ export interface Shell {
 
 const END = '--- end of the commands ---';
 
-export function startShell(t: { after(end: () => void): void }, cwd: string, env: NodeJS.ProcessEnv): Shell {
+export function startShell(t: Owner, cwd: string, env: NodeJS.ProcessEnv): Shell {
   const bash = spawn('bash', ['-e', '-o', 'pipefail'], { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] });
   t.after(() => void bash.kill());
   let onLine = (_line: string) => {};

@@ -7,6 +7,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
+import type { Owner } from '../support/owner.ts';
 import { programEnv } from '../support/processes.ts';
 import { ROOT } from '../support/service.ts';
 
@@ -41,10 +42,6 @@ export interface Container {
   peakMemoryMb(): Promise<number>;
   /** All that it has printed. */
   output(): string;
-}
-
-interface Owner {
-  after(end: () => Promise<void>): void;
 }
 
 export async function startContainer(

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Owner } from '../support/owner.ts';
 import { startPeer } from '../support/peer-server.ts';
 import { needsRealRedis, startRedisServer } from '../support/redis.ts';
 import { packageService } from '../support/service.ts';
@@ -41,11 +42,7 @@ describe("under AWS's runtime client", needs, async () => {
     lambda.close();
   });
 
-  const start = (
-    t: { after(end: () => Promise<void>): void },
-    name: string,
-    env: Record<string, string> = {},
-  ) =>
+  const start = (t: Owner, name: string, env: Record<string, string> = {}) =>
     startContainer(t, name, service.folder, {
       LOCAL_UUID: '1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b',
       REDIS_URL: redis.url,

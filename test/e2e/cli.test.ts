@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
+import type { Owner } from '../support/owner.ts';
 import { type PeerBehaviour, startPeer } from '../support/peer-server.ts';
 import { programEnv } from '../support/processes.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
@@ -17,10 +18,6 @@ const LOCAL_UUID = '5e1f0000-0000-4000-8000-000000000001';
 const PEER_UUID = '7d444840-9dc0-41d1-b245-5ffdce74fad2';
 const PRODUCER_UUID = '9b2fdb3c-58cb-4a1e-9f6c-3f0d2b1c8a55';
 const LIMIT = { timeout: 60_000 };
-
-interface Owner {
-  after(end: () => Promise<void> | void): void;
-}
 
 interface Ended {
   readonly code: number | null;

@@ -3,15 +3,12 @@ import { fileURLToPath } from 'node:url';
 import { readStack } from '../../local/env.ts';
 import { type FunctionKey, invokeLocal, type LambdaAnswer } from '../../local/lambda.ts';
 import { startOffline } from '../../local/offline.ts';
+import type { Owner } from '../support/owner.ts';
 import { type Peer, startPeer } from '../support/peer-server.ts';
 import { freePorts } from '../support/ports.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const LOCAL_UUID = randomUUID();
-
-interface Owner {
-  after(end: () => Promise<void>): void;
-}
 
 export interface Functions {
   /** Runs a function by the Lambda endpoint and answers what it returned. */

@@ -4,8 +4,10 @@ import { type TestContext, test } from 'node:test';
 import { Redis as Connection } from 'ioredis';
 import { type App, createApp } from '../../lib/app.ts';
 import { loadConfig } from '../../lib/config.ts';
-import { type Invocation, type LogFields, systemHost } from '../../lib/host.ts';
+import { systemHost } from '../../lib/host.ts';
 import { createKeys } from '../../lib/store/keys.ts';
+import { invocation } from '../support/clock.ts';
+import { type LogLine, recordLog } from '../support/log.ts';
 import { type Peer, startPeer } from '../support/peer-server.ts';
 import { needsRealRedis, startTestRedis, type TestRedis } from '../support/redis.ts';
 import { uuidOf } from '../support/uuids.ts';
@@ -55,7 +57,7 @@ interface Stage {
   readonly app: App;
   readonly test: TestRedis;
   readonly connection: Connection;
-  readonly lines: { level: string; message: string; fields?: LogFields | undefined }[];
+  readonly lines: readonly LogLine[];
   /** The one usable consumer and the one usable producer. */
   readonly peer: Peer;
 }
@@ -73,10 +75,7 @@ async function setStage(t: TestContext, transport: 'tcp' | 'rest'): Promise<Stag
     for (let n = 0; n < MANY; n++) entries.push(`${MARK}-${n}`, `${MARK}-${n}`);
     await connection.call('HSET', key, ...entries);
   }
-  const lines: Stage['lines'] = [];
-  const line = (level: string) => (message: string, fields?: LogFields) => {
-    lines.push({ level, message, fields });
-  };
+  const { log, lines } = recordLog();
   const app = createApp({
     config: loadConfig({
       LOCAL_UUID: '1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b',
@@ -87,7 +86,7 @@ async function setStage(t: TestContext, transport: 'tcp' | 'rest'): Promise<Stag
       IP_ALLOW_CIDRS: '203.0.113.0/24',
       PRODUCER_NOTIFY_FUNCTION: 'producer-notify',
     }),
-    log: { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') },
+    log,
     invoke: async () => {},
     // The second look at a new address comes at once.
     host: { ...systemHost, sleep: (ms, signal) => systemHost.sleep(Math.min(ms, 5), signal) },
@@ -95,12 +94,6 @@ async function setStage(t: TestContext, transport: 'tcp' | 'rest'): Promise<Stag
   t.after(() => app.close());
   return { app, test: redis, connection, lines, peer };
 }
-
-const invocation = (): Invocation => ({
-  requestId: 'request-1',
-  signal: new AbortController().signal,
-  remainingMs: () => 240_000,
-});
 
 /** A fingerprint of every byte in a hash, whatever its order. */
 async function fingerprint({ connection }: Stage, key: string): Promise<string> {

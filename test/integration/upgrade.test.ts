@@ -2,17 +2,17 @@ import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { type App, createApp } from '../../lib/app.ts';
 import { loadConfig } from '../../lib/config.ts';
-import type { Host, Invocation } from '../../lib/host.ts';
+import type { Host } from '../../lib/host.ts';
 import type { Source } from '../../lib/ip/sources.ts';
 import type { Ip } from '../../lib/peers/ip-space.ts';
 import type { PostToPeer } from '../../lib/peers/post.ts';
-import type { Redis, Reply } from '../../lib/redis/redis.ts';
 import { createKeys } from '../../lib/store/keys.ts';
-import { startTestRedis, type TestRedis } from '../support/redis.ts';
+import { invocation, MINUTE, withTime } from '../support/clock.ts';
+import { type LogLine, recordLog } from '../support/log.ts';
+import { pairs, startTestRedis, type TestRedis } from '../support/redis.ts';
 import { loadVersion1, VERSION_1_UUID, version1 } from '../support/version-1.ts';
 import { ip } from '../unit/ip/votes.ts';
 
-const MINUTE = 60_000;
 const KEYS = createKeys('{p2p}:');
 const CURRENT = ip('203.0.113.30');
 const CONTESTED = ip('203.0.113.10');
@@ -39,27 +39,13 @@ interface Upgraded {
   nowMs: number;
   sees: Ip;
   readonly calls: Call[];
-  readonly warnings: string[];
-  hash(key: string): Promise<Readonly<Record<string, string>>>;
-  invocation(): Invocation;
+  warnings(): readonly LogLine[];
 }
 
 async function upgrade(t: TestContext): Promise<Upgraded> {
   const redis = await startTestRedis(t);
   await loadVersion1(redis.command);
-  let runs = 0;
-  const virtual: Redis = {
-    async send(requests, options) {
-      const replies = await redis.redis.send(requests, options);
-      return replies.map((reply, i) => {
-        const request = requests[i];
-        return Array.isArray(request) && request[0] === 'TIME'
-          ? [String(Math.floor(world.nowMs / 1_000)), String((world.nowMs % 1_000) * 1_000)]
-          : reply;
-      });
-    },
-    close: async () => undefined,
-  };
+  const { log, lines } = recordLog();
   const host: Host = {
     monotonicMs: () => world.nowMs - version1.nowMs,
     wallMs: () => world.nowMs,
@@ -89,15 +75,7 @@ async function upgrade(t: TestContext): Promise<Upgraded> {
     nowMs: version1.nowMs,
     sees: CURRENT,
     calls: [],
-    warnings: [],
-    async hash(key) {
-      return pairs(await redis.command('HGETALL', key));
-    },
-    invocation: () => ({
-      requestId: `run-${++runs}`,
-      signal: new AbortController().signal,
-      remainingMs: () => 250_000,
-    }),
+    warnings: () => lines.filter(({ level }) => level === 'warn' || level === 'error'),
     app: createApp({
       config: loadConfig({
         LOCAL_UUID: VERSION_1_UUID,
@@ -107,34 +85,22 @@ async function upgrade(t: TestContext): Promise<Upgraded> {
         PRODUCER_NOTIFY_FUNCTION: 'producer-notify',
         SYNC_FUNCTION: 'sync',
       }),
-      redis: virtual,
+      redis: withTime(redis.redis, () => world.nowMs),
       host,
       post,
       sources,
       invoke: async () => undefined,
-      log: {
-        debug: () => undefined,
-        info: () => undefined,
-        warn: (message) => void world.warnings.push(message),
-        error: (message) => void world.warnings.push(message),
-      },
+      log,
     }),
   };
   return world;
-}
-
-function pairs(reply: Reply): Readonly<Record<string, string>> {
-  const flat = Array.isArray(reply) ? reply.map(String) : [];
-  return Object.fromEntries(
-    flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1] ?? ''] as const] : [])),
-  );
 }
 
 /** Drains each minute, as the schedule would, with the lease of version 1's drain ended. */
 async function drain(world: Upgraded, minutes: number): Promise<void> {
   await world.redis.command('DEL', KEYS.lease('notify'));
   for (let i = 0; i < minutes; i++) {
-    await world.app.producerNotify({}, world.invocation());
+    await world.app.producerNotify({}, invocation());
     world.nowMs += MINUTE;
   }
 }
@@ -142,24 +108,24 @@ async function drain(world: Upgraded, minutes: number): Promise<void> {
 describe('a database that version 1 wrote', () => {
   test('is checked on: the register is usable, the address is confirmed, a drain of version 1 is respected', async (t) => {
     const world = await upgrade(t);
-    const before = await world.hash(KEYS.ip);
-    const summary = await world.app.ipCheck({}, world.invocation());
+    const before = await world.redis.hash(KEYS.ip);
+    const summary = await world.app.ipCheck({}, invocation());
     assert.deepEqual(
       [summary.outcome, summary.ip, summary.epoch, summary.notify],
       ['confirmed', CURRENT, Number(before.epoch), 'running'],
     );
-    assert.deepEqual(world.warnings, []);
-    assert.equal((await world.hash(KEYS.ip)).candidate, undefined, 'a quorum keeps the address');
+    assert.deepEqual(world.warnings(), []);
+    assert.equal((await world.redis.hash(KEYS.ip)).candidate, undefined, 'a quorum keeps the address');
   });
 
   test('a contested change that version 1 had begun to count is counted on', async (t) => {
     const world = await upgrade(t);
-    const before = await world.hash(KEYS.ip);
+    const before = await world.redis.hash(KEYS.ip);
     world.sees = CONTESTED;
     world.nowMs += 20_000;
-    const { outcome, epoch } = await world.app.ipCheck({}, world.invocation());
+    const { outcome, epoch } = await world.app.ipCheck({}, invocation());
     assert.equal(outcome, 'changed', 'nobody contests it any more');
-    const register = await world.hash(KEYS.ip);
+    const register = await world.redis.hash(KEYS.ip);
     assert.ok(Number(epoch) > Number(before.epoch));
     assert.match(register.recent ?? '', /^203\.0\.113\.30@\d+ 203\.0\.113\.20@1764001271093$/);
     assert.equal(register.manualIds, '["operator-1"]');
@@ -188,7 +154,7 @@ describe('a database that version 1 wrote', () => {
     }
     const due = pairs(await world.redis.command('ZRANGE', KEYS.due, 0, -1, 'WITHSCORES'));
     assert.deepEqual(Object.keys(due).toSorted(), [3, 4, 10].map(producer), 'missing, missing, no address');
-    const records = await world.hash(KEYS.deliveries);
+    const records = await world.redis.hash(KEYS.deliveries);
     for (const record of Object.values(records)) assert.equal(JSON.parse(record).lease, undefined);
   });
 
@@ -204,20 +170,20 @@ describe('a database that version 1 wrote', () => {
     await drain(world, 8);
     world.sees = ip('203.0.113.40');
     world.calls.length = 0;
-    const { outcome, commit } = await world.app.ipCheck({}, world.invocation());
+    const { outcome, commit } = await world.app.ipCheck({}, invocation());
     assert.equal(outcome, 'changed');
     assert.equal(commit?.due, 12);
     assert.equal(commit?.skipped, 1);
     await drain(world, 1);
     assert.equal(world.calls.length, 11);
-    for (const [uuid, text] of Object.entries(await world.hash(KEYS.deliveries))) {
+    for (const [uuid, text] of Object.entries(await world.redis.hash(KEYS.deliveries))) {
       for (const [field, value] of Object.entries(JSON.parse(text))) {
         const known = ['address', 'lastStatus', 'lease'].includes(field) ? 'string' : 'number';
         assert.equal(typeof value, known, `${field} of ${uuid}`);
         if (known === 'number') assert.ok(Number.isSafeInteger(value));
       }
     }
-    const register = await world.hash(KEYS.ip);
+    const register = await world.redis.hash(KEYS.ip);
     for (const field of [
       'epoch',
       'since',
@@ -234,12 +200,12 @@ describe('a database that version 1 wrote', () => {
 
   test('a round goes on with the consumers: who was alive stays so since then, and candidates under a uuid go', async (t) => {
     const world = await upgrade(t);
-    const before = await world.hash(KEYS.health);
+    const before = await world.redis.hash(KEYS.health);
     for (let i = 0; i < 2; i++) {
-      await world.app.sync({}, world.invocation());
+      await world.app.sync({}, invocation());
       world.nowMs += 5 * MINUTE;
     }
-    const health = await world.hash(KEYS.health);
+    const health = await world.redis.hash(KEYS.health);
     const sinceOf = (records: typeof health, n: number) => JSON.parse(records[consumer(n)] ?? '{}').since;
     for (const n of [3, 4, 5, 7]) {
       assert.equal(JSON.parse(health[consumer(n)] ?? '{}').state, 'alive', `consumer ${n}`);
@@ -247,7 +213,7 @@ describe('a database that version 1 wrote', () => {
     }
     const called = new Set(world.calls.map(({ address }) => address));
     for (let n = 100; n < 160; n++) assert.ok(called.has(`192.0.2.${n}:80`), `consumer ${n} was new`);
-    const candidates = await world.hash(KEYS.candidates);
+    const candidates = await world.redis.hash(KEYS.candidates);
     for (const n of [2, 3, 4]) assert.equal(candidates[heard(n)], undefined, 'slots have numbers');
   });
 });

@@ -1,18 +1,20 @@
+import { createParts, syncParts } from '../../lib/app.ts';
 import { loadConfig } from '../../lib/config.ts';
 import { RedisUnavailableError } from '../../lib/errors.ts';
-import type { Host, Invocation } from '../../lib/host.ts';
+import type { Host } from '../../lib/host.ts';
 import type { Outcome } from '../../lib/http/outcome.ts';
 import { createAddressPolicy } from '../../lib/peers/address.ts';
 import type { PeerRequest } from '../../lib/peers/post.ts';
 import type { Redis, Reply } from '../../lib/redis/redis.ts';
 import { decodeHealth } from '../../lib/store/health-record.ts';
 import { createKeys } from '../../lib/store/keys.ts';
-import { createRoundStore } from '../../lib/store/open-round.ts';
 import type { RoundStore } from '../../lib/store/rounds.ts';
 import { runSync } from '../../lib/sync/round.ts';
 import type { ShardEvent } from '../../lib/sync/shard.ts';
 import type { RoundSummary } from '../../lib/sync/summary.ts';
 import type { Random } from '../chaos/random.ts';
+import { invocation, withTime } from '../support/clock.ts';
+import { silentLog } from '../support/log.ts';
 import { uuidOf } from '../support/uuids.ts';
 import { createTurns } from './turns.ts';
 
@@ -103,14 +105,11 @@ export async function runCourse(
       if (fails && fault === 'before') throw new RedisUnavailableError('gone', { mayHaveRun: false });
       const replies = await redis.send(requests, options);
       if (fails) throw new RedisUnavailableError('gone', { mayHaveRun: true });
-      return replies.map((reply, i) => {
-        const request = requests[i];
-        if (request === undefined || 'script' in request || request[0] !== 'TIME') return reply;
-        return [String(Math.floor(clockMs / 1_000)), String((clockMs % 1_000) * 1_000)];
-      });
+      return replies;
     },
     close: async () => {},
   };
+  const clocked = withTime(faulty, () => clockMs);
   const host: Host = {
     monotonicMs: () => monotonicMs,
     wallMs: () => monotonicMs + frozenMs,
@@ -164,25 +163,27 @@ export async function runCourse(
     });
     const invoked: ShardEvent[] = [];
     let calls = 0;
-    const invocation: Invocation = {
+    const run = invocation({
       requestId: `round-${random.between(1, 1e9)}`,
-      signal: new AbortController().signal,
       remainingMs: () => (cut && calls >= CALLS ? 0 : 240_000),
-    };
-    const summary = await runSync(event ?? {}, invocation, {
-      config,
-      openRoundStore: ({ signal }) =>
-        spoil(createRoundStore({ redis: faulty, keys: KEYS, localUuid: config.localUuid, host, signal })),
-      policy,
-      post: (request) => {
-        calls += 1;
-        return post(request);
-      },
-      sourcesOf: () => [],
-      invoke: async (_, payload) => void invoked.push(payload as ShardEvent),
-      host,
-      log: { debug() {}, info() {}, warn() {}, error() {} },
-      spread: false,
+    });
+    const { openRoundStore, ...parts } = syncParts(
+      createParts({
+        config,
+        redis: clocked,
+        post: (request) => {
+          calls += 1;
+          return post(request);
+        },
+        sources: [],
+        invoke: async (_, payload) => void invoked.push(payload as ShardEvent),
+        host,
+        log: silentLog,
+      }),
+    );
+    const summary = await runSync(event ?? {}, run, {
+      ...parts,
+      openRoundStore: (opening) => spoil(openRoundStore(opening)),
     });
     return { summary, invoked };
   };

@@ -19,7 +19,8 @@ import { openClock } from '../../lib/store/identity.ts';
 import { createKeys } from '../../lib/store/keys.ts';
 import { commitOperatorsWord } from '../../lib/store/operators-word.ts';
 import { beginCheck, type Check } from '../../lib/store/register.ts';
-import { clockAt } from '../support/fixed-clock.ts';
+import { clockAt, withTime } from '../support/clock.ts';
+import { pairs } from '../support/redis.ts';
 import { dyingAfter } from '../support/tampered-redis.ts';
 import { uuidOf } from '../support/uuids.ts';
 
@@ -147,20 +148,20 @@ export async function createWorld(redis: Redis, mode: Mode): Promise<World> {
   /** A Redis that knows the virtual time, over a network that does as told. */
   const network = (fate: Fate): Redis => {
     const target = typeof fate === 'object' ? dyingAfter(redis, fate.diesAfter) : redis;
-    return {
+    const lossy: Redis = {
       async send(requests, options) {
         if (fate === 'request-lost') throw new Lost();
         if (fate === 'twice') await target.send(requests, options);
         const replies = await target.send(requests, options);
         if (fate === 'reply-lost') throw new Lost();
-        return replies.map((reply, i) => {
-          const request = requests[i];
+        for (const reply of replies) {
           if (reply instanceof RedisReplyError && reply.message.includes('the script died')) throw new Lost();
-          return Array.isArray(request) && request[0] === 'TIME' ? virtualTime(redisNow()) : reply;
-        });
+        }
+        return replies;
       },
       close: async () => {},
     };
+    return withTime(lossy, redisNow);
   };
 
   /** A Redis over a network whose fate can be set from now on. */
@@ -273,11 +274,10 @@ export async function createWorld(redis: Redis, mode: Mode): Promise<World> {
 
   const checkLeases = async () => {
     const due = await dueMembers();
-    const flat = await list('HGETALL', keys.deliveries);
-    for (let i = 0; i < flat.length; i += 2) {
-      const record: unknown = JSON.parse(String(flat[i + 1]));
+    for (const [uuid, json] of Object.entries(pairs(await command('HGETALL', keys.deliveries)))) {
+      const record: unknown = JSON.parse(json);
       if (typeof record === 'object' && record !== null && 'lease' in record) {
-        assert.ok(due.has(String(flat[i])), 'every record with a lease is in deliveries:due');
+        assert.ok(due.has(uuid), 'every record with a lease is in deliveries:due');
       }
     }
   };
@@ -598,10 +598,6 @@ function resultOf(ending: Ending): Result {
     case 'local':
       return { kind: 'released', later: { status: 'local', retryInMs: 60_000 } };
   }
-}
-
-function virtualTime(ms: number): Reply {
-  return [String(Math.floor(ms / 1_000)), String((ms % 1_000) * 1_000)];
 }
 
 function at<T>(items: readonly T[], pick: number): T {

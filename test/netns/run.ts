@@ -35,7 +35,7 @@ if (missing !== undefined) {
   process.exit(1);
 }
 
-const ends: (() => Promise<void>)[] = [];
+const ends: (() => unknown)[] = [];
 const endAll = async () => {
   for (const end of ends.splice(0).reverse()) await end();
 };

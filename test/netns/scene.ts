@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Owner } from '../support/owner.ts';
 import { createCertificate } from './certificate.ts';
 import { type Inhabitant, startInhabitant } from './inhabitant.ts';
 import { createNetwork, type Network } from './network.ts';
@@ -59,10 +60,6 @@ export interface SceneOptions {
   readonly producers: number;
   /** Whether home is behind a router (default), and what that runs. */
   readonly router?: 'miniupnpd' | 'silent' | 'none';
-}
-
-interface Owner {
-  after(end: () => Promise<void>): void;
 }
 
 const script = (name: string) => fileURLToPath(new URL(name, import.meta.url));

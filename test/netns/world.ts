@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { bundle } from '../../host/bundle.ts';
+import type { Owner } from '../support/owner.ts';
 import { createCertificate } from './certificate.ts';
 import { type Inhabitant, startInhabitant } from './inhabitant.ts';
 import { createInternet, type Internet } from './internet.ts';
@@ -41,10 +42,6 @@ export interface PeerNetworkOptions {
   readonly producers: number;
   readonly intervalMs: number;
   readonly checkMs: number;
-}
-
-interface Owner {
-  after(end: () => Promise<void>): void;
 }
 
 const script = (name: string) => fileURLToPath(new URL(name, import.meta.url));

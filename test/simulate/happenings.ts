@@ -1,11 +1,10 @@
 import type { Random } from '../chaos/random.ts';
+import { HOUR } from '../support/clock.ts';
 import type { EventLoop } from './event-loop.ts';
 import type { Member } from './member.ts';
 import type { Scenario } from './options.ts';
 import type { Watchers } from './watchers.ts';
 import type { World } from './world.ts';
-
-const HOUR_MS = 3_600_000;
 
 /** What befalls the honest members: they leave for good, others come in their place, and they change their addresses. */
 export interface Happenings {
@@ -64,7 +63,7 @@ export function createHappenings({
   const repeat = (anHour: number, draw: Random, act: (draw: Random) => void) => {
     if (anHour <= 0) return;
     const next = () => {
-      const inMs = (-Math.log(1 - draw.next()) * HOUR_MS) / anHour;
+      const inMs = (-Math.log(1 - draw.next()) * HOUR) / anHour;
       if (loop.nowMs + inMs >= lastMs) return;
       loop.after(inMs, () => {
         act(draw);

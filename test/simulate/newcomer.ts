@@ -4,6 +4,8 @@ import { createAddressPolicy } from '../../lib/peers/address.ts';
 import { parseIp } from '../../lib/peers/ip-space.ts';
 import { runSync } from '../../lib/sync/round.ts';
 import { createRandom } from '../chaos/random.ts';
+import { invocation } from '../support/clock.ts';
+import { silentLog } from '../support/log.ts';
 import { nobodysAddress, randomUuid } from './address-space.ts';
 import { createDatabase } from './store/memory.ts';
 
@@ -54,26 +56,21 @@ export async function roundsUntilKnown({ teachers, poisoners }: Contest, seed: n
   };
 
   for (let rounds = 1; rounds <= MOST_ROUNDS; rounds++) {
-    await runSync(
-      {},
-      { requestId: `${rounds}`, signal: new AbortController().signal, remainingMs: () => 240_000 },
-      {
-        config,
-        openRoundStore: () => database.openStore(host),
-        policy,
-        post: async ({ address }) => {
-          const reply = replyOf(address.ip);
-          if (reply === undefined)
-            return { kind: 'failed', error: 'timeout', mayHaveArrived: true, rttMs: 1 };
-          return { kind: 'replied', status: 200, body: Buffer.from(JSON.stringify(reply)), rttMs: 1 };
-        },
-        sourcesOf: () => [],
-        invoke: async () => {},
-        host,
-        log: { debug() {}, info() {}, warn() {}, error() {} },
-        spread: false,
+    await runSync({}, invocation(), {
+      config,
+      openRoundStore: () => database.openStore(host),
+      policy,
+      post: async ({ address }) => {
+        const reply = replyOf(address.ip);
+        if (reply === undefined) return { kind: 'failed', error: 'timeout', mayHaveArrived: true, rttMs: 1 };
+        return { kind: 'replied', status: 200, body: Buffer.from(JSON.stringify(reply)), rttMs: 1 };
       },
-    );
+      sourcesOf: () => [],
+      invoke: async () => {},
+      host,
+      log: silentLog,
+      spread: false,
+    });
     nowMs += INTERVAL_MS;
     if (database.consumers.get(newcomer.uuid) === newcomer.ip) return rounds;
   }

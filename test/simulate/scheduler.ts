@@ -1,10 +1,11 @@
 import { loadConfig } from '../../lib/config.ts';
-import type { Host, Invocation, Log } from '../../lib/host.ts';
+import type { Host, Log } from '../../lib/host.ts';
 import type { Source } from '../../lib/ip/sources.ts';
 import type { AddressPolicy } from '../../lib/peers/address.ts';
 import type { PostToPeer } from '../../lib/peers/post.ts';
 import { type RoundSummary, runSync, type SyncParts } from '../../lib/sync/round.ts';
 import type { Random } from '../chaos/random.ts';
+import { invocation } from '../support/clock.ts';
 import type { EventLoop } from './event-loop.ts';
 import type { Member } from './member.ts';
 import type { Stretch } from './network.ts';
@@ -76,19 +77,12 @@ export function createScheduler(member: Member, options: SchedulerOptions): () =
     host,
     log,
   };
-  let rounds = 0;
   return () => {
     const endMs = loop.nowMs + RUN_LIMIT_MS;
     if (stallMs !== undefined) {
       const from = loop.nowMs + random.next() * STALLS_WITHIN_MS;
       stall = { from, to: from + stallMs };
     }
-    rounds += 1;
-    const invocation: Invocation = {
-      requestId: `round-${rounds}`,
-      signal: new AbortController().signal,
-      remainingMs: () => endMs - loop.nowMs,
-    };
-    return runSync({}, invocation, parts);
+    return runSync({}, invocation({ remainingMs: () => endMs - loop.nowMs }), parts);
   };
 }

@@ -1,4 +1,5 @@
 import { createRandom } from '../chaos/random.ts';
+import { DAY, HOUR, MINUTE } from '../support/clock.ts';
 import { createEventLoop } from './event-loop.ts';
 import { createFounders, introduce } from './founders.ts';
 import { createHappenings, type Happenings } from './happenings.ts';
@@ -12,9 +13,6 @@ import { createRoundCounter, type Rounds } from './rounds.ts';
 import { createWatchers, type Watchers } from './watchers.ts';
 import { createWorld, type World } from './world.ts';
 
-const MINUTE_MS = 60_000;
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 /** Some moment; nothing depends on it. */
 const START_MS = 1_764_000_000_000;
 /** What happens has so long to come to its end. */
@@ -60,7 +58,7 @@ export async function simulate(
 ): Promise<Report> {
   const loop = createEventLoop(START_MS);
   const random = createRandom(scenario.seed);
-  const endMs = START_MS + scenario.hours * HOUR_MS;
+  const endMs = START_MS + scenario.hours * HOUR;
   const partition = stretchOf(scenario.partition);
   const outage = stretchOf(scenario.outage);
   const counter = createRoundCounter();
@@ -134,7 +132,7 @@ export async function simulate(
 
 function stretchOf(window: Window | undefined): Stretch | undefined {
   if (window === undefined) return undefined;
-  return { from: START_MS + window.from * MINUTE_MS, to: START_MS + window.to * MINUTE_MS };
+  return { from: START_MS + window.from * MINUTE, to: START_MS + window.to * MINUTE };
 }
 
 function reportOf({
@@ -160,7 +158,7 @@ function reportOf({
     leavers: happenings.leavers,
     verdicts: verdicts.result(),
     undetected: countUndetected(world, endMs - QUIET_END_MS),
-    pairDays: (rounds.probes * INTERVAL_MS) / DAY_MS,
+    pairDays: (rounds.probes * INTERVAL_MS) / DAY,
     moves: moves.result(),
     newcomers: newcomers.result(),
     poison: scenario.poisoners > 0 ? poison.result() : undefined,

@@ -1,9 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Random } from '../chaos/random.ts';
+import { HOUR } from '../support/clock.ts';
 import type { Peer } from '../support/peer-server.ts';
 import { run, type World } from './world.ts';
-
-const HOUR_MS = 3_600_000;
 
 /** Something that goes wrong for a while around the host. */
 export interface Fault {
@@ -156,7 +155,7 @@ export const FAULTS: readonly Fault[] = [
   ),
   during(
     'host-clock',
-    ({ setClock }, random) => setClock(random.between(-3 * HOUR_MS, 3 * HOUR_MS)),
+    ({ setClock }, random) => setClock(random.between(-3 * HOUR, 3 * HOUR)),
     ({ setClock }) => setClock(0),
   ),
   {

@@ -1,4 +1,5 @@
 import { createSocket } from 'node:dgram';
+import type { Owner } from './owner.ts';
 
 const A = 1;
 const AAAA = 28;
@@ -15,7 +16,7 @@ export interface DnsServer {
  * does not know does not exist; `silent` answers nothing at all. It ends with the test.
  */
 export async function startDns(
-  t: { after(fn: () => Promise<void>): void },
+  t: Owner,
   records:
     | Readonly<Record<string, { readonly v4?: readonly number[][]; readonly v6?: readonly number[][] }>>
     | 'silent',

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import type { Owner } from './owner.ts';
 
 /** A TCP endpoint that hands connections to a server behind it, as a name or a load balancer does. */
 export interface Endpoint {
@@ -13,10 +14,7 @@ export interface Endpoint {
 }
 
 /** Starts one on 127.0.0.1 in front of `port`. */
-export async function startEndpoint(
-  t: { after(end: () => Promise<void>): void },
-  port: number,
-): Promise<Endpoint> {
+export async function startEndpoint(t: Owner, port: number): Promise<Endpoint> {
   let target = port;
   let connections = 0;
   const pairs = new Set<readonly [Socket, Socket]>();

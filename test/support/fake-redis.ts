@@ -1,9 +1,6 @@
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-
-interface Owner {
-  after(end: () => Promise<void>): void;
-}
+import type { Owner } from './owner.ts';
 
 /** A TCP server that does with each connection's data what the script says, for faults that no real Redis shows on demand. */
 export async function startFakeTcpRedis(

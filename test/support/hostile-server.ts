@@ -1,5 +1,6 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import type { Owner } from './owner.ts';
 
 /** What a client's transport may make of a behaviour: `replied` is a whole reply, the others are error classes. */
 export type Verdict = 'replied' | 'refused' | 'timeout' | 'reset' | 'redirect' | 'oversized' | 'malformed';
@@ -23,10 +24,7 @@ export interface HostileServer {
 }
 
 /** Starts a raw TCP server on loopback that treats every connection as `behaviour` says; it ends with the test. */
-export async function startHostile(
-  t: { after(fn: () => Promise<void>): void },
-  behaviour: HostileBehaviour,
-): Promise<HostileServer> {
+export async function startHostile(t: Owner, behaviour: HostileBehaviour): Promise<HostileServer> {
   const closed: Promise<void>[] = [];
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {

@@ -1,5 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Owner } from './owner.ts';
 
 /** One request as it came over the wire. */
 export interface RecordedRequest {
@@ -55,7 +56,7 @@ export interface Peer {
  * assert.equal(peer.requests[0]?.path, '/sync');
  */
 export async function startPeer(
-  t: { after(fn: () => Promise<void>): void },
+  t: Owner,
   behaviour: PeerBehaviour | PeerAnswer = {},
   { host = '127.0.0.1', port = 0 }: { host?: string; port?: number } = {},
 ): Promise<Peer> {

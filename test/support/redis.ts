@@ -4,6 +4,7 @@ import { createRedis } from '../../lib/redis/client.ts';
 import type { Redis, Reply } from '../../lib/redis/redis.ts';
 import { type EmbeddedRedis, startEmbeddedRedis } from '../../local/redis/embedded.ts';
 import { startRestFace } from '../../local/redis/rest-face.ts';
+import type { Owner } from './owner.ts';
 import { hasRealRedis, type RedisServer, startRedisServer } from './redis-server.ts';
 
 export { hasRealRedis, needsRealRedis, type RedisServer, startRedisServer } from './redis-server.ts';
@@ -29,17 +30,14 @@ export interface TestRedis {
   readonly server?: RedisServer;
   /** Sends one command, and throws the RedisReplyError that Redis answers. */
   command(name: string, ...args: (string | number)[]): Promise<Reply>;
+  /** The fields of a hash, as text; none if the key is absent. */
+  hash(key: string): Promise<Readonly<Record<string, string>>>;
   /** SIGKILL. Real only. */
   kill(): Promise<void>;
   /** Starts it again on the same port and, with `aof`, with its data, after ending it where it still runs. Real only. */
   restart(): Promise<void>;
   /** Ends everything but the embedded engine, which another test may get. Done by `t.after` anyway. */
   stop(): Promise<void>;
-}
-
-/** A TestContext. In a suite use `redisForSuite`: node:test runs an `after` that a hook registers right after the hook. */
-interface Owner {
-  after(end: () => Promise<void>): void;
 }
 
 /** Embedded engines of this process that no test uses now. To start one takes longer than what most tests do with it. */
@@ -122,19 +120,29 @@ export async function startTestRedis(t: Owner, options: TestRedisOptions = {}): 
     if (server === undefined) throw new Error('Only a real redis-server can be killed and restarted.');
     return server;
   };
+  const command = async (name: string, ...args: (string | number)[]) => {
+    const [reply] = await redis.send([[name, ...args]], { repeatable: false });
+    if (reply instanceof RedisReplyError) throw reply;
+    return reply ?? null;
+  };
   return {
     kind,
     ...access,
     tcpUrl,
     redis,
     ...(server === undefined ? {} : { server }),
-    async command(name, ...args) {
-      const [reply] = await redis.send([[name, ...args]], { repeatable: false });
-      if (reply instanceof RedisReplyError) throw reply;
-      return reply ?? null;
-    },
+    command,
+    hash: async (key) => pairs(await command('HGETALL', key)),
     kill: async () => realServer().kill(),
     restart: async () => realServer().restart(),
     stop,
   };
+}
+
+/** Names and values in turn, as HGETALL and WITHSCORES answer them, as an object in the same order. */
+export function pairs(reply: Reply | RedisReplyError | undefined): Readonly<Record<string, string>> {
+  const flat = Array.isArray(reply) ? reply.map(String) : [];
+  const fields: Record<string, string> = {};
+  for (let i = 0; i < flat.length; i += 2) fields[flat[i] ?? ''] = flat[i + 1] ?? '';
+  return fields;
 }

@@ -2,10 +2,7 @@ import type { Return } from '../../lib/ip/damping.ts';
 import type { Verdict } from '../../lib/ip/decide.ts';
 import { parseEpoch, parseRegister, type Register } from '../../lib/ip/register.ts';
 import type { Ip } from '../../lib/peers/ip-space.ts';
-
-const MINUTE = 60_000;
-const HOUR = 3_600_000;
-const DAY = 86_400_000;
+import { DAY, HOUR, MINUTE } from './clock.ts';
 
 /** A check between its two trips, as the rules see it. */
 export interface Held {

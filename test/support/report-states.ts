@@ -3,6 +3,7 @@ import { loadConfig } from '../../lib/config.ts';
 import type { Command, Redis } from '../../lib/redis/redis.ts';
 import { pushOutcome, type RecentOutcome } from '../../lib/store/health-record.ts';
 import { createKeys } from '../../lib/store/keys.ts';
+import { silentLog } from './log.ts';
 import { uuidOf } from './uuids.ts';
 
 /** What a Redis can be like when somebody looks: the states that the page and the command are tested and drawn in. */
@@ -17,7 +18,6 @@ export const HOSTILE = '<script>alert(1)</script>"\'><img src=x onerror=alert(2)
 
 /** The parts of a scheduler whose Redis `redis` is, with the addresses of the documentation as public ones. */
 export function reportParts(redis: Redis, env: Readonly<Record<string, string>> = {}): AppParts {
-  const quiet = () => undefined;
   return createParts({
     config: loadConfig({
       LOCAL_UUID: OWN_UUID,
@@ -26,7 +26,7 @@ export function reportParts(redis: Redis, env: Readonly<Record<string, string>> 
       IP_ALLOW_CIDRS: '203.0.113.0/24',
       ...env,
     }),
-    log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
+    log: silentLog,
     invoke: async () => undefined,
     redis,
   });

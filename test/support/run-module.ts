@@ -1,10 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-
-interface Owner {
-  after(end: () => void): void;
-}
+import type { Owner } from './owner.ts';
 
 /** Runs the text of a module in a Node of its own, in the project's folder, with more environment. */
 export function runModule(t: Owner, source: string, env: Readonly<Record<string, string>> = {}) {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import type { Owner } from './owner.ts';
 import { programEnv } from './processes.ts';
 import { applyConditions, type RawTemplate, type Template } from './template.ts';
 import { readZip } from './zip.ts';
@@ -25,10 +26,6 @@ export interface PackagedService {
   readonly folder: string;
   /** What packaging left in the temporary directory and in the build folder. */
   readonly leftovers: readonly string[];
-}
-
-interface Owner {
-  after(end: () => Promise<void>): void;
 }
 
 /** Copies what makes the service into a folder of its own, so that nothing in the checkout is touched or picked up. */

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { encodeHealth, NO_OUTCOMES } from '../../../lib/store/health-record.ts';
+import { MINUTE } from '../../support/clock.ts';
 import { countingRedis } from '../../support/counting-redis.ts';
 import { closedPort } from '../../support/fake-redis.ts';
 import { redisForSuite } from '../../support/redis.ts';
 import { uuidOf } from '../../support/uuids.ts';
 import { envOf, faultsOfText, KEYS, LOCAL_UUID, p2p, redisNow } from './harness.ts';
-
-const MINUTE = 60_000;
 
 describe('p2p status', () => {
   const testRedis = redisForSuite();

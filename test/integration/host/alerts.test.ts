@@ -13,10 +13,11 @@ import type { Facts } from '../../../report/facts.ts';
 import { readFacts } from '../../../report/facts.ts';
 import type { Verdict } from '../../../report/reasons.ts';
 import type { Report } from '../../../report/report.ts';
+import { MINUTE } from '../../support/clock.ts';
+import { recordLog, silentLog } from '../../support/log.ts';
 import { redisForSuite } from '../../support/redis.ts';
 import { reportParts, seedState } from '../../support/report-states.ts';
 
-const MINUTE = 60_000;
 const START = Date.now();
 
 interface Received {
@@ -48,7 +49,7 @@ describe('alerts', () => {
   let verdict: Verdict = 'ok';
   let address = { ip: '203.0.113.77', epoch: START - 60 * MINUTE };
   let redisIsAway = false;
-  const warnings: string[] = [];
+  const { log, lines } = recordLog();
 
   before(async () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -60,7 +61,7 @@ describe('alerts', () => {
     await seedState(testRedis().redis, 'well');
     facts = await readFacts(reportParts(testRedis().redis), 'verdict');
     received.length = 0;
-    warnings.length = 0;
+    lines.length = 0;
     status = 200;
     now = START;
     verdict = 'ok';
@@ -78,17 +79,11 @@ describe('alerts', () => {
       },
       close: async () => undefined,
     });
-    const quiet = () => undefined;
     return createAlerts({
       parts: { ...parts, host: { ...parts.host, monotonicMs: () => now, wallMs: () => now } },
       report: async () => reportNow(),
       send: (message) => sendMessage(url, message),
-      log: {
-        debug: quiet,
-        info: quiet,
-        warn: (message) => warnings.push(message),
-        error: (message) => warnings.push(message),
-      },
+      log,
     });
   }
 
@@ -183,8 +178,8 @@ describe('alerts', () => {
     verdict = 'ok';
     await pass(20, startHost());
     assert.deepEqual(titles(), []);
-    assert.ok(warnings.length <= 2, 'the failure is said once for each host');
-    assert.doesNotMatch(warnings.join(), /secret/);
+    assert.ok(lines.length <= 2, 'the failure is said once for each host');
+    assert.doesNotMatch(JSON.stringify(lines), /secret/);
     status = 200;
     await pass(20, startHost());
     assert.deepEqual(titles(), ['OK: it is ok']);
@@ -253,7 +248,7 @@ describe('alerts', () => {
     const alerts = startHost();
     await pass(10, alerts);
     assert.equal(received.length, 2, 'what cannot be kept is told all the same, once by each process');
-    assert.equal(warnings.length, 1);
+    assert.equal(lines.length, 1);
     assert.equal(await testRedis().command('GET', '{p2p}:alerts'), 'no hash');
   });
 
@@ -270,12 +265,11 @@ describe('alerts', () => {
 });
 
 describe('the heartbeat', () => {
-  const quiet = () => undefined;
   const beatsOf = async (results: Parameters<ReturnType<typeof createHeartbeat>['onResult']>[0][]) => {
     const beats: string[] = [];
     const heartbeat = createHeartbeat({
       url: new URL('https://beat.example/ping/id?create=1'),
-      log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
+      log: silentLog,
       send: async (to, body) => {
         beats.push(`${to.pathname}${to.search} ${body.trim()}`);
         return { ok: true };

@@ -6,6 +6,7 @@ import { type Config, loadConfig } from '../../../lib/config.ts';
 import { type Host, type Log, systemHost } from '../../../lib/host.ts';
 import { SECOND_LOOK_MS } from '../../../lib/ip/observe.ts';
 import { createLog, createScrub } from '../../../lib/log.ts';
+import type { Owner } from '../../support/owner.ts';
 
 export const LOCAL_UUID = '1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b';
 
@@ -57,10 +58,6 @@ export function keepLog(): TestLog {
         check();
       }),
   };
-}
-
-interface Owner {
-  after(end: () => Promise<void>): void;
 }
 
 /** The jobs of a host, without its schedules. Ended after the test. */

@@ -10,10 +10,10 @@ import { RedisUnavailableError } from '../../../lib/errors.ts';
 import { createRedis } from '../../../lib/redis/client.ts';
 import type { Redis } from '../../../lib/redis/redis.ts';
 import { startEmbeddedRedis } from '../../../local/redis/embedded.ts';
+import { createMachine } from '../../support/clock.ts';
 import { startPeer } from '../../support/peer-server.ts';
 import { startTestRedis } from '../../support/redis.ts';
 import { uuidOf } from '../../support/uuids.ts';
-import { createMachine } from '../../unit/host/machine.ts';
 import { configOf, LOCAL_UUID, quickHost, startJobs } from './harness.ts';
 
 const SCHEDULED = { source: 'schedule' };

@@ -9,6 +9,7 @@ import { runIpCheck } from '../../../lib/ip/check.ts';
 import { createHandler, type Job } from '../../../lib/lambda/handler.ts';
 import { runProducerNotify } from '../../../lib/notify/notify.ts';
 import { runSync } from '../../../lib/sync/round.ts';
+import type { Owner } from '../../support/owner.ts';
 import { startPeer } from '../../support/peer-server.ts';
 import { startTestRedis } from '../../support/redis.ts';
 import { uuidOf } from '../../support/uuids.ts';
@@ -17,7 +18,7 @@ import { configOf, keepLog, LOCAL_UUID, quickHost, startJobs } from './harness.t
 const SCHEDULED = { source: 'schedule' };
 
 /** The functions as Lambda runs them, without Lambda. What they invoke runs in the background until `settled`. */
-function startFunctions(t: { after(end: () => Promise<void>): void }, config: Config) {
+function startFunctions(t: Owner, config: Config) {
   const { log, lines } = keepLog();
   const background: Promise<unknown>[] = [];
   const functions: Record<string, (event: unknown) => Promise<unknown>> = {};

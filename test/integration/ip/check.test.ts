@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { EventError, IdentityError, RedisReplyError, RedisUnavailableError } from '../../../lib/errors.ts';
 import { LONGEST_WAIT_MS } from '../../../lib/store/delivery-record.ts';
+import { DAY, MINUTE } from '../../support/clock.ts';
 import { countCommands } from '../../support/monitor.ts';
 import { needsRealRedis } from '../../support/redis.ts';
 import { uuidOf } from '../../support/uuids.ts';
 import { BEFORE, NEW, OLD, OTHER } from '../../unit/ip/votes.ts';
-import { DAY, inWorld, LOCAL_UUID, MINUTE, START } from './world.ts';
+import { inWorld, LOCAL_UUID, START } from './world.ts';
 
 const SECOND_LOOK = 3_000;
 

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import type { Command, ScriptCall } from '../../../lib/redis/redis.ts';
 import { defineScript } from '../../../lib/redis/script.ts';
 import { LONGEST_LEASE_MS } from '../../../lib/store/delivery-record.ts';
+import { DAY, HOUR, MINUTE } from '../../support/clock.ts';
 import { uuidOf } from '../../support/uuids.ts';
 import { ip, NEW, OLD } from '../../unit/ip/votes.ts';
-import { DAY, HOUR, inWorld, MINUTE, type World } from './world.ts';
+import { inWorld, type World } from './world.ts';
 
 /** Changes the address from OLD to NEW now, and answers what the commit did. */
 async function change(w: World) {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { DAY, HOUR, MINUTE } from '../../support/clock.ts';
 import { uuidOf } from '../../support/uuids.ts';
 import { NEW, OLD, OTHER } from '../../unit/ip/votes.ts';
-import { DAY, HOUR, inWorld, MINUTE, type World } from './world.ts';
+import { inWorld, type World } from './world.ts';
 
 const QUARTER = 15 * MINUTE;
 

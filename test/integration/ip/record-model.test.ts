@@ -5,11 +5,12 @@ import type { Verdict } from '../../../lib/ip/decide.ts';
 import { parseEpoch, parseRegister } from '../../../lib/ip/register.ts';
 import type { Ip } from '../../../lib/peers/ip-space.ts';
 import type { Check } from '../../../lib/store/register.ts';
+import { DAY, HOUR, MINUTE } from '../../support/clock.ts';
 import { needsRealRedis } from '../../support/redis.ts';
 import { type Held, Rules } from '../../support/register-rules.ts';
 import { uuidOf } from '../../support/uuids.ts';
 import { NEW, OLD, OTHER } from '../../unit/ip/votes.ts';
-import { DAY, HOUR, inWorld, MINUTE, type World } from './world.ts';
+import { inWorld, type World } from './world.ts';
 
 type Step =
   | { readonly kind: 'wait'; readonly ms: number }

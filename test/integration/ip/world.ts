@@ -1,6 +1,6 @@
 import { after, describe, test } from 'node:test';
+import { type AppParts, createParts } from '../../../lib/app.ts';
 import { loadConfig } from '../../../lib/config.ts';
-import type { Host, Invocation, Log, LogFields } from '../../../lib/host.ts';
 import { type IpCheckSummary, runIpCheck } from '../../../lib/ip/check.ts';
 import type { Source } from '../../../lib/ip/sources.ts';
 import type { Ip } from '../../../lib/peers/ip-space.ts';
@@ -9,20 +9,17 @@ import { openClock } from '../../../lib/store/identity.ts';
 import { createKeys, type Keys } from '../../../lib/store/keys.ts';
 import { commitOperatorsWord, type OperatorsWord } from '../../../lib/store/operators-word.ts';
 import { beginCheck, type Check } from '../../../lib/store/register.ts';
-import { startTestRedis, type TestRedis, type TestRedisOptions } from '../../support/redis.ts';
+import { invocation, MINUTE, withTime } from '../../support/clock.ts';
+import { recordLog } from '../../support/log.ts';
+import { pairs, startTestRedis, type TestRedis, type TestRedisOptions } from '../../support/redis.ts';
 import { type Mistake, withMistakes } from '../../support/tampered-redis.ts';
 import { uuidOf } from '../../support/uuids.ts';
 import { OLD } from '../../unit/ip/votes.ts';
 
 export const LOCAL_UUID = '6f1c1a6e-0f52-4b53-9f60-3f2b8c0f9a01';
 export const START = 1_764_000_000_000;
-export const MINUTE = 60_000;
-export const HOUR = 3_600_000;
-export const DAY = 86_400_000;
 
 export type Answer = Ip | '?';
-
-const NEVER = new AbortController().signal;
 
 /** What a check's requests to Redis may meet. `trip` counts from 1. */
 export interface Tampering {
@@ -56,7 +53,8 @@ export class World {
   periodMs = MINUTE;
   invokeFails = false;
   readonly invoked: { functionName: string; payload: unknown }[] = [];
-  readonly logs: { level: string; message: string; fields: LogFields | undefined }[] = [];
+  readonly #recorded = recordLog();
+  readonly logs = this.#recorded.lines;
   /** Commands of each request of the last check. */
   trips: number[] = [];
   asked: string[] = [];
@@ -82,38 +80,23 @@ export class World {
   }
 
   /** One check, now. */
-  async check(tampering: Tampering = {}, event: unknown = { source: 'schedule' }): Promise<IpCheckSummary> {
+  check(tampering: Tampering = {}, event: unknown = { source: 'schedule' }): Promise<IpCheckSummary> {
     this.trips = [];
     this.asked = [];
-    const invocation: Invocation = {
-      requestId: 'request',
-      signal: tampering.signal ?? NEVER,
-      remainingMs: () => 50_000,
-    };
-    return runIpCheck(event, invocation, {
-      config: this.#config(),
-      redis: this.redis(tampering),
-      keys: this.keys,
-      sources: this.#sources(tampering),
-      invoke: async (functionName, payload) => {
-        if (this.invokeFails) throw new Error('not accepted');
-        this.invoked.push({ functionName, payload });
-      },
-      host: this.host(tampering),
-      log: this.log,
-    });
+    const { signal } = tampering;
+    return runIpCheck(event, invocation(signal && { signal }), this.#parts(tampering));
   }
 
   /** The first trip of a check, through the store. */
   begin(): Promise<Check> {
-    return beginCheck(this.#parts(), NEVER);
+    return beginCheck(this.#parts(), invocation().signal);
   }
 
   /** The operator's word, now. */
   async word(ip: Ip, id: string): Promise<OperatorsWord> {
     const parts = this.#parts();
     const clock = await openClock({ ...parts, localUuid: parts.config.localUuid });
-    return commitOperatorsWord({ ip, id }, { ...parts, clock, signal: NEVER });
+    return commitOperatorsWord({ ip, id }, { ...parts, clock, signal: invocation().signal });
   }
 
   /** Moves the clock on, and then checks what the sources say now. */
@@ -144,8 +127,8 @@ export class World {
     await this.test.command('HSET', this.keys.ip, ...Object.entries(fields).flat());
   }
 
-  async register(): Promise<Readonly<Record<string, string>>> {
-    return pairs(await this.test.command('HGETALL', this.keys.ip));
+  register(): Promise<Readonly<Record<string, string>>> {
+    return this.test.hash(this.keys.ip);
   }
 
   /** Who is due when, in the order of time. */
@@ -153,8 +136,8 @@ export class World {
     return pairs(await this.test.command('ZRANGE', this.keys.due, 0, -1, 'WITHSCORES'));
   }
 
-  async records(): Promise<Readonly<Record<string, string>>> {
-    return pairs(await this.test.command('HGETALL', this.keys.deliveries));
+  records(): Promise<Readonly<Record<string, string>>> {
+    return this.test.hash(this.keys.deliveries);
   }
 
   async history(): Promise<Readonly<Record<string, string>>[]> {
@@ -163,10 +146,10 @@ export class World {
   }
 
   /** The real Redis, but with this world's time, and with what a test does to the requests. */
-  redis(tampering: Tampering = {}): Redis {
+  #redis(tampering: Tampering): Redis {
     let trip = 0;
     const redis = withMistakes(this.test.redis, this.mistakes);
-    return {
+    const tampered: Redis = {
       send: async (requests, options) => {
         trip += 1;
         await tampering.before?.(trip);
@@ -175,46 +158,38 @@ export class World {
         if (trip === tampering.repeated) await redis.send(sent, options);
         const replies = await redis.send(sent, options);
         await tampering.after?.(trip);
-        return replies.map((reply, i) => (isTime(requests[i]) ? this.#time() : reply));
+        return replies;
       },
       close: async () => undefined,
     };
+    return withTime(tampered, () => this.nowMs);
   }
 
-  host(tampering: Tampering = {}): Host {
-    return {
-      monotonicMs: () => this.nowMs - START - this.frozenMs,
-      wallMs: () => this.nowMs,
-      random: () => 0.5,
-      sleep: async (ms) => {
-        this.nowMs += ms;
-        await tampering.asleep?.();
+  #parts(tampering: Tampering = {}): AppParts {
+    return createParts({
+      config: loadConfig({
+        LOCAL_UUID,
+        REDIS_URL: 'redis://127.0.0.1:1',
+        IP_QUORUM: String(this.quorum),
+        IP_CHECK_INTERVAL_MS: String(this.periodMs),
+        PRODUCER_NOTIFY_FUNCTION: 'notify',
+      }),
+      log: this.#recorded.log,
+      redis: this.#redis(tampering),
+      sources: this.#sources(tampering),
+      invoke: async (functionName, payload) => {
+        if (this.invokeFails) throw new Error('not accepted');
+        this.invoked.push({ functionName, payload });
       },
-    };
-  }
-
-  readonly log: Log = {
-    debug: (message, fields) => this.logs.push({ level: 'debug', message, fields }),
-    info: (message, fields) => this.logs.push({ level: 'info', message, fields }),
-    warn: (message, fields) => this.logs.push({ level: 'warn', message, fields }),
-    error: (message, fields) => this.logs.push({ level: 'error', message, fields }),
-  };
-
-  #parts() {
-    return { redis: this.redis(), keys: this.keys, host: this.host(), config: this.#config() };
-  }
-
-  #time(): Reply {
-    return [String(Math.floor(this.nowMs / 1_000)), String((this.nowMs % 1_000) * 1_000)];
-  }
-
-  #config() {
-    return loadConfig({
-      LOCAL_UUID,
-      REDIS_URL: 'redis://127.0.0.1:1',
-      IP_QUORUM: String(this.quorum),
-      IP_CHECK_INTERVAL_MS: String(this.periodMs),
-      PRODUCER_NOTIFY_FUNCTION: 'notify',
+      host: {
+        monotonicMs: () => this.nowMs - START - this.frozenMs,
+        wallMs: () => this.nowMs,
+        random: () => 0.5,
+        sleep: async (ms) => {
+          this.nowMs += ms;
+          await tampering.asleep?.();
+        },
+      },
     });
   }
 
@@ -255,7 +230,7 @@ export function inWorld(
 ): void {
   describe(name, suite, () => {
     let world: World | undefined;
-    const ends: (() => Promise<void>)[] = [];
+    const ends: (() => unknown)[] = [];
     const begin = async () => {
       world ??= new World(await startTestRedis({ after: (end) => ends.push(end) }, options));
       await world.reset();
@@ -274,15 +249,4 @@ export function inWorld(
         }),
     });
   });
-}
-
-export function pairs(reply: Reply): Readonly<Record<string, string>> {
-  const flat = Array.isArray(reply) ? reply : [];
-  const fields: Record<string, string> = {};
-  for (let i = 0; i < flat.length; i += 2) fields[String(flat[i])] = String(flat[i + 1]);
-  return fields;
-}
-
-function isTime(request: Command | ScriptCall | undefined): boolean {
-  return Array.isArray(request) && request[0] === 'TIME';
 }

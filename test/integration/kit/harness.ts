@@ -5,13 +5,10 @@ import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { cidr } from '../../../lib/peers/ip-space.ts';
 import { createPostToPeer } from '../../../lib/peers/post.ts';
 import { parseUuid, type Uuid } from '../../../lib/peers/uuid.ts';
+import type { Owner } from '../../support/owner.ts';
 import { startPeer } from '../../support/peer-server.ts';
 import { type Posted, postFrom } from '../../support/post-from.ts';
 import type { TestRedis } from '../../support/redis.ts';
-
-interface Owner {
-  after(end: () => Promise<void>): void;
-}
 
 export function newUuid(): Uuid {
   const uuid = parseUuid(randomUUID());

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
+import { createParts } from '../../../lib/app.ts';
 import { loadConfig } from '../../../lib/config.ts';
-import { type RedisReplyError, RedisUnavailableError } from '../../../lib/errors.ts';
-import type { Host, Invocation, Log, LogFields } from '../../../lib/host.ts';
+import { RedisUnavailableError } from '../../../lib/errors.ts';
+import { type Host, type Invocation, systemHost } from '../../../lib/host.ts';
 import { type NotifySummary, runProducerNotify } from '../../../lib/notify/notify.ts';
-import { createAddressPolicy } from '../../../lib/peers/address.ts';
-import { createPostToPeer, type PostToPeer } from '../../../lib/peers/post.ts';
-import type { Command, Redis, Reply, ScriptCall } from '../../../lib/redis/redis.ts';
+import type { PostToPeer } from '../../../lib/peers/post.ts';
+import type { Command, Redis, ScriptCall } from '../../../lib/redis/redis.ts';
+import { invocation, withTime } from '../../support/clock.ts';
+import { type LogLine, recordLog } from '../../support/log.ts';
 import { type Peer, startPeer } from '../../support/peer-server.ts';
 import { startTestRedis, type TestRedis, type TestRedisOptions } from '../../support/redis.ts';
 import { uuidOf } from '../../support/uuids.ts';
@@ -34,7 +35,7 @@ export interface Wire extends Redis {
 }
 
 function createWire(redis: Redis): Wire {
-  return {
+  const wire: Wire = {
     aheadMs: 0,
     sent: [],
     loseReplyOf: undefined,
@@ -43,25 +44,24 @@ function createWire(redis: Redis): Wire {
     close: redis.close,
     async send(requests, options) {
       const names = requests.flatMap(doneBy);
-      this.sent.push(...requests.map((one) => ('script' in one ? one.script.name : one[0])));
+      wire.sent.push(...requests.map((one) => ('script' in one ? one.script.name : one[0])));
       // Whoever repeats a claim leases deliveries to nobody.
       if (names.includes('claim')) assert.equal(options.repeatable, false);
-      if (this.loseRequestOf !== undefined && names.includes(this.loseRequestOf)) {
-        this.loseRequestOf = undefined;
+      if (wire.loseRequestOf !== undefined && names.includes(wire.loseRequestOf)) {
+        wire.loseRequestOf = undefined;
         throw new RedisUnavailableError('The connection broke.', { mayHaveRun: true });
       }
-      const replies = await redis.send(requests, options);
-      for (const name of names) await this.onReplyOf[name]?.();
-      if (this.loseReplyOf !== undefined && names.includes(this.loseReplyOf)) {
-        this.loseReplyOf = undefined;
+      const replies = await shifted.send(requests, options);
+      for (const name of names) await wire.onReplyOf[name]?.();
+      if (wire.loseReplyOf !== undefined && names.includes(wire.loseReplyOf)) {
+        wire.loseReplyOf = undefined;
         throw new RedisUnavailableError('The connection broke.', { mayHaveRun: true });
       }
-      return replies.map((reply, i) => {
-        const request = requests[i];
-        return Array.isArray(request) && request[0] === 'TIME' ? shifted(reply, this.aheadMs) : reply;
-      });
+      return replies;
     },
   };
+  const shifted = withTime(redis, (ms) => ms + wire.aheadMs);
+  return wire;
 }
 
 function doneBy(request: Command | ScriptCall): readonly string[] {
@@ -74,20 +74,13 @@ function doneBy(request: Command | ScriptCall): readonly string[] {
   ];
 }
 
-function shifted(reply: Reply | RedisReplyError, byMs: number): Reply | RedisReplyError {
-  if (!Array.isArray(reply)) return reply;
-  const [seconds, micros] = reply;
-  const ms = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000) + byMs;
-  return [String(Math.floor(ms / 1_000)), String((ms % 1_000) * 1_000)];
-}
-
 export interface Stage {
   readonly world: World;
   readonly server: TestRedis;
   readonly wire: Wire;
   readonly host: ReturnType<typeof createHost>;
   /** Everything that was logged. */
-  readonly lines: { level: string; message: string; fields?: LogFields }[];
+  readonly lines: readonly LogLine[];
   /** Replace it to see calls instead of making them. */
   post: PostToPeer;
   run(event?: unknown, invocation?: Partial<Invocation>): Promise<NotifySummary>;
@@ -112,34 +105,23 @@ export async function setStage(
     REDIS_TOKEN: server.token,
     PEER_ALLOW_CIDRS: '127.0.0.0/8',
     IP_ALLOW_CIDRS: '203.0.113.0/24',
+    REDIS_PREFIX: world.prefix,
     ...env,
   });
-  const policy = createAddressPolicy({ defaultPort: config.peers.port, allow: config.peers.allowCidrs });
-  const lines: Stage['lines'] = [];
-  const line = (level: string) => (message: string, fields?: LogFields) => {
-    lines.push({ level, message, ...(fields && { fields }) });
-  };
-  const log: Log = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
-
-  let runs = 0;
+  const { log, lines } = recordLog();
+  const parts = createParts({ config, log, host, redis: wire, invoke: async () => {} });
   const stage: Stage = {
     world,
     server,
     wire,
     host,
     lines,
-    post: createPostToPeer({ policy, version: '0.0.0' }),
-    run: (event = {}, invocation = {}) =>
-      runProducerNotify(
-        event,
-        {
-          requestId: `run-${++runs}`,
-          signal: new AbortController().signal,
-          remainingMs: () => 300_000,
-          ...invocation,
-        },
-        { config, redis: wire, keys: world.keys, policy, post: (request) => stage.post(request), host, log },
-      ),
+    post: parts.post,
+    run: (event = {}, change = {}) =>
+      runProducerNotify(event, invocation({ remainingMs: () => 300_000, ...change }), {
+        ...parts,
+        post: (request) => stage.post(request),
+      }),
     async now() {
       const [time] = await wire.send([['TIME']], { repeatable: true });
       const [seconds, micros] = Array.isArray(time) ? time : [];
@@ -164,12 +146,11 @@ export async function stageWithPeer(
 /** The machine's clocks; `wallAheadMs` is added to the wall clock, as a freeze would. */
 function createHost(): Host & { wallAheadMs: number } {
   return {
+    ...systemHost,
     wallAheadMs: 0,
-    monotonicMs: () => performance.now(),
     wallMs() {
       return Date.now() + this.wallAheadMs;
     },
     random: () => 0,
-    sleep: (ms, signal) => delay(ms, undefined, signal ? { signal } : {}).catch(() => undefined),
   };
 }

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EventError, IdentityError, RedisReplyError, RedisUnavailableError } from '../../../lib/errors.ts';
+import { VERSION } from '../../../lib/version.ts';
+import { DAY, HOUR, MINUTE } from '../../support/clock.ts';
 import { countCommands } from '../../support/monitor.ts';
 import { type Peer, startPeer } from '../../support/peer-server.ts';
 import { needsRealRedis } from '../../support/redis.ts';
 import { uuidOf } from '../../support/uuids.ts';
-import { DAY, HOUR, LEASE_MS, MINUTE } from '../store/delivery-world.ts';
+import { LEASE_MS } from '../store/delivery-world.ts';
 import { IP_1, IP_2, LOCAL_UUID, setStage, stageWithPeer } from './harness.ts';
 
 const QUICK = { NOTIFY_TIMEOUT_MS: '300' };
@@ -36,7 +38,7 @@ test('500 producers are told the address, each once, by exactly the request that
     assert.equal(request?.body, bodyOf(IP_1));
     assert.deepEqual(request?.rawHeaders, [
       ...['host', peer.address, 'content-type', 'application/json', 'accept-encoding', 'identity'],
-      ...['user-agent', 'p2p-consumer-scheduler/0.0.0', 'connection', 'close'],
+      ...['user-agent', `p2p-consumer-scheduler/${VERSION}`, 'connection', 'close'],
       ...['X-IP-Epoch', String(epoch), 'content-length', String(bodyOf(IP_1).length)],
     ]);
   }

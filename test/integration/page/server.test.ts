@@ -5,6 +5,7 @@ import { type PageServer, servePage } from '../../../page/server.ts';
 import { type Report, readReport } from '../../../report/report.ts';
 import { createReporter } from '../../../report/reporter.ts';
 import { countingRedis } from '../../support/counting-redis.ts';
+import type { Owner } from '../../support/owner.ts';
 import { startPeer } from '../../support/peer-server.ts';
 import { redisForSuite } from '../../support/redis.ts';
 import { HOSTILE, OWN_UUID, REPORT_STATES, reportParts, seedState } from '../../support/report-states.ts';
@@ -48,11 +49,7 @@ function ask(
 
 describe('the page', () => {
   const testRedis = redisForSuite();
-  const open = async (
-    report: () => Promise<Report>,
-    t: { after(end: () => Promise<void>): void },
-    token?: string,
-  ): Promise<PageServer> => {
+  const open = async (report: () => Promise<Report>, t: Owner, token?: string): Promise<PageServer> => {
     const server = await servePage(
       { address: '127.0.0.1', port: 0 },
       { report, token, version: '9.9.9', wallMs: Date.now },

@@ -8,8 +8,10 @@ import { cidr } from '../../../lib/peers/ip-space.ts';
 import { createPostToPeer, MAX_REPLY_BYTES } from '../../../lib/peers/post.ts';
 import { HEALTH_ERRORS } from '../../../lib/store/health-record.ts';
 import { createKeys } from '../../../lib/store/keys.ts';
+import { invocation } from '../../support/clock.ts';
 import { NO_ADDRESSES } from '../../support/hostile-addresses.ts';
 import { HOSTILE_BEHAVIOURS, startHostile } from '../../support/hostile-server.ts';
+import { type LogLine, recordLog } from '../../support/log.ts';
 import { startPeer } from '../../support/peer-server.ts';
 import { startTestRedis } from '../../support/redis.ts';
 import { runModule } from '../../support/run-module.ts';
@@ -47,7 +49,7 @@ const REPLIES: Readonly<Record<string, string | Buffer>> = {
 
 interface Stage {
   readonly app: ReturnType<typeof createApp>;
-  readonly lines: unknown[];
+  readonly lines: readonly LogLine[];
   readonly peers: ReadonlyMap<string, string>;
   allClosed(): Promise<void>;
   dump(): Promise<string>;
@@ -71,8 +73,7 @@ async function setStage(t: TestContext, key: string): Promise<Stage> {
   }
   await redis.command('HSET', key, ...entries);
 
-  const lines: unknown[] = [];
-  const line = (...parts: unknown[]) => void lines.push(parts);
+  const { log, lines } = recordLog();
   const app = createApp({
     config: loadConfig({
       LOCAL_UUID,
@@ -84,16 +85,12 @@ async function setStage(t: TestContext, key: string): Promise<Stage> {
       NOTIFY_TIMEOUT_MS: '800',
       NOTIFY_CONCURRENCY: '256',
     }),
-    log: { debug: line, info: line, warn: line, error: line },
+    log,
     invoke: async () => {},
     host: { ...systemHost, sleep: (ms, signal) => systemHost.sleep(Math.min(ms, 5), signal) },
   });
   t.after(() => app.close());
 
-  const flat = async (name: string) => {
-    const reply = await redis.command('HGETALL', name);
-    return Array.isArray(reply) ? reply.map(String) : [];
-  };
   return {
     app,
     lines,
@@ -101,23 +98,16 @@ async function setStage(t: TestContext, key: string): Promise<Stage> {
     allClosed: async () => void (await Promise.all(servers.map((server) => server.allClosed()))),
     dump: async () =>
       JSON.stringify([
-        await Promise.all([KEYS.health, KEYS.candidates, KEYS.cursor, KEYS.ip, KEYS.deliveries].map(flat)),
+        await Promise.all(
+          [KEYS.health, KEYS.candidates, KEYS.cursor, KEYS.ip, KEYS.deliveries].map(redis.hash),
+        ),
         await redis.command('HKEYS', KEYS.consumers),
         await redis.command('XRANGE', KEYS.rounds, '-', '+'),
         await redis.command('XRANGE', KEYS.ipHistory, '-', '+'),
       ]),
-    hash: async (name) => {
-      const list = await flat(name);
-      return new Map(list.flatMap((field, i) => (i % 2 === 0 ? [[field, list[i + 1] ?? ''] as const] : [])));
-    },
+    hash: async (name) => new Map(Object.entries(await redis.hash(name))),
   };
 }
-
-const invocation = () => ({
-  requestId: 'request-1',
-  signal: new AbortController().signal,
-  remainingMs: () => 240_000,
-});
 
 /** Nothing that a peer wrote may be in what we store, log or answer. */
 function assertUnseen(text: string): void {

@@ -8,6 +8,7 @@ import { createParts } from '../../../lib/app.ts';
 import { loadConfig } from '../../../lib/config.ts';
 import { EPOCH_HEADER, type PeerRequest } from '../../../lib/peers/post.ts';
 import { createKeyPair, parseSigningKey, publicKeyOf } from '../../../lib/peers/signing.ts';
+import { silentLog } from '../../support/log.ts';
 import { type RecordedRequest, startPeer } from '../../support/peer-server.ts';
 import { needsPython } from '../../support/python.ts';
 
@@ -62,7 +63,7 @@ async function call(t: TestContext, env: Record<string, string>, more: Partial<P
   });
   const { post, policy, redis } = createParts({
     config,
-    log: { debug() {}, info() {}, warn() {}, error() {} },
+    log: silentLog,
     invoke: async () => {},
   });
   t.after(() => redis.close());

@@ -4,6 +4,7 @@ import { RedisReplyError } from '../../../lib/errors.ts';
 import { MAX_AHEAD_MS } from '../../../lib/redis/clock.ts';
 import type { Result } from '../../../lib/store/deliveries.ts';
 import { LONGEST_LEASE_MS, LONGEST_WAIT_MS } from '../../../lib/store/delivery-record.ts';
+import { DAY, HOUR, MINUTE, SECOND } from '../../support/clock.ts';
 import { countCommands } from '../../support/monitor.ts';
 import { needsRealRedis, startTestRedis } from '../../support/redis.ts';
 import { uuidOf } from '../../support/uuids.ts';
@@ -11,17 +12,13 @@ import {
   A1,
   A2,
   createWorld,
-  DAY,
-  HOUR,
   LEASE_MS,
-  MINUTE,
   OK,
   P1,
   P2,
   REFUSED,
   RELEASED,
   RETRY_MS,
-  SECOND,
   T0,
   TIMEOUT,
 } from './delivery-world.ts';

@@ -18,14 +18,11 @@ import { type Delivery, decodeDelivery } from '../../../lib/store/delivery-recor
 import { openClock } from '../../../lib/store/identity.ts';
 import { createKeys, type Keys } from '../../../lib/store/keys.ts';
 import { commitOperatorsWord } from '../../../lib/store/operators-word.ts';
-import { clockAt } from '../../support/fixed-clock.ts';
+import { clockAt, invocation, SECOND, withTime } from '../../support/clock.ts';
+import { pairs } from '../../support/redis.ts';
 
 /** A moment by a virtual Redis clock. No script asks for the time. */
 export const T0 = 1_800_000_000_000;
-export const SECOND = 1_000;
-export const MINUTE = 60_000;
-export const HOUR = 3_600_000;
-export const DAY = 86_400_000;
 /** With it a lease lasts 30 s. */
 export const NOTIFY_TIMEOUT_MS = 5_000;
 export const LEASE_MS = 30_000;
@@ -52,6 +49,7 @@ interface SettleOptions {
 }
 
 export interface World {
+  readonly prefix: string;
   readonly keys: Keys;
   readonly redis: Redis;
   command(name: string, ...args: (string | number)[]): Promise<Reply>;
@@ -79,7 +77,7 @@ export interface World {
   /** When it is to be looked at, undefined if it has no delivery. */
   score(uuid: string): Promise<number | undefined>;
   /** Fields of the register. */
-  register(): Promise<Record<string, string>>;
+  register(): Promise<Readonly<Record<string, string>>>;
   /** The token in `lease:notify`. */
   holder(): Promise<Reply>;
   /** Fails unless every record with a lease is a member of `deliveries:due`. */
@@ -88,18 +86,10 @@ export interface World {
 
 /** A world of its own behind a prefix of its own. */
 export function createWorld(redis: Redis): World {
-  const keys = createKeys(`{${randomUUID().slice(0, 8)}}:`);
+  const prefix = `{${randomUUID().slice(0, 8)}}:`;
+  const keys = createKeys(prefix);
   let now = T0;
-  const virtual: Redis = {
-    async send(requests, options) {
-      const replies = await redis.send(requests, options);
-      return replies.map((reply, i) => {
-        const request = requests[i];
-        return Array.isArray(request) && request[0] === 'TIME' ? timeReply(now) : reply;
-      });
-    },
-    close: async () => {},
-  };
+  const virtual = withTime(redis, () => now);
   const stores = new Map<string, Promise<DeliveryStore>>();
   const open = async (drain: string) => {
     const parts = { redis: virtual, keys, host: { monotonicMs: () => now, wallMs: () => now } };
@@ -126,6 +116,7 @@ export function createWorld(redis: Redis): World {
   };
 
   const world: World = {
+    prefix,
     keys,
     redis,
     command,
@@ -139,7 +130,7 @@ export function createWorld(redis: Redis): World {
     async commit(raw, nowMs) {
       const word = await commitOperatorsWord(
         { ip: known(parseIp(raw)), id: randomUUID() },
-        { redis, keys, clock: clockAt(() => nowMs), signal: new AbortController().signal },
+        { redis, keys, clock: clockAt(() => nowMs), signal: invocation().signal },
       );
       assert.equal(word.kind, 'committed');
       await world.checkLeases();
@@ -185,18 +176,6 @@ export function createWorld(redis: Redis): World {
     },
   };
   return world;
-}
-
-/** Names and values in turn, as an object. */
-export function pairs(flat: Reply | undefined): Record<string, string> {
-  const list = Array.isArray(flat) ? flat.map(String) : [];
-  return Object.fromEntries(
-    list.flatMap((name, i) => (i % 2 === 0 ? [[name, list[i + 1] ?? ''] as const] : [])),
-  );
-}
-
-function timeReply(ms: number): Reply {
-  return [String(Math.floor(ms / 1_000)), String((ms % 1_000) * 1_000)];
 }
 
 function known<T>(value: T | undefined): T {

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { IdentityError, RedisReplyError } from '../../../lib/errors.ts';
 import type { Verdict } from '../../../lib/ip/decide.ts';
 import type { Finding, Recorded } from '../../../lib/store/register.ts';
+import { DAY, HOUR, MINUTE } from '../../support/clock.ts';
 import { REDIS_STACKS } from '../../support/redis-stacks.ts';
 import { uuidOf } from '../../support/uuids.ts';
 import { NEW, OLD, OTHER } from '../../unit/ip/votes.ts';
-import { DAY, HOUR, inWorld, LOCAL_UUID, MINUTE, type World } from '../ip/world.ts';
+import { inWorld, LOCAL_UUID, type World } from '../ip/world.ts';
 
 /** A whole check through the store: both trips, with what the sources came to given. */
 async function check(w: World, verdict: Verdict, more: Partial<Finding> = {}): Promise<Recorded> {

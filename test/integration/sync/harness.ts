@@ -1,17 +1,17 @@
 import type { TestContext } from 'node:test';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { createParts, syncParts } from '../../../lib/app.ts';
 import { type Config, loadConfig } from '../../../lib/config.ts';
-import type { Host, Invocation, LogFields } from '../../../lib/host.ts';
 import type { Failure, Outcome } from '../../../lib/http/outcome.ts';
 import type { Source, Vote } from '../../../lib/ip/sources.ts';
-import { createAddressPolicy } from '../../../lib/peers/address.ts';
-import { createPostToPeer, type PeerRequest, type PostToPeer } from '../../../lib/peers/post.ts';
-import type { Redis, Reply } from '../../../lib/redis/redis.ts';
+import type { PeerRequest, PostToPeer } from '../../../lib/peers/post.ts';
+import type { Redis } from '../../../lib/redis/redis.ts';
 import { createKeys } from '../../../lib/store/keys.ts';
-import { createRoundStore } from '../../../lib/store/open-round.ts';
 import { type RoundSummary, runSync } from '../../../lib/sync/round.ts';
 import type { ShardEvent } from '../../../lib/sync/shard.ts';
+import { invocation, withTime } from '../../support/clock.ts';
 import { type CountingRedis, countingRedis } from '../../support/counting-redis.ts';
+import { type LogLine, recordLog } from '../../support/log.ts';
 import { startTestRedis, type TestRedis, type TestRedisOptions } from '../../support/redis.ts';
 import { uuidOf } from '../../support/uuids.ts';
 
@@ -31,7 +31,7 @@ export interface World {
   readonly test: TestRedis;
   readonly redis: CountingRedis;
   readonly config: Config;
-  readonly logs: { level: string; message: string; fields?: LogFields | undefined }[];
+  readonly logs: LogLine[];
   /** Payloads that were invoked asynchronously. */
   readonly invoked: ShardEvent[];
   /** Moves all clocks, Redis's too. */
@@ -39,9 +39,9 @@ export interface World {
   /** Moves all clocks but the monotonic one, as when a container is frozen for a while. */
   freeze(ms: number): void;
   setConsumers(consumers: Readonly<Record<string, string>>): Promise<void>;
-  consumers(): Promise<Record<string, string>>;
+  consumers(): Promise<Readonly<Record<string, string>>>;
   health(uuid: string): Promise<Record<string, unknown>>;
-  hash(key: string): Promise<Record<string, string>>;
+  hash(key: string): Promise<Readonly<Record<string, string>>>;
   /** Where a part of a round is to go on; undefined if its pass has ended. */
   position(part?: string): Promise<unknown>;
   round(options?: RoundOptions): Promise<RoundSummary>;
@@ -80,25 +80,11 @@ export async function startWorld(
     SYNC_FUNCTION: 'sync',
     ...env,
   });
-  const policy = createAddressPolicy({ defaultPort: config.peers.port, allow: config.peers.allowCidrs });
   let offsetMs = 0;
   let frozenMs = 0;
-  const redis = countingRedis(shiftTime(test.redis, () => offsetMs + frozenMs));
-  const post = createPostToPeer({ policy, version: '0.0.0' });
-  const logs: World['logs'] = [];
-  const logAs = (level: string) => (message: string, fields?: LogFields) =>
-    logs.push({ level, message, fields });
-  const log = { debug: logAs('debug'), info: logAs('info'), warn: logAs('warn'), error: logAs('error') };
+  const redis = countingRedis(withTime(test.redis, (ms) => ms + offsetMs + frozenMs));
+  const { log, lines: logs } = recordLog();
   const invoked: ShardEvent[] = [];
-  let rounds = 0;
-
-  const hash = async (key: string) => {
-    const flat = await test.command('HGETALL', key);
-    const values = Array.isArray(flat) ? flat.map(String) : [];
-    return Object.fromEntries(
-      values.flatMap((value, i) => (i % 2 === 0 ? [[value, values[i + 1] ?? ''] as const] : [])),
-    );
-  };
 
   return {
     test,
@@ -118,48 +104,24 @@ export async function startWorld(
         await test.command('HSET', KEYS.consumers, ...flat.slice(i, i + 10_000));
       }
     },
-    consumers: () => hash(KEYS.consumers),
+    consumers: () => test.hash(KEYS.consumers),
     async health(uuid) {
       const json = await test.command('HGET', KEYS.health, uuid);
       return json === null ? {} : JSON.parse(String(json));
     },
-    hash,
+    hash: test.hash,
     async position(part = '0/1') {
       const stored = await test.command('HGET', KEYS.cursor, part);
       return stored === null ? undefined : JSON.parse(String(stored)).position;
     },
     async round(options = {}) {
-      rounds += 1;
       const beganMs = performance.now();
-      const invocation: Invocation = {
-        requestId: options.requestId ?? `round-${rounds}`,
-        signal: options.signal ?? new AbortController().signal,
-        remainingMs: options.remainingMs ?? (() => 240_000),
-      };
-      const host: Host = {
-        monotonicMs: () => (options.instant ? beganMs : performance.now()) + offsetMs,
-        wallMs: () => Date.now() + offsetMs + frozenMs,
-        random: options.random ?? (() => 0.5),
-        // The wait before a second call takes no time; what is longer is real, and ends with the round.
-        sleep: async (ms, signal) => {
-          const options = signal === undefined ? {} : { signal };
-          await (ms < SHORT_MS ? nextTurn(undefined, options) : delay(ms, undefined, options)).catch(
-            () => {},
-          );
-        },
-      };
-      return runSync('event' in options ? options.event : { source: 'schedule' }, invocation, {
+      const { requestId, signal, remainingMs } = options;
+      const parts = createParts({
         config,
-        openRoundStore: ({ signal }) =>
-          createRoundStore({
-            redis: options.redis ?? redis,
-            keys: KEYS,
-            localUuid: config.localUuid,
-            host,
-            signal,
-          }),
-        policy,
-        post: options.post ?? post,
+        log,
+        redis: options.redis ?? redis,
+        ...(options.post && { post: options.post }),
         sourcesOf: (family) =>
           family === 4 ? (options.sources ?? [answeringSource()]) : (options.sources6 ?? []),
         invoke:
@@ -167,31 +129,27 @@ export async function startWorld(
           (async (_, payload) => {
             invoked.push(payload as ShardEvent);
           }),
-        host,
+        host: {
+          monotonicMs: () => (options.instant ? beganMs : performance.now()) + offsetMs,
+          wallMs: () => Date.now() + offsetMs + frozenMs,
+          random: options.random ?? (() => 0.5),
+          // The wait before a second call takes no time; what is longer is real, and ends with the round.
+          sleep: async (ms, signal) => {
+            const options = signal === undefined ? {} : { signal };
+            await (ms < SHORT_MS ? nextTurn(undefined, options) : delay(ms, undefined, options)).catch(
+              () => {},
+            );
+          },
+        },
         spread: options.spread ?? false,
-        log,
       });
-    },
-  };
-}
-
-/** Redis whose TIME is moved, as if it had a clock of its own that a test can turn. */
-function shiftTime(redis: Redis, offsetMs: () => number): Redis {
-  const shift = (reply: Reply): Reply => {
-    if (!Array.isArray(reply)) return reply;
-    const ms = Number(reply[0]) * 1_000 + Math.floor(Number(reply[1]) / 1_000) + offsetMs();
-    return [String(Math.floor(ms / 1_000)), String((ms % 1_000) * 1_000)];
-  };
-  return {
-    async send(requests, options) {
-      const replies = await redis.send(requests, options);
-      return replies.map((reply, i) => {
-        const request = requests[i];
-        const isTime = request !== undefined && !('script' in request) && request[0] === 'TIME';
-        return isTime && !(reply instanceof Error) ? shift(reply) : reply;
+      const run = invocation({
+        ...(requestId !== undefined && { requestId }),
+        ...(signal && { signal }),
+        ...(remainingMs && { remainingMs }),
       });
+      return runSync('event' in options ? options.event : { source: 'schedule' }, run, syncParts(parts));
     },
-    close: () => redis.close(),
   };
 }
 

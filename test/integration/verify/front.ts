@@ -1,6 +1,7 @@
 import { createServer, type IncomingHttpHeaders, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import type { Owner } from '../../support/owner.ts';
 
 /** What came to the front. */
 export interface Incoming {
@@ -34,10 +35,6 @@ export interface Fault {
 }
 
 const MOST_CONNECTIONS_OF_ONE = 32;
-
-interface Owner {
-  after(end: () => Promise<void>): void;
-}
 
 /**
  * Puts a fault in front of a peer on loopback. Calls go on from the address that they came from, so that the peer sees the

@@ -3,10 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { createChecks } from '../../../host/checks.ts';
 import { createBootClock } from '../../../host/clock.ts';
-import { createMachine } from './machine.ts';
-
-const SECOND = 1_000;
-const MINUTE = 60 * SECOND;
+import { createMachine, MINUTE, SECOND } from '../../support/clock.ts';
 
 interface Course {
   readonly periodMs?: number;

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createBootClock } from '../../../host/clock.ts';
-import { createMachine } from './machine.ts';
-
-const HOUR = 3_600_000;
+import { createMachine, HOUR } from '../../support/clock.ts';
 
 describe('the boot clock', () => {
   test('follows the monotonic clock', () => {

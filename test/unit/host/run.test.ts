@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { describe, test } from 'node:test';
 import { createBootClock } from '../../../host/clock.ts';
 import { startRun } from '../../../host/run.ts';
-import { createMachine, type Machine } from './machine.ts';
+import { createMachine, type Machine } from '../../support/clock.ts';
 
 /** A machine on which time passes only when the test says so. */
 function createStill(): Machine {

@@ -3,10 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { createBootClock } from '../../../host/clock.ts';
 import { nextTick, runOnSchedule } from '../../../host/schedule.ts';
-import { createMachine, type Machine } from './machine.ts';
-
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
+import { createMachine, HOUR, type Machine, MINUTE } from '../../support/clock.ts';
 
 /** When the runs began, by the watch, until there are `count`. `work` is what a run does. */
 async function starts(

@@ -4,8 +4,8 @@ import type { JobName } from '../../../host/run.ts';
 import { createTrouble } from '../../../host/trouble.ts';
 import { IdentityError, RedisReplyError, RedisUnavailableError } from '../../../lib/errors.ts';
 import type { Log, LogFields } from '../../../lib/host.ts';
+import { MINUTE } from '../../support/clock.ts';
 
-const MINUTE = 60_000;
 const away = () => new RedisUnavailableError('Redis cannot be reached.', { mayHaveRun: false });
 
 function create() {

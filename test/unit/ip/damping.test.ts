@@ -5,14 +5,11 @@ import { observe, SECOND_LOOK_MS } from '../../../lib/ip/observe.ts';
 import type { Source } from '../../../lib/ip/sources.ts';
 import type { Ip } from '../../../lib/peers/ip-space.ts';
 import { createRandom } from '../../chaos/random.ts';
+import { DAY, HOUR, MINUTE, SECOND } from '../../support/clock.ts';
 import { Rules } from '../../support/register-rules.ts';
 import { ip, NEW, OLD } from './votes.ts';
 
 const NOW = 1_764_000_000_000;
-const SECOND = 1_000;
-const MINUTE = 60_000;
-const HOUR = 3_600_000;
-const DAY = 86_400_000;
 
 const former = (until: number) => [{ ip: OLD, until }];
 

@@ -8,6 +8,7 @@ import { ConfigError, EventError, RedisUnavailableError } from '../../../lib/err
 import type { Log } from '../../../lib/host.ts';
 import { type Container, createHandler, type Handler, type Job } from '../../../lib/lambda/handler.ts';
 import type { MetricValues } from '../../../lib/lambda/metrics.ts';
+import { silentLog } from '../../support/log.ts';
 
 interface Line {
   readonly level: string;
@@ -21,7 +22,7 @@ const PARTS = createParts({
     LOCAL_UUID: '1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b',
     REDIS_URL: 'redis://127.0.0.1:1',
   }),
-  log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+  log: silentLog,
   invoke: async () => assert.fail('not asked for'),
 });
 

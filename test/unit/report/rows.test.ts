@@ -7,9 +7,9 @@ import { parseUuid } from '../../../lib/peers/uuid.ts';
 import { encodeHealth, type HealthRecord, NO_OUTCOMES } from '../../../lib/store/health-record.ts';
 import { consumerRow } from '../../../report/peers/consumer-row.ts';
 import { producerRow } from '../../../report/peers/producer-row.ts';
+import { MINUTE } from '../../support/clock.ts';
 
 const NOW = 1_764_000_000_000;
-const MINUTE = 60_000;
 const UUID = '7d444840-9dc0-41d1-b245-5ffdce74fad2';
 const OWN = parseUuid('5e1f0000-0000-4000-8000-000000000001');
 assert.ok(OWN);

@@ -6,9 +6,9 @@ import { parseUuid } from '../../../lib/peers/uuid.ts';
 import type { Facts } from '../../../report/facts.ts';
 import { HEADLINE_COLUMNS, reportOf } from '../../../report/report.ts';
 import { reasonsOf, verdictOf } from '../../../report/verdict.ts';
+import { MINUTE } from '../../support/clock.ts';
 
 const NOW = 1_764_000_000_000;
-const MINUTE = 60_000;
 const UUID = parseUuid('1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b') ?? assert.fail();
 const EPOCH = parseEpoch(NOW - 60 * MINUTE);
 const STATES = { alive: 2, suspect: 0, dead: 1, new: 0, unknown: 0, unusable: 0 };
