@@ -27,6 +27,11 @@ return checked(function()
   local register = read_register(KEYS[2])
   if uuid and string.lower(uuid) ~= ARGV[1] then return {uuid} end
   register.ticket = whole(math.max(digits(register.ticket) or 0, digits(register.recorded) or 0) + 1)
+  if not digits(register.ticket) then
+    -- No check ever got so far: it is damage, and counting begins anew.
+    register.ticket, register.recorded = '1', '0'
+    redis.call('HSET', KEYS[2], 'recorded', register.recorded)
+  end
   redis.call('HSET', KEYS[2], 'ticket', register.ticket)
   local flat = {}
   for name, value in pairs(register) do

@@ -823,4 +823,13 @@ inWorld('an IP check', ({ test, settled }) => {
     assert.equal((await w.later(MINUTE, OLD, OLD, OLD)).outcome, 'confirmed');
     assert.equal((await w.register()).recorded, '5001');
   });
+
+  settled('tickets that have come to their last digit begin anew', async (w) => {
+    for (const field of ['ticket', 'recorded']) {
+      await w.set({ [field]: '999999999999998' });
+      await w.later(MINUTE, OLD, OLD, OLD);
+      assert.equal((await w.later(MINUTE, OLD, OLD, OLD)).outcome, 'confirmed', field);
+      assert.equal((await w.register()).recorded, '1');
+    }
+  });
 });
