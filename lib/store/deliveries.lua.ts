@@ -49,7 +49,7 @@ return checked(function()
   end
   local fields = read('HMGET', register, 'current', 'epoch', 'since', 'told', 'firstAck', 'lastAck')
   local ip, epoch = literal(fields[1]), digits(fields[2]) or 0
-  local since, told, first_ack, last_ack = fields[3], digits(fields[4]) or 0, digits(fields[5]), digits(fields[6])
+  local since, told, first_ack, last_ack = digits(fields[3]), digits(fields[4]) or 0, digits(fields[5]), digits(fields[6])
 
   local state = 'claimed'
   if holder and holder ~= drain then state = 'taken' elseif ip == '' or epoch == 0 then state = 'no-address' end
@@ -214,7 +214,7 @@ return checked(function()
   return {
     {
       state, ip, epoch > 0 and whole(epoch) or '', more and '1' or '0', missing, unusable, remaining, next_due,
-      since or '', last_ack and whole(last_ack) or '',
+      since and whole(since) or '', last_ack and whole(last_ack) or '',
     },
     answers,
     claimed,

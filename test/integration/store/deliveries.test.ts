@@ -842,6 +842,16 @@ for (const [face, options] of FACES) {
         assert.equal(toldAfterMs, 40);
         assert.deepEqual(backlog, { remaining: 0 });
       });
+
+      test('it is not told how long where the register does not say since when', async () => {
+        const world = start();
+        await world.produce(P1, A1);
+        await world.commit('203.0.113.1', T0);
+        const delivery = await world.claimOne(T0 + 5);
+        await world.command('HSET', world.keys.ip, 'since', 'poison');
+        const ended = [{ delivery, result: OK, endedMonotonicMs: T0 + 39 }];
+        assert.equal((await world.turn(T0 + 40, { ended, next: 'end' })).toldAfterMs, undefined);
+      });
     });
 
     describe('a turn that settles and claims', () => {
