@@ -62,6 +62,9 @@ end)
  * - `change` commits.
  * - A commit that damping holds back (ARGV 10) is `damped`: the address stays, and what was counted stays counted.
  *
+ * If the last check was recorded in the future, Redis's clock was set back since. Deliveries that wait for their next try
+ * would then wait for as long again: they are due now.
+ *
  * KEYS: `ip`, `ip:history`, `producers`, `deliveries`, `deliveries:due`, `lease:notify`.
  * ARGV: 1 ticket, 2 epoch read (0: none), 3 when the check began, 4 now, 5 verdict, 6 address of `counts` and `change`,
  * 7 votes as JSON, 8 how old the last check that counts may be, 9 operators that answered, or '' if not all were asked,
@@ -153,6 +156,12 @@ return checked(function()
     end
   end
   if outcome == 'confirmed' or outcome == 'changed' then set('verifiedAt', ARGV[4]) end
+
+  if (digits(register.checkedAt) or 0) > now + AHEAD then
+    make_due(keys.due, { living = {}, others = read('ZRANGEBYSCORE', keys.due, '(' .. ARGV[4], '+inf'), leased = {} },
+      now - AHEAD)
+    due = count_due()
+  end
 
   if outcome == 'changed' then
     if ARGV[11] ~= '' then

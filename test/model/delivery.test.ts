@@ -27,7 +27,7 @@ const SHOWN_BY: Readonly<Record<PlantedName, number>> = {
   'misses-kept': 325,
   'due-while-leased': 1,
   'counted-again': 4,
-  'far-score-believed': 10,
+  'far-score-believed': 264,
   'far-lease-believed': 53,
   'long-drain-believed': 69,
   'lease-stolen': 50,

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { EventError, IdentityError, RedisReplyError, RedisUnavailableError } from '../../../lib/errors.ts';
+import { MAX_AHEAD_MS } from '../../../lib/redis/clock.ts';
 import { LONGEST_WAIT_MS } from '../../../lib/store/delivery-record.ts';
-import { DAY, MINUTE } from '../../support/clock.ts';
+import { DAY, HOUR, MINUTE } from '../../support/clock.ts';
 import { countCommands } from '../../support/monitor.ts';
 import { needsRealRedis } from '../../support/redis.ts';
 import { uuidOf } from '../../support/uuids.ts';
@@ -762,6 +763,26 @@ inWorld('an IP check', ({ test, settled }) => {
       const summary = await w.later(0, OLD, OLD, OLD);
       assert.equal(summary.due, 1);
       assert.equal(summary.notify, 'invoked');
+    },
+  );
+
+  settled(
+    "what waits for its next try does not wait longer because Redis's clock was set back",
+    async (w) => {
+      const waiting = { soon: 30_000, hourly: HOUR };
+      for (const [uuid, ms] of Object.entries(waiting))
+        await w.test.command('ZADD', w.keys.due, w.nowMs + ms, uuid);
+      assert.equal((await w.later(0, OLD, OLD, OLD)).due, 0);
+
+      const summary = await w.later(-10 * MINUTE, OLD, OLD, OLD);
+
+      assert.equal(summary.due, 2);
+      assert.equal(summary.notify, 'invoked');
+      const atOnce = String(w.nowMs - MAX_AHEAD_MS);
+      assert.deepEqual(await w.due(), { hourly: atOnce, soon: atOnce });
+
+      await w.test.command('ZADD', w.keys.due, w.nowMs + HOUR, 'soon', w.nowMs + HOUR, 'hourly');
+      assert.equal((await w.later(MINUTE, OLD, OLD, OLD)).due, 0, 'the clock goes on as it should');
     },
   );
 
