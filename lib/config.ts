@@ -83,6 +83,19 @@ export function loadConfig(env: Environment = process.env, origin?: string) {
   } as const;
 }
 
+/**
+ * How the functions log and count. It is read apart from the rest, so that a faulty configuration can be logged. Names
+ * and values are those of Powertools for AWS Lambda (https://docs.aws.amazon.com/powertools/typescript/latest/environment-variables/).
+ */
+export function readObservability(env: Environment = process.env) {
+  return {
+    level: levelOf(env.POWERTOOLS_LOG_LEVEL) ?? 'INFO',
+    metrics: env.POWERTOOLS_METRICS_DISABLED !== 'true',
+    namespace: env.POWERTOOLS_METRICS_NAMESPACE || 'P2PConsumerScheduler',
+    service: env.POWERTOOLS_SERVICE_NAME || 'p2p-consumer-scheduler',
+  };
+}
+
 /** What an operator exported empty is not set. Upstash's own names and the functions' log level count where ours are not set. */
 function withFallbacks(env: Environment): Record<string, string> {
   const given: Record<string, string> = {};
@@ -93,13 +106,13 @@ function withFallbacks(env: Environment): Record<string, string> {
   };
   fall('REDIS_URL', 'UPSTASH_REDIS_REST_URL');
   fall('REDIS_TOKEN', 'UPSTASH_REDIS_REST_TOKEN');
-  // Powertools knows more levels than a host's log does (SILENT, CRITICAL): those are none of ours.
-  if (isLogLevel(given.POWERTOOLS_LOG_LEVEL)) fall('LOG_LEVEL', 'POWERTOOLS_LOG_LEVEL');
+  // Powertools knows more levels than ours (SILENT, CRITICAL).
+  if (levelOf(given.POWERTOOLS_LOG_LEVEL) !== undefined) fall('LOG_LEVEL', 'POWERTOOLS_LOG_LEVEL');
   return given;
 }
 
-function isLogLevel(text = ''): boolean {
-  return LOG_LEVELS.some((level) => level === text.toUpperCase());
+function levelOf(text = '') {
+  return LOG_LEVELS.find((level) => level === text.toUpperCase());
 }
 
 const SCHEMA = v.pipe(

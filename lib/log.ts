@@ -83,20 +83,26 @@ export function withoutDetails(thrown: unknown, scrub: Scrub): Error {
   return error;
 }
 
-/** What writes the lines: Powertools' logger on Lambda, a plain one on a host. Without fields it gets an empty object. */
+/** What writes the lines. Without fields it gets an empty object. */
 export type LineWriter = Readonly<
   Record<'debug' | 'info' | 'warn' | 'error', (message: string, fields: Record<string, unknown>) => void>
 >;
 
-/** The jobs' log over a writer of lines. Errors among the fields are described, texts scrubbed. */
-export function createLog(logger: LineWriter, scrub: Scrub): Log {
+/**
+ * The jobs' log over a writer of lines. Errors among the fields are described, texts scrubbed.
+ *
+ * @param always fields that every line gets, asked for each.
+ */
+export function createLog(writer: LineWriter, scrub: Scrub, always: () => LogFields = () => ({})): Log {
   const line = (fields: LogFields = {}) =>
-    Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, clean(value, scrub)]));
+    Object.fromEntries(
+      Object.entries({ ...always(), ...fields }).map(([name, value]) => [name, clean(value, scrub)]),
+    );
   return {
-    debug: (message, fields) => logger.debug(scrub(message), line(fields)),
-    info: (message, fields) => logger.info(scrub(message), line(fields)),
-    warn: (message, fields) => logger.warn(scrub(message), line(fields)),
-    error: (message, fields) => logger.error(scrub(message), line(fields)),
+    debug: (message, fields) => writer.debug(scrub(message), line(fields)),
+    info: (message, fields) => writer.info(scrub(message), line(fields)),
+    warn: (message, fields) => writer.warn(scrub(message), line(fields)),
+    error: (message, fields) => writer.error(scrub(message), line(fields)),
   };
 }
 

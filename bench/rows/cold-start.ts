@@ -10,7 +10,7 @@ import { LOCAL_UUID } from '../world.ts';
 import { worldOf } from './setup.ts';
 
 const REPETITIONS = 5;
-const MAX_KB = 200;
+const MAX_KB = 220;
 
 export const coldStart: Row = {
   name: 'cold-start',

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Logger } from '@aws-lambda-powertools/logger';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 import { type AppParts, createParts } from '../app.ts';
-import { loadConfig } from '../config.ts';
+import { loadConfig, readObservability } from '../config.ts';
 import { EventError } from '../errors.ts';
-import type { Invocation, Log } from '../host.ts';
-import { createLog, createScrub, describeError, secretsOf, withoutDetails } from '../log.ts';
+import type { Invocation, Log, LogFields } from '../host.ts';
+import { createLineWriter } from '../line-writer.ts';
+import { createLog, createScrub, describeError, type LineWriter, secretsOf, withoutDetails } from '../log.ts';
 import { createInvoke } from './invoke.ts';
 import { createPublishMetrics, type MetricValues, type PublishMetrics } from './metrics.ts';
 
@@ -26,7 +26,7 @@ export interface Job<Summary> {
 export interface Container {
   /** Called by the first run, and again by each next one until it has succeeded. Secrets that it learns go to `hide`. */
   openParts(log: Log, hide: (secrets: readonly string[]) => void): AppParts;
-  readonly logger: Pick<Logger, 'addContext' | 'debug' | 'info' | 'warn' | 'error'>;
+  readonly writer: LineWriter;
   readonly publish: PublishMetrics;
 }
 
@@ -47,10 +47,12 @@ export function createHandler<Summary extends object>(
   job: Job<Summary>,
   container: Container = createContainer(),
 ): Handler<Summary> {
-  const { openParts, logger, publish } = container;
+  const { openParts, writer, publish } = container;
   const secrets = new Set<string>();
   const scrub = createScrub(secrets);
-  const log = createLog(logger, scrub);
+  /** What each line of the run says of it. */
+  let run: LogFields | undefined;
+  const log = createLog(writer, scrub, () => run ?? {});
   let parts: AppParts | undefined;
 
   return middy<unknown, Answer<Summary>>(
@@ -71,7 +73,11 @@ export function createHandler<Summary extends object>(
     },
   )
     .before(({ context }) => {
-      logger.addContext(context);
+      run = {
+        cold_start: run === undefined,
+        function_name: context.functionName,
+        function_request_id: context.awsRequestId,
+      };
     })
     .onError((request) => {
       publish({ Failed: 1 });
@@ -87,14 +93,16 @@ export function createHandler<Summary extends object>(
 }
 
 function createContainer(): Container {
+  const { level, metrics, ...names } = readObservability();
+  const write = (line: string) => process.stdout.write(line);
   return {
     openParts: (log, hide) => {
       const config = loadConfig();
       hide(secretsOf(config));
       return createParts({ config, log, invoke: createInvoke() });
     },
-    logger: new Logger(),
-    publish: createPublishMetrics(),
+    writer: createLineWriter({ write, level, format: 'json' }),
+    publish: metrics ? createPublishMetrics({ write, ...names }) : () => undefined,
   };
 }
 

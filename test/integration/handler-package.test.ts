@@ -167,7 +167,7 @@ describe('a packaged function', () => {
   test('is small: what is loaded is what a cold start waits for', () => {
     for (const name of FUNCTIONS) {
       const bytes = service.code.get(`functions/${name}.cjs`)?.length ?? 0;
-      assert.ok(bytes > 0 && bytes <= 235 * 1024, `${name} has ${bytes} bytes`);
+      assert.ok(bytes > 0 && bytes <= 220 * 1024, `${name} has ${bytes} bytes`);
     }
   });
 });

@@ -110,7 +110,7 @@ async function assertSilent(t: TestContext, scenarios: readonly Scenario[]): Pro
   assert.notEqual(endings, '', `the functions ended their process:\n${out}${err}`);
   const ended: Ended[] = JSON.parse(endings);
   assert.equal(ended.length, scenarios.flatMap(({ runs }) => runs).length);
-  assert.ok(err.includes('"level":"ERROR"') || ended.every(({ error }) => error === undefined));
+  assert.ok(out.includes('"level":"ERROR"') || ended.every(({ error }) => error === undefined));
   assert.ok(out.includes('CloudWatchMetrics'), 'metrics were written');
   for (const [what, seen] of [
     ['standard output', out],

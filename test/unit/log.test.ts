@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Logger } from '@aws-lambda-powertools/logger';
 import { loadConfig } from '../../lib/config.ts';
 import { createLog, createScrub, describeError, secretsOf, withoutDetails } from '../../lib/log.ts';
 import { createKeyPair, parseSigningKey, type SigningKey } from '../../lib/peers/signing.ts';
@@ -12,13 +11,7 @@ function createRecorder() {
   const write = (...line: unknown[]) => {
     lines.push(line);
   };
-  const logger: Pick<Logger, 'debug' | 'info' | 'warn' | 'error'> = {
-    debug: write,
-    info: write,
-    warn: write,
-    error: write,
-  };
-  return { logger, lines };
+  return { writer: { debug: write, info: write, warn: write, error: write }, lines };
 }
 
 describe('secretsOf', () => {
@@ -142,8 +135,8 @@ describe('withoutDetails', () => {
 
 describe('createLog', () => {
   test('describes errors and scrubs texts among the fields, at any depth', () => {
-    const { logger, lines } = createRecorder();
-    const log = createLog(logger, createScrub(['s3cret-1']));
+    const { writer, lines } = createRecorder();
+    const log = createLog(writer, createScrub(['s3cret-1']));
 
     log.warn('with s3cret-1', { list: [{ text: 's3cret-1' }, 7, null], error: new Error('s3cret-1') });
 
@@ -153,11 +146,11 @@ describe('createLog', () => {
   });
 
   test('bears fields that contain themselves', () => {
-    const { logger, lines } = createRecorder();
+    const { writer, lines } = createRecorder();
     const fields: Record<string, unknown> = {};
     fields.self = fields;
 
-    createLog(logger, scrub).info('round', fields);
+    createLog(writer, scrub).info('round', fields);
 
     assert.doesNotThrow(() => JSON.stringify(lines));
   });

@@ -1,10 +1,10 @@
 import { createBootClock } from '../../../host/clock.ts';
 import { createJobs, type Jobs, type JobsOptions } from '../../../host/jobs.ts';
-import { createLineWriter } from '../../../host/line-writer.ts';
 import { createTrouble } from '../../../host/trouble.ts';
 import { type Config, loadConfig } from '../../../lib/config.ts';
 import { type Host, type Log, systemHost } from '../../../lib/host.ts';
 import { SECOND_LOOK_MS } from '../../../lib/ip/observe.ts';
+import { createLineWriter } from '../../../lib/line-writer.ts';
 import { createLog, createScrub } from '../../../lib/log.ts';
 import type { Owner } from '../../support/owner.ts';
 

@@ -32,7 +32,7 @@ function startFunctions(t: Owner, config: Config) {
       { run, metrics: () => ({}) },
       {
         openParts: () => parts,
-        logger: { addContext: () => {}, debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+        writer: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
         publish: () => {},
       },
     );

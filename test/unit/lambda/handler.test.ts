@@ -29,7 +29,6 @@ const PARTS = createParts({
 function createRecorder(openParts: Container['openParts'] = () => PARTS) {
   const lines: Line[] = [];
   const published: MetricValues[] = [];
-  const contexts: unknown[] = [];
   const at =
     (level: string) =>
     (message: unknown, ...[fields]: unknown[]) => {
@@ -37,8 +36,7 @@ function createRecorder(openParts: Container['openParts'] = () => PARTS) {
     };
   const container: Container = {
     openParts,
-    logger: {
-      addContext: (context) => contexts.push(context),
+    writer: {
       debug: at('debug'),
       info: at('info'),
       warn: at('warn'),
@@ -46,7 +44,7 @@ function createRecorder(openParts: Container['openParts'] = () => PARTS) {
     },
     publish: (values) => published.push(values),
   };
-  return { container, lines, published, contexts };
+  return { container, lines, published };
 }
 
 function contextOf(remainingMs = () => 60_000): Context {
@@ -82,17 +80,43 @@ async function rejection(handler: Handler<object>, context = contextOf()): Promi
 
 describe('a handler', () => {
   test('hands event and parts to the job and answers its summary', async () => {
-    const { container, contexts } = createRecorder();
+    const { container, lines } = createRecorder();
     const handler = createHandler(
       jobOf(async (event, { requestId }, parts) => ({ same: parts === PARTS, event, requestId })),
       container,
     );
-    const context = contextOf();
 
-    const answer = await handler({ source: 'schedule' }, context);
+    const answer = await handler({ source: 'schedule' }, contextOf());
 
     assert.deepEqual(answer, { same: true, event: { source: 'schedule' }, requestId: 'request-1' });
-    assert.deepEqual(contexts, [context], 'every log line carries the request');
+    assert.deepEqual(lines, []);
+  });
+
+  test('says in every line which function and request it is of, and whether the container is new', async () => {
+    let log: Log | undefined;
+    const { container, lines } = createRecorder((given) => {
+      log = given;
+      return PARTS;
+    });
+    const handler = createHandler(
+      jobOf(async () => {
+        log?.info('done', { count: 1 });
+        return {};
+      }),
+      container,
+    );
+
+    await handler({}, contextOf());
+    await handler({}, { ...contextOf(), awsRequestId: 'request-2' });
+
+    const run = { function_name: 'p2p-consumer-scheduler-test-sync', count: 1 };
+    assert.deepEqual(
+      lines.map(({ fields }) => fields),
+      [
+        { ...run, cold_start: true, function_request_id: 'request-1' },
+        { ...run, cold_start: false, function_request_id: 'request-2' },
+      ],
+    );
   });
 
   test('takes two arguments at most: the runtime knows no callbacks any more', () => {

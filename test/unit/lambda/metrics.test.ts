@@ -1,18 +1,20 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { Metrics } from '@aws-lambda-powertools/metrics';
-import { createPublishMetrics, METRIC_UNITS } from '../../../lib/lambda/metrics.ts';
+import { createPublishMetrics, METRIC_UNITS, type MetricValues } from '../../../lib/lambda/metrics.ts';
 
-/** Powertools' metrics that keep what they would write. */
-class Recorder extends Metrics {
-  readonly written: ReturnType<Metrics['serializeMetrics']>[] = [];
-
-  override publishStoredMetrics(): this {
-    this.written.push(this.serializeMetrics());
-    this.clearMetrics();
-    return this;
-  }
+/** What is written for the values. */
+function written(values: MetricValues) {
+  const lines: string[] = [];
+  const write = (line: string) => {
+    lines.push(line);
+  };
+  createPublishMetrics({ write, namespace: 'P2P', service: 'scheduler', nowMs: () => 1_764_000_000_000 })(
+    values,
+  );
+  assert.equal(lines.length, 1);
+  assert.match(lines[0] ?? '', /^[^\n]+\n$/);
+  return JSON.parse(lines[0] ?? '');
 }
 
 const NAMES = Object.keys(METRIC_UNITS);
@@ -22,32 +24,35 @@ test('there are at most ten metrics: CloudWatch bills each name', () => {
 });
 
 test('the only dimension is the service', () => {
-  const metrics = new Recorder({ namespace: 'P2P', serviceName: 'scheduler' });
-
-  createPublishMetrics(metrics)({ Failed: 0, Alive: 3 });
-
-  const [line] = metrics.written;
-  assert.deepEqual(line?._aws.CloudWatchMetrics[0]?.Dimensions, [['service']]);
-  assert.deepEqual([line?.service, line?.Failed, line?.Alive], ['scheduler', 0, 3]);
+  assert.deepEqual(written({ Failed: 0, Alive: 3 }), {
+    _aws: {
+      Timestamp: 1_764_000_000_000,
+      CloudWatchMetrics: [
+        {
+          Namespace: 'P2P',
+          Dimensions: [['service']],
+          Metrics: [
+            { Name: 'Failed', Unit: 'Count' },
+            { Name: 'Alive', Unit: 'Count' },
+          ],
+        },
+      ],
+    },
+    service: 'scheduler',
+    Failed: 0,
+    Alive: 3,
+  });
 });
 
 test('a value that is not known is left out', () => {
-  const metrics = new Recorder({ namespace: 'P2P', serviceName: 'scheduler' });
+  const { _aws, ...values } = written({ Failed: 1, DeliveriesDue: undefined, Alive: Number.NaN });
 
-  createPublishMetrics(metrics)({ Failed: 1, DeliveriesDue: undefined, Alive: Number.NaN });
-
-  assert.deepEqual(
-    metrics.written[0]?._aws.CloudWatchMetrics[0]?.Metrics.map(({ Name }) => Name),
-    ['Failed'],
-  );
+  assert.deepEqual(_aws.CloudWatchMetrics[0].Metrics, [{ Name: 'Failed', Unit: 'Count' }]);
+  assert.deepEqual(values, { service: 'scheduler', Failed: 1 });
 });
 
 test('a duration is in milliseconds, everything else is a count', () => {
-  const metrics = new Recorder({ namespace: 'P2P', serviceName: 'scheduler' });
-
-  createPublishMetrics(metrics)({ ToldAfter: 840, IpChanged: 1 });
-
-  assert.deepEqual(metrics.written[0]?._aws.CloudWatchMetrics[0]?.Metrics, [
+  assert.deepEqual(written({ ToldAfter: 840, IpChanged: 1 })._aws.CloudWatchMetrics[0].Metrics, [
     { Name: 'IpChanged', Unit: 'Count' },
     { Name: 'ToldAfter', Unit: 'Milliseconds' },
   ]);

@@ -1,5 +1,5 @@
-import type { LineWriter } from '../lib/log.ts';
-import { type LOG_FORMATS, LOG_LEVELS } from '../lib/variables.ts';
+import type { LineWriter } from './log.ts';
+import { type LOG_FORMATS, LOG_LEVELS } from './variables.ts';
 
 export type Level = (typeof LOG_LEVELS)[number];
 export type LineFormat = (typeof LOG_FORMATS)[number];

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { createLineWriter, type LineOptions } from '../../../host/line-writer.ts';
-import { LOG_FORMATS } from '../../../lib/variables.ts';
+import { createLineWriter, type LineOptions } from '../../lib/line-writer.ts';
+import { LOG_FORMATS } from '../../lib/variables.ts';
 
 function create(options: Partial<LineOptions> = {}) {
   const lines: string[] = [];
