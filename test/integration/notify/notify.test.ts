@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EventError, IdentityError, RedisReplyError, RedisUnavailableError } from '../../../lib/errors.ts';
+import { LONGEST_LEASE_MS } from '../../../lib/store/delivery-record.ts';
 import { VERSION } from '../../../lib/version.ts';
 import { DAY, HOUR, MINUTE } from '../../support/clock.ts';
 import { countCommands } from '../../support/monitor.ts';
@@ -450,15 +451,6 @@ test('while Redis is too slow to tell the time, nothing is leased and nobody is 
   assert.deepEqual(await stage.world.record(uuidOf(0)), {});
 });
 
-test('a key of the wrong type fails the run by name', async (t) => {
-  const stage = await setStage(t);
-  await stage.world.command('SET', stage.world.keys.due, 'x');
-  await assert.rejects(
-    stage.run(),
-    (error) => error instanceof RedisReplyError && error.message.includes(stage.world.keys.due),
-  );
-});
-
 test('an abort finishes or hands back what is in flight: what has to be broken off is ambiguous', async (t) => {
   const stage = await setStage(t);
   const ending = new AbortController();
@@ -726,6 +718,7 @@ test("a producer that failed while Redis's clock was 2 h ahead is called by the 
 
 for (const [what, expiry] of [
   ['of a day', ['PX', DAY]],
+  ['longer than any lease', ['PX', LONGEST_LEASE_MS + 5_000]],
   ['none', []],
 ] as const) {
   test(`a lease:notify with a TTL ${what} holds nothing up`, async (t) => {
