@@ -1,8 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { json } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Owner } from '../support/owner.ts';
@@ -30,17 +26,7 @@ describe("under AWS's runtime client", needs, async () => {
   const service = await packageService({ after }, 'test');
   const redis = await startRedisServer();
   after(redis.stop);
-  const invoked: { url: string | undefined; body: unknown }[] = [];
-  const lambda = createServer(async (request, response) => {
-    invoked.push({ url: request.url, body: await json(request) });
-    response.writeHead(202).end();
-  });
-  lambda.listen(0, '127.0.0.1');
-  await once(lambda, 'listening');
-  after(() => {
-    lambda.closeAllConnections();
-    lambda.close();
-  });
+  const lambda = await startPeer({ after }, { status: 202 });
 
   const start = (t: Owner, name: string, env: Record<string, string> = {}) =>
     startContainer(t, name, service.folder, {
@@ -54,7 +40,7 @@ describe("under AWS's runtime client", needs, async () => {
       PRODUCER_NOTIFY_FUNCTION: 'p2p-test-producer-notify',
       POWERTOOLS_SERVICE_NAME: 'test',
       POWERTOOLS_METRICS_NAMESPACE: 'Test',
-      AWS_ENDPOINT_URL_LAMBDA: `http://127.0.0.1:${(lambda.address() as AddressInfo).port}`,
+      AWS_ENDPOINT_URL_LAMBDA: `http://${lambda.address}`,
       ...env,
     });
 
@@ -101,7 +87,9 @@ describe("under AWS's runtime client", needs, async () => {
 
       assert.deepEqual([outcome, ip, notify], ['changed', OWN_IP, 'invoked']);
       assert.ok(
-        invoked.some(({ url }) => url === '/2015-03-31/functions/p2p-test-producer-notify/invocations'),
+        lambda.requests.some(
+          ({ path }) => path === '/2015-03-31/functions/p2p-test-producer-notify/invocations',
+        ),
       );
     },
   );

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
-import type { Owner } from '../support/owner.ts';
+import { type Owner, temporaryFolder } from '../support/owner.ts';
 import { type PeerBehaviour, startPeer } from '../support/peer-server.ts';
 import { programEnv } from '../support/processes.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
@@ -27,8 +26,7 @@ interface Ended {
 
 /** `npm run p2p` as an operator has it: a process of its own, in a folder with an `.env`. */
 async function operatorAt(t: Owner, env: Readonly<Record<string, string>>) {
-  const folder = await mkdtemp(join(tmpdir(), 'p2p-operator-'));
-  t.after(() => rm(folder, { recursive: true }));
+  const folder = temporaryFolder(t);
   const lines = Object.entries(env).map(([name, value]) => `${name}='${value}'\n`);
   await writeFile(join(folder, '.env'), lines.join(''), { mode: 0o600 });
   const start = (args: readonly string[], exported: Readonly<Record<string, string>> = {}): ChildProcess => {

@@ -2,12 +2,11 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, describe, type TestContext, test } from 'node:test';
 import { bundle } from '../../host/bundle.ts';
+import { temporaryFolder } from '../support/owner.ts';
 import { type Peer, startPeer } from '../support/peer-server.ts';
 import { programEnv } from '../support/processes.ts';
 import { needsRealRedis, startTestRedis, type TestRedis } from '../support/redis.ts';
@@ -16,8 +15,7 @@ import { LOCAL_UUID, ROOT, startSources } from './harness.ts';
 const needs = needsRealRedis();
 const options = { ...needs, timeout: 60_000 };
 
-const folder = mkdtempSync(join(tmpdir(), 'p2p-host-'));
-after(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder({ after });
 const bundled = join(folder, 'p2p-scheduler.mjs');
 if (!needs.skip) await bundle(bundled);
 

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { createKeyPair } from '../../lib/peers/signing.ts';
+import { temporaryFolder } from '../support/owner.ts';
 import { startPeer } from '../support/peer-server.ts';
 import { freePorts, isFree, type StackPorts } from '../support/ports.ts';
 import { descendants, processGone, programEnv } from '../support/processes.ts';
@@ -205,8 +206,7 @@ test(
     const source = await startPeer(t, { body: '203.0.113.5' });
     await redis.command('HSET', '{p2p}:consumers', uuid, consumer.address);
     const { secretKey } = createKeyPair();
-    const folder = mkdtempSync(join(tmpdir(), 'p2p-own-'));
-    t.after(() => rmSync(folder, { recursive: true }));
+    const folder = temporaryFolder(t);
     const file = join(folder, 'env');
     writeFileSync(
       file,

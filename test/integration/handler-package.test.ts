@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { json, text } from 'node:stream/consumers';
-import { after, before, describe, test } from 'node:test';
+import { text } from 'node:stream/consumers';
+import { after, describe, test } from 'node:test';
+import { startPeer } from '../support/peer-server.ts';
 import { programEnv } from '../support/processes.ts';
 import { startTestRedis } from '../support/redis.ts';
 import { packageService, ROOT } from '../support/service.ts';
@@ -47,22 +46,8 @@ interface Run {
 const service = await packageService({ after }, 'test');
 const redis = await startTestRedis({ after }, { transport: 'rest' });
 
-/** What the functions invoked. */
-const invoked: { url: string | undefined; body: unknown }[] = [];
-const lambda = createServer(async (request, response) => {
-  invoked.push({ url: request.url, body: await json(request) });
-  response.writeHead(202).end();
-});
-
-before(async () => {
-  lambda.listen(0, '127.0.0.1');
-  await once(lambda, 'listening');
-});
-
-after(() => {
-  lambda.close();
-  lambda.closeAllConnections();
-});
+/** The API of Lambda, where functions start others. */
+const lambda = await startPeer({ after }, { status: 202 });
 
 async function run(name: string, env: Readonly<Record<string, string>>): Promise<Run> {
   const child = spawn(process.execPath, ['--eval', RUN], {
@@ -102,7 +87,7 @@ const configuration = () => ({
   AWS_REGION: 'us-east-1',
   AWS_ACCESS_KEY_ID: 'test',
   AWS_SECRET_ACCESS_KEY: 'test',
-  AWS_ENDPOINT_URL_LAMBDA: `http://127.0.0.1:${(lambda.address() as AddressInfo).port}`,
+  AWS_ENDPOINT_URL_LAMBDA: `http://${lambda.address}`,
 });
 
 describe('a packaged function', () => {
@@ -139,12 +124,15 @@ describe('a packaged function', () => {
     const { answer, loaded, output } = await run('ip-check', configuration());
 
     assert.deepEqual([answer?.outcome, answer?.notify], ['changed', 'invoked'], output);
-    assert.deepEqual(invoked.splice(0), [
-      {
-        url: '/2015-03-31/functions/p2p-test-producer-notify/invocations',
-        body: { changed: { ip: '203.0.113.7', epoch: answer?.epoch } },
-      },
-    ]);
+    assert.deepEqual(
+      lambda.requests.map(({ path, body }) => [path, JSON.parse(body)]),
+      [
+        [
+          '/2015-03-31/functions/p2p-test-producer-notify/invocations',
+          { changed: { ip: '203.0.113.7', epoch: answer?.epoch } },
+        ],
+      ],
+    );
     assert.ok(loaded.some((file) => file.includes('/@aws-sdk/client-lambda/')));
   });
 

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, type TestContext, test } from 'node:test';
 import { createKeys } from '../../lib/store/keys.ts';
@@ -36,8 +34,8 @@ const RUNS = [
 interface World {
   readonly peer: Peer;
   readonly source: Peer;
-  /** What reached Lambda's API, without the headers that AWS's signature is in. */
-  readonly invoked: string[];
+  /** Lambda's API, which refuses everything. */
+  readonly lambda: Peer;
   scenario(name: string, env: Record<string, string>, more?: Partial<Scenario>): Scenario;
 }
 
@@ -45,24 +43,14 @@ interface World {
 async function startWorld(t: TestContext): Promise<World> {
   const peer = await startPeer(t);
   const source = await startPeer(t, { body: '203.0.113.7\n' });
-  const invoked: string[] = [];
-  const lambda = createServer(async (request, response) => {
-    const body = await text(request);
-    invoked.push(`${request.url} ${body}`);
-    response.writeHead(403, { 'content-type': 'application/json' });
-    response.end(JSON.stringify({ Message: `denied: ${body}`, Type: 'User' }));
-  });
-  lambda.listen(0, '127.0.0.1');
-  await once(lambda, 'listening');
-  t.after(async () => {
-    lambda.closeAllConnections();
-    lambda.close();
-  });
-  const { port } = lambda.address() as AddressInfo;
+  const lambda = await startPeer(t, ({ body }) => ({
+    status: 403,
+    body: { Message: `denied: ${body}`, Type: 'User' },
+  }));
   return {
     peer,
     source,
-    invoked,
+    lambda,
     scenario: (name, env, more = {}) => ({
       name,
       runs: RUNS,
@@ -83,7 +71,7 @@ async function startWorld(t: TestContext): Promise<World> {
         AWS_ACCESS_KEY_ID: 'planted-access-key-id',
         AWS_SECRET_ACCESS_KEY: 'planted-secret-access-key',
         AWS_SESSION_TOKEN: 'planted-session-token',
-        AWS_ENDPOINT_URL_LAMBDA: `http://127.0.0.1:${port}`,
+        AWS_ENDPOINT_URL_LAMBDA: `http://${lambda.address}`,
         ...env,
       },
     }),
@@ -180,8 +168,10 @@ describe('no secret is to be seen', { concurrency: true }, () => {
     });
     assert.ok(world.peer.requests.length >= 2, 'a consumer and a producer were called');
     assert.ok(world.peer.requests.every(({ headers }) => headers['webhook-signature'] !== undefined));
-    assert.ok(world.invoked.length >= 2, 'a sibling was to be started');
-    assert.ok(!hasPlanted([world.peer.requests, world.source.requests, world.invoked]), 'nobody was told');
+    assert.ok(world.lambda.requests.length >= 2, 'a sibling was to be started');
+    // Without the headers that AWS's signature is in.
+    const told = world.lambda.requests.map(({ path, body }) => [path, body]);
+    assert.ok(!hasPlanted([world.peer.requests, world.source.requests, told]), 'nobody was told');
     await redis.command('HDEL', keys.consumers, VALUE);
     await redis.command('HDEL', keys.producers, VALUE);
     await redis.command('HDEL', keys.ip, VALUE);

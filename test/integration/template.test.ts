@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
@@ -11,6 +10,7 @@ import { loadConfig } from '../../lib/config.ts';
 import { METRIC_UNITS } from '../../lib/lambda/metrics.ts';
 import { describeVariable, variableNames } from '../../lib/variables.ts';
 import { awsTool, needsAwsTools } from '../support/aws-tools.ts';
+import { temporaryFolder } from '../support/owner.ts';
 import { type PackagedService, packageService } from '../support/service.ts';
 import type { JsonObject, Resource } from '../support/template.ts';
 
@@ -661,8 +661,7 @@ describe('the dashboard', () => {
 });
 
 test("AWS's own linter finds no error in the template, whatever its switches", needsAwsTools(), async (t) => {
-  const folder = await mkdtemp(path.join(tmpdir(), 'p2p-lint-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(t);
   const files = await Promise.all(
     [plain, inVpc, silent].map(async ({ templateText }, at) => {
       const file = path.join(folder, `${at}.json`);

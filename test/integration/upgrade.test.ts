@@ -3,13 +3,13 @@ import { describe, type TestContext, test } from 'node:test';
 import { type App, createApp } from '../../lib/app.ts';
 import { loadConfig } from '../../lib/config.ts';
 import type { Host } from '../../lib/host.ts';
-import type { Source } from '../../lib/ip/sources.ts';
 import type { Ip } from '../../lib/peers/ip-space.ts';
 import type { PostToPeer } from '../../lib/peers/post.ts';
 import { createKeys } from '../../lib/store/keys.ts';
 import { invocation, MINUTE, withTime } from '../support/clock.ts';
 import { type LogLine, recordLog } from '../support/log.ts';
 import { pairs, startTestRedis, type TestRedis } from '../support/redis.ts';
+import { sourceSaying } from '../support/sources.ts';
 import { loadVersion1, VERSION_1_UUID, version1 } from '../support/version-1.ts';
 import { ip } from '../unit/ip/votes.ts';
 
@@ -61,15 +61,7 @@ async function upgrade(t: TestContext): Promise<Upgraded> {
     world.calls.push({ ...call, epoch: Number(headers['X-IP-Epoch'] ?? 0) });
     return { kind: 'replied', status: 200, body: Buffer.alloc(0), rttMs: 1 };
   };
-  const sources = [1, 2, 3].map((n): Source => {
-    const id = `source-${n}`;
-    return {
-      id,
-      operator: id,
-      kind: 'http',
-      ask: async () => ({ source: id, operator: id, kind: 'ip', ip: world.sees }),
-    };
-  });
+  const sources = [1, 2, 3].map((n) => sourceSaying(`source-${n}`, () => world.sees));
   const world: Upgraded = {
     redis,
     nowMs: version1.nowMs,

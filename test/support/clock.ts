@@ -1,6 +1,7 @@
 import type { Host, Invocation } from '../../lib/host.ts';
 import type { RedisClock } from '../../lib/redis/clock.ts';
 import type { Redis } from '../../lib/redis/redis.ts';
+import { withReplies } from './tampered-redis.ts';
 
 /** A second, ms. */
 export const SECOND = 1_000;
@@ -91,19 +92,12 @@ export function clockAt(nowMs: () => number): RedisClock {
 
 /** A Redis whose TIME is what `tell` makes of the true one, whole ms. Scripts never ask for the time. */
 export function withTime(redis: Redis, tell: (trueMs: number) => number): Redis {
-  return {
-    async send(requests, options) {
-      const replies = await redis.send(requests, options);
-      return replies.map((reply, i) => {
-        const request = requests[i];
-        if (!Array.isArray(request) || request[0] !== 'TIME' || !Array.isArray(reply)) return reply;
-        const [seconds, micros] = reply.map(Number);
-        const ms = tell(Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000));
-        return [String(Math.floor(ms / 1_000)), String((ms % 1_000) * 1_000)];
-      });
-    },
-    close: () => redis.close(),
-  };
+  return withReplies(redis, ([name], reply) => {
+    if (name !== 'TIME' || !Array.isArray(reply)) return reply;
+    const [seconds, micros] = reply.map(Number);
+    const ms = tell(Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000));
+    return [String(Math.floor(ms / 1_000)), String((ms % 1_000) * 1_000)];
+  });
 }
 
 let invocations = 0;

@@ -18,6 +18,9 @@ export interface TestRedisOptions {
   readonly aof?: boolean;
 }
 
+/** Fields of a hash or of an entry of a stream. */
+export type Fields = Readonly<Record<string, string | number>>;
+
 export interface TestRedis {
   readonly kind: 'real' | 'embedded';
   /** What `createRedis` takes. */
@@ -30,6 +33,10 @@ export interface TestRedis {
   readonly server?: RedisServer;
   /** Sends one command, and throws the RedisReplyError that Redis answers. */
   command(name: string, ...args: (string | number)[]): Promise<Reply>;
+  /** HSET of all these fields. */
+  put(key: string, fields: Fields): Promise<void>;
+  /** XADD of an entry with these fields. */
+  append(key: string, fields: Fields): Promise<void>;
   /** The fields of a hash, as text; none if the key is absent. */
   hash(key: string): Promise<Readonly<Record<string, string>>>;
   /** SIGKILL. Real only. */
@@ -132,6 +139,8 @@ export async function startTestRedis(t: Owner, options: TestRedisOptions = {}): 
     redis,
     ...(server === undefined ? {} : { server }),
     command,
+    put: async (key, fields) => void (await command('HSET', key, ...Object.entries(fields).flat())),
+    append: async (key, fields) => void (await command('XADD', key, '*', ...Object.entries(fields).flat())),
     hash: async (key) => pairs(await command('HGETALL', key)),
     kill: async () => realServer().kill(),
     restart: async () => realServer().restart(),

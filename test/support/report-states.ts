@@ -3,7 +3,9 @@ import { loadConfig } from '../../lib/config.ts';
 import type { Command, Redis } from '../../lib/redis/redis.ts';
 import { pushOutcome, type RecentOutcome } from '../../lib/store/health-record.ts';
 import { createKeys } from '../../lib/store/keys.ts';
+import { DAY, HOUR, MINUTE, SECOND } from './clock.ts';
 import { silentLog } from './log.ts';
+import type { Fields } from './redis.ts';
 import { uuidOf } from './uuids.ts';
 
 /** What a Redis can be like when somebody looks: the states that the page and the command are tested and drawn in. */
@@ -12,7 +14,6 @@ export type ReportState = (typeof REPORT_STATES)[number];
 
 export const OWN_UUID = '5e1f0000-0000-4000-8000-000000000001';
 const KEYS = createKeys('{p2p}:');
-const [SECOND, MINUTE, HOUR, DAY] = [1_000, 60_000, 3_600_000, 86_400_000];
 /** What strangers may have written wherever they can. */
 export const HOSTILE = '<script>alert(1)</script>"\'><img src=x onerror=alert(2)>\u202e\u0007';
 
@@ -30,6 +31,11 @@ export function reportParts(redis: Redis, env: Readonly<Record<string, string>> 
     invoke: async () => undefined,
     redis,
   });
+}
+
+/** What `rounds` holds of a round that was not split. */
+export function roundEntry(at: number, summary: object): Fields {
+  return { round: `r${at}`, shard: 0, of: 1, at, summary: JSON.stringify(summary) };
 }
 
 /** Fills an empty Redis so that it is in the state at `nowMs`. `consumers` is how many there are in `many`. */
@@ -163,21 +169,7 @@ function rounds(
       durationMs: 400 + ((i * 37) % 11) * 90,
       ...(out ? {} : { mirror: { seen: { '203.0.113.77': 6 }, reached: 5, unreached: 1 } }),
     };
-    return [
-      'XADD',
-      KEYS.rounds,
-      '*',
-      'round',
-      `r${i}`,
-      'shard',
-      0,
-      'of',
-      1,
-      'at',
-      at,
-      'summary',
-      JSON.stringify(summary),
-    ];
+    return ['XADD', KEYS.rounds, '*', ...Object.entries(roundEntry(at, summary)).flat()];
   });
 }
 

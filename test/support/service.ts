@@ -1,11 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import type { Owner } from './owner.ts';
+import { type Owner, temporaryFolder } from './owner.ts';
 import { programEnv } from './processes.ts';
 import { applyConditions, type RawTemplate, type Template } from './template.ts';
 import { readZip } from './zip.ts';
@@ -30,8 +29,7 @@ export interface PackagedService {
 
 /** Copies what makes the service into a folder of its own, so that nothing in the checkout is touched or picked up. */
 export async function copyService(t: Owner): Promise<string> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'p2p-service-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(t);
   await Promise.all(
     SOURCES.map((source) => cp(path.join(ROOT, source), path.join(folder, source), { recursive: true })),
   );
@@ -78,8 +76,7 @@ export async function packageService(
   for (const name of await readdir(written)) everything.set(name, await readFile(path.join(written, name)));
 
   const code = readZip(fileOf(everything, 'p2p-consumer-scheduler.zip'));
-  const folder = await mkdtemp(path.join(tmpdir(), 'p2p-task-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(t);
   for (const [name, content] of code) {
     everything.set(`zip:${name}`, content);
     await mkdir(path.dirname(path.join(folder, name)), { recursive: true });

@@ -1,4 +1,5 @@
-import type { Redis } from '../../lib/redis/redis.ts';
+import type { RedisReplyError } from '../../lib/errors.ts';
+import type { Command, Redis, Reply } from '../../lib/redis/redis.ts';
 import { defineScript } from '../../lib/redis/script.ts';
 
 /** A mistake planted into a script: in the one called `script`, `from` becomes `to`. */
@@ -71,6 +72,23 @@ function tamper(redis: Redis, change: (name: string, lua: string) => string): Re
         ),
         options,
       ),
+    close: () => redis.close(),
+  };
+}
+
+/** A Redis whose reply to a plain command, known by its words, is what `change` makes of the true one. */
+export function withReplies(
+  redis: Redis,
+  change: (words: Command, reply: Reply | RedisReplyError) => Reply | RedisReplyError,
+): Redis {
+  return {
+    async send(requests, options) {
+      const replies = await redis.send(requests, options);
+      return replies.map((reply, i) => {
+        const request = requests[i];
+        return request === undefined || 'script' in request ? reply : change(request, reply);
+      });
+    },
     close: () => redis.close(),
   };
 }

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, test } from 'node:test';
 import { RedisReplyError } from '../../../lib/errors.ts';
-import type { Redis, Reply } from '../../../lib/redis/redis.ts';
 import { countingRedis } from '../../support/counting-redis.ts';
 import { answer, closedPort, startFakeRest } from '../../support/fake-redis.ts';
+import { temporaryFolder } from '../../support/owner.ts';
 import { startPeer } from '../../support/peer-server.ts';
 import { needsRealRedis, redisForSuite, startRedisServer, startTestRedis } from '../../support/redis.ts';
+import { roundEntry } from '../../support/report-states.ts';
+import { withReplies } from '../../support/tampered-redis.ts';
 import { uuidOf } from '../../support/uuids.ts';
 import { envOf, faultsOfText, KEYS, LOCAL_UUID, p2p, redisNow, sourcesSaying } from './harness.ts';
 
@@ -38,24 +39,6 @@ function line(findings: readonly Finding[], pattern: RegExp): Finding {
   const found = findings.find(({ says }) => pattern.test(says));
   assert.ok(found, `no finding says ${pattern}:\n${findings.map(({ says }) => says).join('\n')}`);
   return found;
-}
-
-/** The real Redis, but for what `change` answers in place of a reply. */
-function answering(
-  redis: Redis,
-  change: (command: string, reply: Reply | RedisReplyError) => Reply | RedisReplyError,
-) {
-  return {
-    async send(requests, options) {
-      const replies = await redis.send(requests, options);
-      return replies.map((reply, i) => {
-        const request = requests[i];
-        const name = request === undefined || 'script' in request ? 'EVAL' : request.slice(0, 2).join(' ');
-        return change(name, reply);
-      });
-    },
-    close: async () => undefined,
-  } satisfies Redis;
 }
 
 describe('a set-up that works', () => {
@@ -97,38 +80,16 @@ describe('a set-up that works', () => {
   async function seedWorking() {
     const now = await redisNow(testRedis());
     await testRedis().command('SET', KEYS.uuid, LOCAL_UUID);
-    await testRedis().command(
-      'HSET',
-      KEYS.ip,
-      'current',
-      '127.0.0.1',
-      'epoch',
-      now,
-      'since',
-      now,
-      'checkedAt',
-      now,
-      'verifiedAt',
-      now,
-    );
+    await testRedis().put(KEYS.ip, {
+      current: '127.0.0.1',
+      epoch: now,
+      since: now,
+      checkedAt: now,
+      verifiedAt: now,
+    });
     await testRedis().command('HSET', KEYS.consumers, uuidOf(1), '8.8.8.8');
     await testRedis().command('HSET', KEYS.producers, uuidOf(2), '8.8.4.4');
-    const summary = JSON.stringify({ complete: true });
-    await testRedis().command(
-      'XADD',
-      KEYS.rounds,
-      '*',
-      'round',
-      'r',
-      'shard',
-      0,
-      'of',
-      1,
-      'at',
-      now,
-      'summary',
-      summary,
-    );
+    await testRedis().append(KEYS.rounds, roundEntry(now, { complete: true }));
   }
 });
 
@@ -158,9 +119,7 @@ describe('a broken set-up is named by its line', () => {
   });
 
   test('an .env that everybody may read', async (t) => {
-    const folder = await mkdtemp(join(tmpdir(), 'p2p-cli-'));
-    t.after(() => rm(folder, { recursive: true }));
-    const file = join(folder, 'env');
+    const file = join(temporaryFolder(t), 'env');
     await writeFile(file, 'PEER_PORT=81\n');
     await chmod(file, 0o644);
     const { findings } = await examine(good(), ['--env-file', file]);
@@ -235,8 +194,8 @@ describe('a broken set-up is named by its line', () => {
 
   test('a Redis that evicts', async () => {
     const policy = (name: string, bytes: string) =>
-      answering(testRedis().redis, (command, reply) =>
-        command === 'CONFIG GET' ? ['maxmemory-policy', name, 'maxmemory', bytes] : reply,
+      withReplies(testRedis().redis, ([command, word], reply) =>
+        command === 'CONFIG' && word === 'GET' ? ['maxmemory-policy', name, 'maxmemory', bytes] : reply,
       );
     const evicting = await examine({
       ...good(),
@@ -252,8 +211,10 @@ describe('a broken set-up is named by its line', () => {
   });
 
   test('a Redis that does not tell whether it evicts', async () => {
-    const redis = answering(testRedis().redis, (command, reply) =>
-      /^(CONFIG|INFO)/.test(command) ? new RedisReplyError('NOPERM this user has no permissions') : reply,
+    const redis = withReplies(testRedis().redis, ([command], reply) =>
+      ['CONFIG', 'INFO'].includes(command)
+        ? new RedisReplyError('NOPERM this user has no permissions')
+        : reply,
     );
     const { code, findings } = await examine({ ...good(), brought: { sources: GOOD, redis } });
     assert.equal(code, 0);
@@ -261,7 +222,7 @@ describe('a broken set-up is named by its line', () => {
   });
 
   test('a Redis that is too old', async () => {
-    const redis = answering(testRedis().redis, (command, reply) =>
+    const redis = withReplies(testRedis().redis, ([command], reply) =>
       command === 'INFO' ? 'redis_version:5.0.7\r\naof_enabled:1\r\n' : reply,
     );
     const { code, findings } = await examine({ ...good(), brought: { sources: GOOD, redis } });
@@ -279,7 +240,7 @@ describe('a broken set-up is named by its line', () => {
   });
 
   test('clocks that disagree', async () => {
-    const redis = answering(testRedis().redis, (command, reply) =>
+    const redis = withReplies(testRedis().redis, ([command], reply) =>
       command === 'TIME' && Array.isArray(reply) ? [String(Number(reply[0]) + 600), '0'] : reply,
     );
     const { findings } = await examine({ ...good(), brought: { sources: GOOD, redis } });
@@ -407,21 +368,7 @@ describe('a broken set-up is named by its line', () => {
   test('jobs that have stopped running', async () => {
     const hour = (await redisNow(testRedis())) - 3_600_000;
     await testRedis().command('HSET', KEYS.ip, 'checkedAt', hour, 'unknownChecks', 9);
-    await testRedis().command(
-      'XADD',
-      KEYS.rounds,
-      '*',
-      'round',
-      'r',
-      'shard',
-      0,
-      'of',
-      1,
-      'at',
-      hour,
-      'summary',
-      '{}',
-    );
+    await testRedis().append(KEYS.rounds, roundEntry(hour, {}));
     const { code, findings } = await examine(good());
     assert.equal(code, 1);
     assert.match(line(findings, /no IP check for a while: the last was 60 min ago/).todo ?? '', /systemctl/);
@@ -431,16 +378,11 @@ describe('a broken set-up is named by its line', () => {
 
   test('private peers that are not allowed', async () => {
     await testRedis().command('HSET', KEYS.consumers, uuidOf(1), '192.168.1.7', uuidOf(2), '10.1.1.1');
-    await testRedis().command(
-      'HSET',
-      KEYS.producers,
-      uuidOf(3),
-      '8.8.8.8',
-      '\u001b[2J',
-      'x',
-      uuidOf(4),
-      '8.8.8.8',
-    );
+    await testRedis().put(KEYS.producers, {
+      [uuidOf(3)]: '8.8.8.8',
+      '\u001b[2J': 'x',
+      [uuidOf(4)]: '8.8.8.8',
+    });
     const { findings } = await examine(good());
     assert.match(line(findings, /2 entries cannot be called: not-public 2/).todo ?? '', /PEER_ALLOW_CIDRS/);
     assert.match(line(findings, /1 entry cannot be called: not-a-uuid 1/).todo ?? '', /--state unusable/);

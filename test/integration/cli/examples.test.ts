@@ -2,19 +2,20 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { before, describe, test } from 'node:test';
 import { systemHost } from '../../../lib/host.ts';
-import type { Source } from '../../../lib/ip/sources.ts';
-import { parseIp } from '../../../lib/peers/ip-space.ts';
 import type { PostToPeer } from '../../../lib/peers/post.ts';
-import type { Redis } from '../../../lib/redis/redis.ts';
 import { encodeHealth, type HealthRecord, NO_OUTCOMES } from '../../../lib/store/health-record.ts';
-import { redisForSuite } from '../../support/redis.ts';
+import { DAY, HOUR, MINUTE, SECOND, withTime } from '../../support/clock.ts';
+import { type Fields, redisForSuite } from '../../support/redis.ts';
+import { roundEntry } from '../../support/report-states.ts';
+import { type Said, sourceSaying } from '../../support/sources.ts';
+import { withReplies } from '../../support/tampered-redis.ts';
+import { ip } from '../../unit/ip/votes.ts';
 import { KEYS, LOCAL_UUID, p2p } from './harness.ts';
 
 const PAGE = new URL('../../../docs/OPERATING.md', import.meta.url);
 const PROMPT = '$ npm run p2p -- ';
 
 const NOW = Date.UTC(2026, 10, 24, 10, 0, 0);
-const [SECOND, MINUTE, HOUR, DAY] = [1_000, 60_000, 3_600_000, 86_400_000];
 const CHANGED = NOW - 26 * MINUTE;
 const BEFORE = NOW - 9 * DAY;
 
@@ -23,29 +24,14 @@ describe('the examples of docs/OPERATING.md', () => {
   const testRedis = redisForSuite();
 
   before(async () => {
-    const set = (key: string, entries: Readonly<Record<string, string | number>>) =>
-      testRedis().command('HSET', key, ...Object.entries(entries).flat());
+    const { put, append, command } = testRedis();
     const health = (record: Omit<HealthRecord, 'recent'>) => encodeHealth({ ...record, recent: NO_OUTCOMES });
     const round = (at: number, summary: object) =>
-      testRedis().command(
-        'XADD',
-        KEYS.rounds,
-        '*',
-        'round',
-        `r${at}`,
-        'shard',
-        0,
-        'of',
-        1,
-        'at',
-        at,
-        'summary',
-        JSON.stringify({ complete: true, ...summary }),
-      );
+      append(KEYS.rounds, roundEntry(at, { complete: true, ...summary }));
     const seen = NOW - 2 * MINUTE;
 
-    await testRedis().command('SET', KEYS.uuid, LOCAL_UUID);
-    await set(KEYS.ip, {
+    await command('SET', KEYS.uuid, LOCAL_UUID);
+    await put(KEYS.ip, {
       current: '203.0.113.77',
       previous: '203.0.113.10',
       epoch: CHANGED,
@@ -57,14 +43,14 @@ describe('the examples of docs/OPERATING.md', () => {
       firstAck: CHANGED + 64,
       lastAck: CHANGED + 1_310,
     });
-    await set(KEYS.consumers, {
+    await put(KEYS.consumers, {
       '7d444840-9dc0-41d1-b245-5ffdce74fad2': '198.51.100.7',
       '1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b': '198.51.100.23:8080',
       'c56a4180-65aa-42ec-a945-5fd21dec0538': '198.51.100.90',
       'e4eaaaf2-d142-41b3-b3b4-1a2b3c4d5e6f': '198.51.100.41',
       '6fa459ea-ee8a-4ca4-894e-db77e160355e': '192.168.1.20',
     });
-    await set(KEYS.health, {
+    await put(KEYS.health, {
       '7d444840-9dc0-41d1-b245-5ffdce74fad2': health({
         state: 'alive',
         address: '198.51.100.7:80',
@@ -103,12 +89,12 @@ describe('the examples of docs/OPERATING.md', () => {
         due: NOW + 34 * MINUTE,
       }),
     });
-    await set(KEYS.producers, {
+    await put(KEYS.producers, {
       '9b2fdb3c-58cb-4a1e-9f6c-3f0d2b1c8a55': '198.51.100.9:8080',
       '2c1d43b8-e6d7-476e-af0a-7ba2c9d1e5f0': '198.51.100.61',
       'f47ac10b-58cc-4372-a567-0e02b2c3d479': '198.51.100.144',
     });
-    await set(KEYS.deliveries, {
+    await put(KEYS.deliveries, {
       '9b2fdb3c-58cb-4a1e-9f6c-3f0d2b1c8a55': JSON.stringify({
         ackedEpoch: CHANGED,
         ackedAt: CHANGED + 64,
@@ -130,86 +116,37 @@ describe('the examples of docs/OPERATING.md', () => {
         lastStatus: '503',
       }),
     });
-    await testRedis().command('ZADD', KEYS.due, NOW + 4 * MINUTE, 'f47ac10b-58cc-4372-a567-0e02b2c3d479');
-    const change = (from: string, to: string, at: number, ...more: (string | number)[]) =>
-      testRedis().command(
-        'XADD',
-        KEYS.ipHistory,
-        '*',
-        'from',
-        from,
-        'to',
-        to,
-        'epoch',
-        at,
-        'at',
-        at,
-        'source',
-        'sources',
-        ...more,
-      );
+    await command('ZADD', KEYS.due, NOW + 4 * MINUTE, 'f47ac10b-58cc-4372-a567-0e02b2c3d479');
     const votes = (ip: string) =>
       JSON.stringify({ 'checkip.global.api.aws': ip, 'icanhazip.com': ip, 'ident.me': 'timeout' });
-    await change(
-      '203.0.113.4',
-      '203.0.113.10',
-      BEFORE,
-      'votes',
-      votes('203.0.113.10'),
-      'verifiedAt',
-      BEFORE - 62_000,
-    );
-    await change(
-      '203.0.113.10',
-      '203.0.113.77',
-      CHANGED,
-      'votes',
-      votes('203.0.113.77'),
-      'verifiedAt',
-      CHANGED - 58_000,
-      ...['told', 3, 'of', 3, 'firstAck', BEFORE + 51, 'lastAck', BEFORE + 2_400],
-    );
+    const change = (from: string, to: string, at: number, more: Fields) =>
+      append(KEYS.ipHistory, { from, to, epoch: at, at, source: 'sources', votes: votes(to), ...more });
+    await change('203.0.113.4', '203.0.113.10', BEFORE, { verifiedAt: BEFORE - 62_000 });
+    const telling = { told: 3, of: 3, firstAck: BEFORE + 51, lastAck: BEFORE + 2_400 };
+    await change('203.0.113.10', '203.0.113.77', CHANGED, { verifiedAt: CHANGED - 58_000, ...telling });
     await round(NOW - 7 * MINUTE, { probes: 3, durationMs: 412 });
     await round(seen, { probes: 3, errors: { refused: 1 }, durationMs: 388 });
   });
 
   /** The real Redis at the hour of the example, set up as an operator has it. */
-  function redisThen(): Redis {
-    const { redis } = testRedis();
-    return {
-      async send(requests, options) {
-        const replies = await redis.send(requests, options);
-        return replies.map((reply, i) => {
-          const request = requests[i];
-          if (request === undefined || 'script' in request) return reply;
-          if (request[0] === 'TIME') return [String(NOW / 1_000), '0'];
-          if (request[0] === 'INFO') return 'redis_version:7.0.15\r\naof_enabled:1\r\n';
-          return request[0] === 'CONFIG' ? ['maxmemory-policy', 'noeviction'] : reply;
-        });
+  const redisThen = () =>
+    withReplies(
+      withTime(testRedis().redis, () => NOW),
+      ([name], reply) => {
+        if (name === 'INFO') return 'redis_version:7.0.15\r\naof_enabled:1\r\n';
+        return name === 'CONFIG' ? ['maxmemory-policy', 'noeviction'] : reply;
       },
-      close: async () => undefined,
-    };
-  }
+    );
 
   /** Time passes only where a source answers, so that every figure of the page is always the same. */
   let passedMs = 0;
-  const source = (operator: string, answer: string, tookMs: number): Source => {
-    const ip = parseIp(answer);
-    const voter = { source: operator, operator };
-    return {
-      id: operator,
-      operator,
-      kind: 'http',
-      async ask() {
-        // The one that takes longer answers later, without waiting.
-        for (let turn = 0; turn < tookMs; turn++) await null;
-        passedMs = tookMs;
-        return ip === undefined
-          ? { ...voter, kind: 'unknown', error: 'timeout' }
-          : { ...voter, kind: 'ip', ip };
-      },
-    };
-  };
+  const source = (operator: string, answer: Said, tookMs: number) =>
+    sourceSaying(operator, async () => {
+      // The one that takes longer answers later, without waiting.
+      for (let turn = 0; turn < tookMs; turn++) await null;
+      passedMs = tookMs;
+      return answer;
+    });
   const post: PostToPeer = async () => ({
     kind: 'replied',
     status: 200,
@@ -228,8 +165,8 @@ describe('the examples of docs/OPERATING.md', () => {
     passedMs = 0;
     const host = { ...systemHost, monotonicMs: () => passedMs, wallMs: () => NOW };
     const sources = [
-      source('checkip.global.api.aws', '203.0.113.77', 64),
-      source('icanhazip.com', '203.0.113.77', 71),
+      source('checkip.global.api.aws', ip('203.0.113.77'), 64),
+      source('icanhazip.com', ip('203.0.113.77'), 71),
       source('ident.me', 'timeout', 3_000),
     ];
     const { out } = await p2p(command.split(' '), {

@@ -1,9 +1,9 @@
 import { runCommand } from '../../../cli/run.ts';
 import type { Brought, Terminal } from '../../../cli/terminal.ts';
-import type { Source, VoteError } from '../../../lib/ip/sources.ts';
-import { parseIp } from '../../../lib/peers/ip-space.ts';
+import type { Source } from '../../../lib/ip/sources.ts';
 import { createKeys } from '../../../lib/store/keys.ts';
 import type { TestRedis } from '../../support/redis.ts';
+import { type Said, sourceSaying } from '../../support/sources.ts';
 
 export const LOCAL_UUID = '5e1f0000-0000-4000-8000-000000000001';
 export const KEYS = createKeys('{p2p}:');
@@ -80,24 +80,11 @@ export function envOf(
   };
 }
 
-/** Sources that say what they are told to say: an address, or the class of a failure. Each is an operator of its own. */
-export function sourcesSaying(
-  ...answers: (string | readonly ['dns' | 'static' | 'http', string])[]
-): Source[] {
+/** Sources that say what they are told to say. Each is an operator of its own. */
+export function sourcesSaying(...answers: (string | readonly ['dns', string])[]): Source[] {
   return answers.map((answer, i) => {
     const [kind, said] = typeof answer === 'string' ? (['http', answer] as const) : answer;
-    const id = `${String.fromCharCode(97 + i)}.example`;
-    const ip = parseIp(said);
-    const voter = { source: id, operator: id };
-    return {
-      id,
-      operator: id,
-      kind,
-      ask: async () =>
-        ip === undefined
-          ? { ...voter, kind: 'unknown', error: said as VoteError }
-          : { ...voter, kind: 'ip', ip },
-    };
+    return sourceSaying(`${String.fromCharCode(97 + i)}.example`, () => said as Said, kind);
   });
 }
 

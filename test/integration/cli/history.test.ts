@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { redisForSuite } from '../../support/redis.ts';
+import { type Fields, redisForSuite } from '../../support/redis.ts';
 import { uuidOf } from '../../support/uuids.ts';
 import { envOf, faultsOfText, KEYS, LOCAL_UUID, p2p, redisNow } from './harness.ts';
 
@@ -14,12 +14,12 @@ describe('p2p history', () => {
 
   test('tells when the return to a former address waited', async () => {
     const at = await seed();
-    await testRedis().command(
-      'XADD',
-      KEYS.ipHistory,
-      '*',
-      ...['damped', '203.0.113.1', 'current', '203.0.113.2', 'at', at + 30_000, 'votes', '{}'],
-    );
+    await testRedis().append(KEYS.ipHistory, {
+      damped: '203.0.113.1',
+      current: '203.0.113.2',
+      at: at + 30_000,
+      votes: '{}',
+    });
     const { out } = await run();
     assert.match(out, /went to and fro, so its return to\s203\.0\.113\.1 waited and 203\.0\.113\.2 stayed/);
     assert.match(out, /203\.0\.113\.1 -> 203\.0\.113\.2/, 'the changes are told as before');
@@ -29,46 +29,29 @@ describe('p2p history', () => {
 
   async function seed() {
     const at = (await redisNow(testRedis())) - 60_000;
-    const add = (...fields: (string | number)[]) =>
-      testRedis().command('XADD', KEYS.ipHistory, '*', ...fields);
-    await add(
-      'from',
-      '',
-      'to',
-      '203.0.113.1',
-      'epoch',
-      at - 9,
-      'at',
-      at - 9,
-      'source',
-      'manual',
-      'votes',
-      '{"manual":"203.0.113.1"}',
-    );
-    await add(
-      'from',
-      '203.0.113.1',
-      'to',
-      '203.0.113.2',
-      'epoch',
+    const add = (fields: Fields) => testRedis().append(KEYS.ipHistory, fields);
+    await add({
+      from: '',
+      to: '203.0.113.1',
+      epoch: at - 9,
+      at: at - 9,
+      source: 'manual',
+      votes: '{"manual":"203.0.113.1"}',
+    });
+    await add({
+      from: '203.0.113.1',
+      to: '203.0.113.2',
+      epoch: at,
       at,
-      'at',
-      at,
-      'source',
-      'sources',
-      'votes',
-      JSON.stringify({ 'a.example': '203.0.113.2', 'b.example': 'timeout' }),
-      'verifiedAt',
-      at - 41_000,
-    );
-    await add('epoch', at, 'firstAck', at + 64, 'lastAck', at + 12_000, 'told', 8);
+      source: 'sources',
+      votes: JSON.stringify({ 'a.example': '203.0.113.2', 'b.example': 'timeout' }),
+      verifiedAt: at - 41_000,
+    });
+    await add({ epoch: at, firstAck: at + 64, lastAck: at + 12_000, told: 8 });
     for (let n = 1; n <= 8; n++) {
-      await testRedis().command(
-        'HSET',
-        KEYS.deliveries,
-        uuidOf(n),
-        JSON.stringify({ ackedEpoch: at, ackedAt: at + 1_500 * n }),
-      );
+      await testRedis().put(KEYS.deliveries, {
+        [uuidOf(n)]: JSON.stringify({ ackedEpoch: at, ackedAt: at + 1_500 * n }),
+      });
     }
     await testRedis().command('HSET', KEYS.deliveries, uuidOf(9), '{"ackedEpoch":"\u001b"}', 'x', '[]');
     return at;

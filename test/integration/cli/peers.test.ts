@@ -120,11 +120,8 @@ for (const transport of ['tcp', 'rest'] as const) {
         '192.168.1.1',
       );
       await testRedis().command('HSET', KEYS.health, uuidOf(1), health(1, { lastOk: now }));
-      await testRedis().command(
-        'HSET',
-        KEYS.health,
-        uuidOf(2),
-        health(2, {
+      await testRedis().put(KEYS.health, {
+        [uuidOf(2)]: health(2, {
           state: 'dead',
           lastFail: now,
           fails: 4,
@@ -132,7 +129,7 @@ for (const transport of ['tcp', 'rest'] as const) {
           lastError: 'wrong-identity',
           due: now + 600_000,
         }),
-      );
+      });
       const text = await run('consumers');
       assert.equal(text.code, 0);
       assert.deepEqual(faultsOfText(text.out), []);
@@ -176,28 +173,17 @@ for (const transport of ['tcp', 'rest'] as const) {
     test('that were removed while a delivery was due are missing producers', async () => {
       const now = await redisNow(testRedis());
       await testRedis().command('HSET', KEYS.ip, 'current', '203.0.113.7', 'epoch', now);
-      await testRedis().command(
-        'HSET',
-        KEYS.producers,
-        uuidOf(1),
-        '8.8.8.8',
-        uuidOf(2),
-        '8.8.4.4',
-        uuidOf(3),
-        '8.8.8.8:81',
-      );
-      await testRedis().command(
-        'HSET',
-        KEYS.deliveries,
-        uuidOf(1),
-        JSON.stringify({ ackedEpoch: now, ackedAt: now }),
-      );
-      await testRedis().command(
-        'HSET',
-        KEYS.deliveries,
-        uuidOf(2),
-        JSON.stringify({ leaseEpoch: now, attempts: 2, lastStatus: '503', firstAt: now }),
-      );
+      await testRedis().put(KEYS.producers, {
+        [uuidOf(1)]: '8.8.8.8',
+        [uuidOf(2)]: '8.8.4.4',
+        [uuidOf(3)]: '8.8.8.8:81',
+      });
+      await testRedis().put(KEYS.deliveries, {
+        [uuidOf(1)]: JSON.stringify({ ackedEpoch: now, ackedAt: now }),
+      });
+      await testRedis().put(KEYS.deliveries, {
+        [uuidOf(2)]: JSON.stringify({ leaseEpoch: now, attempts: 2, lastStatus: '503', firstAt: now }),
+      });
       await testRedis().command('ZADD', KEYS.due, now + 120_000, uuidOf(2), now, uuidOf(7));
       const { out } = await run('producers');
       assert.deepEqual(faultsOfText(out), []);

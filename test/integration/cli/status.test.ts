@@ -4,7 +4,8 @@ import { encodeHealth, NO_OUTCOMES } from '../../../lib/store/health-record.ts';
 import { MINUTE } from '../../support/clock.ts';
 import { countingRedis } from '../../support/counting-redis.ts';
 import { closedPort } from '../../support/fake-redis.ts';
-import { redisForSuite } from '../../support/redis.ts';
+import { type Fields, redisForSuite } from '../../support/redis.ts';
+import { roundEntry } from '../../support/report-states.ts';
 import { uuidOf } from '../../support/uuids.ts';
 import { envOf, faultsOfText, KEYS, LOCAL_UUID, p2p, redisNow } from './harness.ts';
 
@@ -17,23 +18,8 @@ describe('p2p status', () => {
     now = await redisNow(testRedis());
   });
 
-  const set = (...fields: (string | number)[]) => testRedis().command('HSET', KEYS.ip, ...fields);
-  const round = (at: number, summary: object) =>
-    testRedis().command(
-      'XADD',
-      KEYS.rounds,
-      '*',
-      'round',
-      `r${at}`,
-      'shard',
-      0,
-      'of',
-      1,
-      'at',
-      at,
-      'summary',
-      JSON.stringify(summary),
-    );
+  const set = (fields: Fields) => testRedis().put(KEYS.ip, fields);
+  const round = (at: number, summary: object) => testRedis().append(KEYS.rounds, roundEntry(at, summary));
   const health = (address: string, state: 'alive' | 'dead', lookedAt: number) =>
     encodeHealth({
       state,
@@ -47,56 +33,32 @@ describe('p2p status', () => {
 
   async function seed() {
     await testRedis().command('SET', KEYS.uuid, LOCAL_UUID);
-    await set(
-      'current',
-      '203.0.113.7',
-      'epoch',
-      now - 60 * MINUTE,
-      'since',
-      now - 60 * MINUTE,
-      'checkedAt',
-      now,
-      'verifiedAt',
-      now,
-    );
+    await set({
+      current: '203.0.113.7',
+      epoch: now - 60 * MINUTE,
+      since: now - 60 * MINUTE,
+      checkedAt: now,
+      verifiedAt: now,
+    });
     await testRedis().command('HSET', KEYS.consumers, uuidOf(1), '127.0.0.1:81', uuidOf(2), '127.0.0.1:82');
-    await testRedis().command(
-      'HSET',
-      KEYS.health,
-      uuidOf(1),
-      health('127.0.0.1:81', 'alive', now),
-      uuidOf(2),
-      health('127.0.0.1:82', 'dead', now),
-    );
+    await testRedis().put(KEYS.health, {
+      [uuidOf(1)]: health('127.0.0.1:81', 'alive', now),
+      [uuidOf(2)]: health('127.0.0.1:82', 'dead', now),
+    });
     await testRedis().command('HSET', KEYS.producers, uuidOf(3), '127.0.0.1:83');
-    await testRedis().command(
-      'XADD',
-      KEYS.ipHistory,
-      '*',
-      'from',
-      '203.0.113.1',
-      'to',
-      '203.0.113.7',
-      'epoch',
-      now - 60 * MINUTE,
-      'at',
-      now - 60 * MINUTE,
-      'votes',
-      '{}',
-    );
-    await testRedis().command(
-      'XADD',
-      KEYS.ipHistory,
-      '*',
-      'epoch',
-      now - 60 * MINUTE,
-      'firstAck',
-      now - 60 * MINUTE + 64,
-      'lastAck',
-      now - 60 * MINUTE + 1_400,
-      'told',
-      1,
-    );
+    await testRedis().append(KEYS.ipHistory, {
+      from: '203.0.113.1',
+      to: '203.0.113.7',
+      epoch: now - 60 * MINUTE,
+      at: now - 60 * MINUTE,
+      votes: '{}',
+    });
+    await testRedis().append(KEYS.ipHistory, {
+      epoch: now - 60 * MINUTE,
+      firstAck: now - 60 * MINUTE + 64,
+      lastAck: now - 60 * MINUTE + 1_400,
+      told: 1,
+    });
     await round(now - MINUTE, { complete: true, probes: 2, durationMs: 3_000, errors: { timeout: 1 } });
   }
 
@@ -137,12 +99,9 @@ describe('p2p status', () => {
   test('says who is not told yet, why, and when next', async () => {
     await seed();
     await testRedis().command('ZADD', KEYS.due, now + 3 * MINUTE, uuidOf(3));
-    await testRedis().command(
-      'HSET',
-      KEYS.deliveries,
-      uuidOf(3),
-      JSON.stringify({ leaseEpoch: now - 60 * MINUTE, attempts: 4, lastStatus: 'timeout' }),
-    );
+    await testRedis().put(KEYS.deliveries, {
+      [uuidOf(3)]: JSON.stringify({ leaseEpoch: now - 60 * MINUTE, attempts: 4, lastStatus: 'timeout' }),
+    });
     const { code, out } = await run();
     assert.equal(code, 1);
     assert.match(
@@ -155,7 +114,7 @@ describe('p2p status', () => {
   test('calls what has not been looked at for long unknown, never ok', async () => {
     await seed();
     const long = now - 60 * MINUTE;
-    await set('checkedAt', long, 'verifiedAt', long);
+    await set({ checkedAt: long, verifiedAt: long });
     await testRedis().command('HSET', KEYS.health, uuidOf(1), health('127.0.0.1:81', 'alive', long));
     await testRedis().command('DEL', KEYS.rounds);
     await round(long, { complete: true });
@@ -203,46 +162,24 @@ describe('p2p status', () => {
     await testRedis().command('HSET', KEYS.consumers, poison, poison, uuidOf(4), poison);
     await testRedis().command('HSET', KEYS.health, poison, poison, uuidOf(4), poison);
     await testRedis().command('HSET', KEYS.producers, poison, poison);
-    await testRedis().command(
-      'HSET',
-      KEYS.deliveries,
-      poison,
-      JSON.stringify({ lastStatus: poison, attempts: 3 }),
-    );
+    await testRedis().put(KEYS.deliveries, { [poison]: JSON.stringify({ lastStatus: poison, attempts: 3 }) });
     await testRedis().command('ZADD', KEYS.due, now, poison, now, uuidOf(3));
-    await testRedis().command(
-      'XADD',
-      KEYS.rounds,
-      '*',
-      poison,
-      poison,
-      'round',
-      poison,
-      'shard',
-      0,
-      'of',
-      1,
-      'at',
-      now,
-      'summary',
-      poison,
-    );
-    await testRedis().command(
-      'XADD',
-      KEYS.ipHistory,
-      '*',
-      'from',
-      poison,
-      'to',
-      '203.0.113.8',
-      'epoch',
-      now,
-      'at',
-      now,
-      'votes',
-      JSON.stringify({ [poison]: poison }),
-    );
-    await set('candidate', poison, poison, poison);
+    await testRedis().append(KEYS.rounds, {
+      [poison]: poison,
+      round: poison,
+      shard: 0,
+      of: 1,
+      at: now,
+      summary: poison,
+    });
+    await testRedis().append(KEYS.ipHistory, {
+      from: poison,
+      to: '203.0.113.8',
+      epoch: now,
+      at: now,
+      votes: JSON.stringify({ [poison]: poison }),
+    });
+    await set({ candidate: poison, [poison]: poison });
     for (const command of ['status', 'consumers', 'producers', 'history']) {
       const text = await p2p([command], { env: envOf(testRedis()) });
       assert.ok(text.code <= 1, `${command}: ${text.err}`);

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { after, before, beforeEach, describe, test } from 'node:test';
+import { after, beforeEach, describe, test } from 'node:test';
 import { type Alerts, createAlerts } from '../../../host/alerts/alerts.ts';
 import { testMessage } from '../../../host/alerts/message.ts';
 import { sendMessage } from '../../../host/alerts/send.ts';
@@ -15,34 +13,23 @@ import type { Verdict } from '../../../report/reasons.ts';
 import type { Report } from '../../../report/report.ts';
 import { MINUTE } from '../../support/clock.ts';
 import { recordLog, silentLog } from '../../support/log.ts';
+import { type RecordedRequest, startPeer } from '../../support/peer-server.ts';
 import { redisForSuite } from '../../support/redis.ts';
 import { reportParts, seedState } from '../../support/report-states.ts';
 
 const START = Date.now();
 
-interface Received {
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly body: string;
-}
-
 /** An operator with a receiver of alerts, which may fail, and a clock that the test moves. */
-describe('alerts', () => {
+describe('alerts', async () => {
   const testRedis = redisForSuite();
-  const received: Received[] = [];
+  /** What the receiver took. */
+  const received: RecordedRequest[] = [];
   let status = 200;
-  let url: URL;
-  const server = createServer((request, response) => {
-    let body = '';
-    request.setEncoding('utf8');
-    request.on('data', (chunk) => {
-      body += chunk;
-    });
-    request.on('end', () => {
-      if (status === 200) received.push({ path: request.url ?? '', headers: request.headers, body });
-      response.writeHead(status).end();
-    });
+  const receiver = await startPeer({ after }, (request) => {
+    if (status === 200) received.push(request);
+    return { status };
   });
+  const url = new URL(`http://${receiver.address}/hook/secret`);
 
   let facts: Facts;
   let now = START;
@@ -51,11 +38,6 @@ describe('alerts', () => {
   let redisIsAway = false;
   const { log, lines } = recordLog();
 
-  before(async () => {
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/hook/secret`);
-  });
-  after(() => server.close());
   beforeEach(async () => {
     await testRedis().command('FLUSHALL');
     await seedState(testRedis().redis, 'well');

@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { bundle } from '../../../host/bundle.ts';
 import { EXIT } from '../../../host/main.ts';
+import { temporaryFolder } from '../../support/owner.ts';
 import { programEnv } from '../../support/processes.ts';
 import { ROOT } from '../../support/service.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'p2p-bundle-'));
-after(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder({ after });
 const file = join(folder, 'p2p-scheduler.mjs');
 const { packages } = await bundle(file);
 

@@ -1,26 +1,16 @@
 import assert from 'node:assert/strict';
-import {
-  chmodSync,
-  closeSync,
-  fstatSync,
-  mkdtempSync,
-  openSync,
-  rmSync,
-  watch,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, closeSync, fstatSync, openSync, watch, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { createSupervisor, isJournal } from '../../../host/systemd.ts';
+import { temporaryFolder } from '../../support/owner.ts';
 
 const TIMEOUT = { timeout: 30_000 };
 
 /** A folder with a `systemd-notify` that writes down how it was called, and its environment. It fails `failures` times first. */
 function fakeNotify(t: TestContext, failures = 0) {
-  const folder = mkdtempSync(join(tmpdir(), 'p2p-notify-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = temporaryFolder(t);
   const out = join(folder, 'out');
   writeFileSync(out, '');
   const command = join(folder, 'systemd-notify');
@@ -145,8 +135,7 @@ describe('systemd', TIMEOUT, () => {
 });
 
 test('the journal is known by its file, not by a variable that was inherited', (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'p2p-journal-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = temporaryFolder(t);
   const descriptor = openSync(join(folder, 'journal'), 'w');
   t.after(() => closeSync(descriptor));
   const { dev, ino } = fstatSync(descriptor);

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { BUNDLE, NODE_OPTION } from '../../../host/bundle.ts';
 import { EXIT } from '../../../host/main.ts';
 import { needsTool } from '../../support/needs-tool.ts';
+import { temporaryFolder } from '../../support/owner.ts';
 
 const read = (file: string) => readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8');
 const unit = read('host/p2p-scheduler.service');
@@ -16,8 +16,7 @@ const MOST_EXPOSURE = 20;
 
 /** The unit as a file, with a Node that is on this machine: `verify` looks whether the program is there. */
 function unitFile(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'p2p-unit-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = temporaryFolder(t);
   const file = join(folder, 'p2p-scheduler.service');
   writeFileSync(file, unit.replace('ExecStart=/usr/bin/node', `ExecStart=${process.execPath}`));
   return file;

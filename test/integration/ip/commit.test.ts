@@ -61,14 +61,10 @@ inWorld('a commit', ({ test, settled }) => {
     await w.settle(OLD, uuidOf(1), uuidOf(2), uuidOf(3));
     const live = { lease: 'token-1', leaseEpoch: 1, leaseEnd: w.nowMs + 30_000 };
     const expired = { lease: 'token-2', leaseEpoch: 1, leaseEnd: w.nowMs - 30_000 };
-    await w.test.command(
-      'HSET',
-      w.keys.deliveries,
-      uuidOf(1),
-      JSON.stringify(live),
-      uuidOf(2),
-      JSON.stringify(expired),
-    );
+    await w.test.put(w.keys.deliveries, {
+      [uuidOf(1)]: JSON.stringify(live),
+      [uuidOf(2)]: JSON.stringify(expired),
+    });
     await w.test.command('ZADD', w.keys.due, live.leaseEnd, uuidOf(1), expired.leaseEnd, uuidOf(2));
     const now = String(w.nowMs);
 
@@ -166,12 +162,9 @@ inWorld('a commit', ({ test, settled }) => {
   settled(
     'a producer that is in producers is not dropped, however long its record calls it missing',
     async (w) => {
-      await w.test.command(
-        'HSET',
-        w.keys.deliveries,
-        uuidOf(1),
-        '{"ackedEpoch":7,"missed":23,"missingSince":5,"lastStatus":"200"}',
-      );
+      await w.test.put(w.keys.deliveries, {
+        [uuidOf(1)]: '{"ackedEpoch":7,"missed":23,"missingSince":5,"lastStatus":"200"}',
+      });
       await w.test.command('ZADD', w.keys.due, w.nowMs + HOUR, uuidOf(1));
       const commit = await change(w);
       assert.equal(commit?.dropped, 0);

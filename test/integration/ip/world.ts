@@ -12,6 +12,7 @@ import { beginCheck, type Check } from '../../../lib/store/register.ts';
 import { invocation, MINUTE, withTime } from '../../support/clock.ts';
 import { recordLog } from '../../support/log.ts';
 import { pairs, startTestRedis, type TestRedis, type TestRedisOptions } from '../../support/redis.ts';
+import { sourceSaying } from '../../support/sources.ts';
 import { type Mistake, withMistakes } from '../../support/tampered-redis.ts';
 import { uuidOf } from '../../support/uuids.ts';
 import { OLD } from '../../unit/ip/votes.ts';
@@ -195,20 +196,13 @@ export class World {
 
   #sources(tampering: Tampering): Source[] {
     return this.answers.map((_, i) => {
-      const id = `s${i}`;
-      return {
-        id,
-        operator: id,
-        kind: this.kinds[i] ?? 'http',
-        ask: async () => {
-          this.asked.push(id);
-          await tampering.asking?.();
-          const answer = this.answers[i] ?? '?';
-          return answer === '?'
-            ? { source: id, operator: id, kind: 'unknown', error: 'timeout' }
-            : { source: id, operator: id, kind: 'ip', ip: answer };
-        },
+      const say = async () => {
+        this.asked.push(`s${i}`);
+        await tampering.asking?.();
+        const answer = this.answers[i] ?? '?';
+        return answer === '?' ? 'timeout' : answer;
       };
+      return sourceSaying(`s${i}`, say, this.kinds[i]);
     });
   }
 }

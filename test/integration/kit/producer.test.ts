@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { openBook } from '../../../kit/producer/book.ts';
@@ -8,6 +6,7 @@ import { startProducer } from '../../../kit/producer/producer.ts';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { EPOCH_HEADER } from '../../../lib/peers/post.ts';
 import { createKeyPair, createSigner, parseSigningKey } from '../../../lib/peers/signing.ts';
+import { temporaryFolder } from '../../support/owner.ts';
 import { postFrom } from '../../support/post-from.ts';
 import { newUuid } from './harness.ts';
 
@@ -100,8 +99,7 @@ test('new uuids are bounded for one address; a known one is always served', asyn
 });
 
 test('what was answered with 2xx is still there after a restart, and what cannot be kept is answered with 503', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'p2p-book-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(t);
   const file = join(folder, 'book.json');
   const { tell, uuid } = await producer(t, { book: openBook(file) });
   await Promise.all([tell('8.8.8.8', 1), tell('8.8.4.4', 2), tell('8.8.8.8', 1, newUuid())]);

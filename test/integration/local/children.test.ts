@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type Child, startChild } from '../../../local/children.ts';
+import { temporaryFolder } from '../../support/owner.ts';
 import { processGone } from '../../support/processes.ts';
 
 function run(t: TestContext, source: string): { child: Child; line: (start: string) => Promise<string> } {
-  const folder = mkdtempSync(join(tmpdir(), 'p2p-child-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = temporaryFolder(t);
   const script = join(folder, 'child.mjs');
   writeFileSync(script, source);
   const lines: string[] = [];

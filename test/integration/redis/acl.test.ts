@@ -31,14 +31,10 @@ test('every job and every command runs under the user of docs/REDIS.md', needsRe
     uuidOf(5),
     'no address',
   );
-  await redis.command(
-    'HSET',
-    KEYS.producers,
-    uuidOf(3),
-    peers[0]?.address ?? '',
-    uuidOf(4),
-    peers[1]?.address ?? '',
-  );
+  await redis.put(KEYS.producers, {
+    [uuidOf(3)]: peers[0]?.address ?? '',
+    [uuidOf(4)]: peers[1]?.address ?? '',
+  });
 
   const env = envOf({ url: redis.tcpUrl.replace('redis://', 'redis://p2p:PASSWORD@') });
   const run = async (ip: string, ...argv: string[]) => {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { createServer, type TlsOptions } from 'node:tls';
@@ -9,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { RedisUnavailableError } from '../../../lib/errors.ts';
 import { createRedis } from '../../../lib/redis/client.ts';
 import { startFakeTcpRedis } from '../../support/fake-redis.ts';
+import { temporaryFolder } from '../../support/owner.ts';
 import { needsRealRedis, startRedisServer, startTestRedis } from '../../support/redis.ts';
 import { runModule } from '../../support/run-module.ts';
 
@@ -74,8 +74,7 @@ describe('rediss://', () => {
 
   test('trusts the authorities that an .env names, as those that are exported', async (t) => {
     const { url } = await startTlsRedis(t);
-    const folder = await mkdtemp(join(tmpdir(), 'p2p-ca-'));
-    t.after(() => rm(folder, { recursive: true }));
+    const folder = temporaryFolder(t);
     await writeFile(
       join(folder, '.env'),
       `NODE_EXTRA_CA_CERTS=${fileURLToPath(new URL('ca.pem', FIXTURES))}\n`,

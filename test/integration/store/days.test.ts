@@ -55,24 +55,8 @@ describe('the days of all consumers', () => {
     const redis = countingRedis(testRedis().redis);
     const parts = reportParts(redis);
     const later = { remainingMs: () => 600_000 };
-    await testRedis().command(
-      'HSET',
-      KEYS.health,
-      'a',
-      JSON.stringify(record({ lastOk: NEXT - 1_000 })),
-      'b',
-      '<junk>',
-    );
-    await testRedis().command(
-      'HSET',
-      KEYS.ip,
-      'verifiedAt',
-      NEXT - 1_000,
-      'told',
-      2,
-      'lastAck',
-      NOON + 700_000,
-    );
+    await testRedis().put(KEYS.health, { a: JSON.stringify(record({ lastOk: NEXT - 1_000 })), b: '<junk>' });
+    await testRedis().put(KEYS.ip, { verifiedAt: NEXT - 1_000, told: 2, lastAck: NOON + 700_000 });
     await testRedis().command('XADD', KEYS.ipHistory, '*', 'to', '203.0.113.1', 'epoch', NOON, 'at', NOON);
     await testRedis().command('HSET', KEYS.days, 'gone', `${DAY - 91}:1`, 'a', `${DAY - 1}:2`);
     await keepDays(NEXT, later, parts);

@@ -3,7 +3,7 @@ import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promi
 import { createParts, syncParts } from '../../../lib/app.ts';
 import { type Config, loadConfig } from '../../../lib/config.ts';
 import type { Failure, Outcome } from '../../../lib/http/outcome.ts';
-import type { Source, Vote } from '../../../lib/ip/sources.ts';
+import type { Source } from '../../../lib/ip/sources.ts';
 import type { PeerRequest, PostToPeer } from '../../../lib/peers/post.ts';
 import type { Redis } from '../../../lib/redis/redis.ts';
 import { createKeys } from '../../../lib/store/keys.ts';
@@ -13,7 +13,9 @@ import { invocation, withTime } from '../../support/clock.ts';
 import { type CountingRedis, countingRedis } from '../../support/counting-redis.ts';
 import { type LogLine, recordLog } from '../../support/log.ts';
 import { startTestRedis, type TestRedis, type TestRedisOptions } from '../../support/redis.ts';
+import { type Said, sourceSaying } from '../../support/sources.ts';
 import { uuidOf } from '../../support/uuids.ts';
+import { ip } from '../../unit/ip/votes.ts';
 
 export const LOCAL_UUID = '00000000-0000-4000-8000-000000000001';
 export const INTERVAL_MS = 300_000;
@@ -155,24 +157,22 @@ export async function startWorld(
 
 /** An IP source that answers, and one that does not; `asked` counts. */
 export function answeringSource(): Source & { asked: number } {
-  return fakeSource({ kind: 'ip', ip: '8.8.8.8' } as Partial<Vote>);
+  return countedSource(ip('8.8.8.8'));
 }
 
 export function silentSource(): Source & { asked: number } {
-  return fakeSource({ kind: 'unknown', error: 'timeout' } as Partial<Vote>);
+  return countedSource('timeout');
 }
 
-function fakeSource(vote: Partial<Vote>): Source & { asked: number } {
-  const names = { id: 'https://source.test', operator: 'source.test' };
-  return {
-    ...names,
-    kind: 'http',
+function countedSource(said: Said): Source & { asked: number } {
+  const source = {
+    ...sourceSaying('source.test', () => {
+      source.asked += 1;
+      return said;
+    }),
     asked: 0,
-    async ask() {
-      this.asked += 1;
-      return { source: names.id, operator: names.operator, ...vote } as Vote;
-    },
   };
+  return source;
 }
 
 /** Answers calls without a network: `answer` sees the address and how many calls came before. */

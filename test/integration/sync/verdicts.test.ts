@@ -245,12 +245,7 @@ test('health of version 1 counts for the same address', async (t) => {
     lastFail: now - 600_000,
     failures: 2,
   };
-  await world.test.command(
-    'HSET',
-    KEYS.health,
-    uuidOf(0),
-    JSON.stringify({ ...old, recent: 'A'.repeat(20) }),
-  );
+  await world.test.put(KEYS.health, { [uuidOf(0)]: JSON.stringify({ ...old, recent: 'A'.repeat(20) }) });
   await world.round({ post: fakePost(() => failure()) });
   const { state, fails, address } = await world.health(uuidOf(0));
   assert.deepEqual([state, fails, address], ['dead', 3, far(1)]);

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { OPTIONS } from '../../../cli/arguments.ts';
@@ -9,6 +8,7 @@ import { COMMANDS } from '../../../cli/commands.ts';
 import { bashCompletion, zshCompletion } from '../../../cli/completion.ts';
 import { manPage } from '../../../cli/man.ts';
 import { needsTool } from '../../support/needs-tool.ts';
+import { temporaryFolder } from '../../support/owner.ts';
 
 /** What bash offers for the words that were typed; the last of them is not finished. */
 function offered(...words: readonly string[]): string[] {
@@ -27,8 +27,7 @@ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _p2p; printf '%s\\n' "\${COMPREPLY[@]
  * as its help says, or sourced.
  */
 function zshCompleted(t: TestContext, how: 'installed' | 'sourced', ...lines: readonly string[]): string[] {
-  const folder = mkdtempSync(join(tmpdir(), 'p2p-zsh-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = temporaryFolder(t);
   writeFileSync(join(folder, '_p2p'), zshCompletion(COMMANDS));
   const setUp = [
     `PROMPT= RPROMPT= HISTFILE= ${how === 'installed' ? 'fpath=($PWD $fpath)' : ''}`,

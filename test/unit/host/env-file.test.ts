@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { fileOption, readEnvironment } from '../../../host/env-file.ts';
 import { ConfigError } from '../../../lib/errors.ts';
+import { temporaryFolder } from '../../support/owner.ts';
 
 function folder(t: TestContext, files: Readonly<Record<string, string>> = {}): string {
-  const path = mkdtempSync(join(tmpdir(), 'p2p-env-'));
-  t.after(() => rmSync(path, { recursive: true }));
+  const path = temporaryFolder(t);
   for (const [name, text] of Object.entries(files)) writeFileSync(join(path, name), text);
   return path;
 }

@@ -1,21 +1,16 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { findEnvironment, INSTALLED_ENV_FILE, noteHead, STACK_NOTE } from '../../../host/find-environment.ts';
 import { leaveNote } from '../../../local/note.ts';
+import { temporaryFolder } from '../../support/owner.ts';
 
 describe('a command finds its consumer', () => {
-  const folderOf = (t: TestContext) => {
-    const folder = mkdtempSync(join(tmpdir(), 'p2p-find-'));
-    t.after(() => rmSync(folder, { recursive: true, force: true }));
-    return folder;
-  };
   const none = '/does/not/exist';
 
   test('in what is exported, and in .env, before anything else', (t) => {
-    const folder = folderOf(t);
+    const folder = temporaryFolder(t);
     const installed = join(folder, 'installed.env');
     writeFileSync(installed, 'LOCAL_UUID=installed\n');
     assert.equal(findEnvironment(folder, { LOCAL_UUID: 'exported' }, installed).env.LOCAL_UUID, 'exported');
@@ -25,7 +20,7 @@ describe('a command finds its consumer', () => {
   });
 
   test('in the demo that runs in this folder, as long as it runs', async (t) => {
-    const folder = folderOf(t);
+    const folder = temporaryFolder(t);
     const end = leaveNote(folder, {
       env: { LOCAL_UUID: 'demo', REDIS_URL: 'http://127.0.0.1:1', HOME: '/x' },
     });
@@ -36,13 +31,13 @@ describe('a command finds its consumer', () => {
   });
 
   test('not in the note of a demo that was killed', (t) => {
-    const folder = folderOf(t);
+    const folder = temporaryFolder(t);
     writeFileSync(join(folder, STACK_NOTE), `${noteHead(2 ** 30)}\nLOCAL_UUID=gone\n`);
     assert.equal(findEnvironment(folder, {}, none).env.LOCAL_UUID, undefined);
   });
 
   test('in the settings of the installed host', (t) => {
-    const folder = folderOf(t);
+    const folder = temporaryFolder(t);
     const installed = join(folder, 'installed.env');
     writeFileSync(installed, 'LOCAL_UUID=installed\n');
     assert.equal(findEnvironment(folder, {}, installed).env.LOCAL_UUID, 'installed');

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { quickReturn } from '../../../lib/ip/damping.ts';
 import { observe, SECOND_LOOK_MS } from '../../../lib/ip/observe.ts';
-import type { Source } from '../../../lib/ip/sources.ts';
 import type { Ip } from '../../../lib/peers/ip-space.ts';
 import { createRandom } from '../../chaos/random.ts';
-import { DAY, HOUR, MINUTE, SECOND } from '../../support/clock.ts';
+import { DAY, HOUR, invocation, MINUTE, SECOND } from '../../support/clock.ts';
 import { Rules } from '../../support/register-rules.ts';
+import { sourceSaying } from '../../support/sources.ts';
 import { ip, NEW, OLD } from './votes.ts';
 
 const NOW = 1_764_000_000_000;
@@ -69,22 +69,17 @@ async function live(sees: (nowMs: number, host: number) => Ip, hosts = 1): Promi
   const rules = new Rules();
   const changes: { at: number; ip: Ip }[] = [];
   const days = 4;
-  const never = new AbortController().signal;
   for (let minute = 0; minute < days * 24 * 60; minute++) {
     for (let host = 0; host < hosts; host++) {
       let nowMs = NOW + minute * MINUTE + host * 30 * SECOND;
-      const sources = Array.from({ length: 5 }, (_, i): Source => {
-        const id = `s${i}`;
-        const ask = async () => ({ source: id, operator: id, kind: 'ip', ip: sees(nowMs, host) }) as const;
-        return { id, operator: id, kind: 'http', ask };
-      });
+      const sources = Array.from({ length: 5 }, (_, i) => sourceSaying(`s${i}`, () => sees(nowMs, host)));
       const held = rules.take(nowMs);
       const { register } = rules;
       const sleep = async () => {
         nowMs += SECOND_LOOK_MS;
       };
       const parts = { sources, quorum: 2, host: { sleep }, nowMs: () => nowMs };
-      const { verdict, answering } = await observe(register, parts, never);
+      const { verdict, answering } = await observe(register, parts, invocation().signal);
       const damping = 'ip' in verdict ? quickReturn(register, verdict.ip, nowMs) : undefined;
       const outcome = rules.record(held, verdict, answering, nowMs, damping ?? { kind: 'none' });
       if (outcome === 'changed' && rules.current !== undefined)

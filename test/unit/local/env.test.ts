@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { handbook, opening } from '../../../local/banner.ts';
 import { readStack } from '../../../local/env.ts';
 import { StartError } from '../../../local/start-error.ts';
+import { temporaryFolder } from '../../support/owner.ts';
 
 const UUID = '1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b';
 
 function folder(t: TestContext, dotEnv?: string): string {
-  const path = mkdtempSync(join(tmpdir(), 'p2p-env-'));
-  t.after(() => rmSync(path, { recursive: true }));
+  const path = temporaryFolder(t);
   if (dotEnv !== undefined) writeFileSync(join(path, '.env'), dotEnv);
   return path;
 }
