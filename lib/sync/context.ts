@@ -5,14 +5,11 @@ import { type Address, type AddressPolicy, addressKey } from '../peers/address.t
 import type { IpFamily } from '../peers/ip-space.ts';
 import type { PostToPeer } from '../peers/post.ts';
 import type { Uuid } from '../peers/uuid.ts';
-import type { Discovery, OpenedRound, PartName, RoundStore } from '../store/rounds.ts';
+import type { OpenedRound, PartName, RoundStore } from '../store/rounds.ts';
 import { type Calls, createCalls } from './calls.ts';
+import { createFindings, type Findings } from './findings.ts';
 import type { RoundTime } from './health.ts';
-import { createHearsay, type Hearsay, mayBeNamed } from './hearsay.ts';
-import { createIntroductions, type Introductions } from './introductions.ts';
-import { createMirrorCount, type MirrorCount } from './mirror.ts';
-import { createNews, type News } from './news.ts';
-import { createTally, type Tally } from './summary.ts';
+import { mayBeNamed } from './hearsay.ts';
 import { createWitness, type Witness } from './witness.ts';
 
 /** What a round needs. */
@@ -55,16 +52,13 @@ export interface Round {
   /** Whether a peer is ourselves: our UUID, or our current address. */
   isOurs(uuid: Uuid, address: Address): boolean;
   mayBeNamed(address: Address): boolean;
-}
-
-/** What a round finds out, beside the health of consumers. */
-export interface Findings {
-  readonly tally: Tally;
-  readonly hearsay: Hearsay;
-  readonly mirror: MirrorCount;
-  readonly introductions: Introductions;
-  readonly news: News;
-  readonly discoveries: Discovery[];
+  /** Takes a step. If it throws, the round stops, throws the first such error at its end, and this answers `otherwise`. */
+  attempt<Result, const Otherwise>(
+    step: () => Promise<Result>,
+    otherwise: Otherwise,
+  ): Promise<Result | Otherwise>;
+  /** What steps threw. */
+  readonly failures: readonly unknown[];
 }
 
 /** Puts together what the steps of a round share, once it is open. */
@@ -78,6 +72,8 @@ export function createRound(
   const { localUuid, peers, sync } = config;
   const { lease, ownIp, secret } = opened;
   const ownKey = ownIp === undefined ? undefined : addressKey(ownIp, peers.port);
+  const calls = createCalls({ config, policy, post, host, invocation, part, opened, spread });
+  const failures: unknown[] = [];
   return {
     store,
     lease,
@@ -87,17 +83,26 @@ export function createRound(
     invocation,
     host,
     policy,
-    calls: createCalls({ config, policy, post, host, invocation, part, opened, spread }),
+    calls,
     witness: createWitness({ ownIp, last: opened.stateOf(part.of), sourcesOf, host }),
-    findings: {
-      tally: createTally(),
-      hearsay: createHearsay({ secret, consumers: opened.consumers, random: host.random }),
-      mirror: createMirrorCount(ownIp),
-      introductions: createIntroductions(part.at, host.random),
-      news: createNews(),
-      discoveries: [],
-    },
+    findings: createFindings({
+      ownIp,
+      secret,
+      consumers: opened.consumers,
+      at: part.at,
+      random: host.random,
+    }),
     isOurs: (uuid, address) => uuid === localUuid || address.key === ownKey,
     mayBeNamed: (address) => mayBeNamed(address, peers),
+    failures,
+    async attempt(step, otherwise) {
+      try {
+        return await step();
+      } catch (error) {
+        failures.push(error);
+        calls.stop('error');
+        return otherwise;
+      }
+    },
   };
 }

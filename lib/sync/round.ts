@@ -3,7 +3,7 @@ import type { Config } from '../config.ts';
 import type { Invocation } from '../host.ts';
 import type { Uuid } from '../peers/uuid.ts';
 import { pageAt } from '../store/part-state.ts';
-import type { OpenedRound, RoundStore } from '../store/rounds.ts';
+import type { OpenedRound, PageWrite, RoundStore } from '../store/rounds.ts';
 import { createCandidateProbes } from './candidates.ts';
 import { createRound, type Part, type Round, type SyncParts } from './context.ts';
 import { learn, settle } from './learn.ts';
@@ -11,7 +11,7 @@ import { tellCourse, tellSkipped, warnOfUnusable } from './news.ts';
 import { type Page, planPage, selectEntries } from './page.ts';
 import { otherShards, parseSyncEvent, type SyncEvent, shardCount } from './shard.ts';
 import { createTally, type RoundSummary, type StopReason, type Tally } from './summary.ts';
-import { type Walked, walkPages } from './walk.ts';
+import { walkPages } from './walk.ts';
 
 export type { SyncParts } from './context.ts';
 export type { RoundSummary } from './summary.ts';
@@ -82,37 +82,23 @@ async function carryOut(
   parts: SyncParts,
   startedMs: number,
 ): Promise<RoundSummary> {
-  const { store, part, calls, findings, host } = round;
+  const { store, part, calls, findings, host, failures, attempt } = round;
   const { log } = parts;
   const { tally, news, discoveries } = findings;
   const state = opened.stateOf(part.of);
   const start = state.position ?? pageAt('0', part.at);
-  const failures: unknown[] = [];
-  const noteFailure = (error: unknown) => {
-    failures.push(error);
-    calls.stop('error');
-  };
 
   const starting = part.shard === 0 ? startShards(part, parts, tally) : undefined;
   const probeCandidates = createCandidateProbes(round);
-  const probing = probeCandidates(opened.candidates).catch((error: unknown) => {
-    noteFailure(error);
-    return [];
-  });
-  let walked: Walked = { complete: false, rest: { health: [], state } };
-  try {
-    const called = await calledPage(opened.called, round);
-    walked = await walkPages(start, called, round);
-    if (walked.failure !== undefined) noteFailure(walked.failure);
-  } catch (error) {
-    noteFailure(error);
-  }
+  const probing = attempt(() => probeCandidates(opened.candidates), []);
+  const { complete, rest } = await attempt(
+    async () => walkPages(start, await calledPage(opened.called, round), round),
+    { complete: false, rest: { health: [], state } },
+  );
   discoveries.push(...(await probing));
   await starting;
 
-  const { rest } = walked;
-  const calledAll = walked.complete && calls.stopped === undefined;
-  if (rest !== undefined) await learn(round, probeCandidates, log);
+  const calledAll = complete && calls.stopped === undefined;
   const isComplete = () => calledAll && failures.length === 0 && calls.stopped !== 'lease';
   const summaryNow = () =>
     summarize(part, {
@@ -125,28 +111,23 @@ async function carryOut(
       tookMs: host.monotonicMs() - startedMs,
     });
   if (rest !== undefined) {
-    try {
-      const settled = await settle(round).catch((error: unknown): readonly string[] => {
-        noteFailure(error);
-        return [];
-      });
-      const written = await store.writePage({
-        part,
-        nowMs: round.nowMs(),
-        state: rest.state,
-        health: rest.health.filter(({ field }) => !settled.includes(field)),
-        end: {
-          summary: withoutForgotten(summaryNow()),
-          ...(isComplete() || findings.introductions.full ? { reply: findings.introductions.result() } : {}),
-        },
-      });
-      if (written === 'lease-lost') calls.stop('lease');
-      else {
-        tally.forgotten = written.forgotten;
-        warnOfUnusable(log, written.unusable);
-      }
-    } catch (error) {
-      noteFailure(error);
+    await learn(round, probeCandidates, log);
+    const settled = new Set<string>(await attempt(() => settle(round), []));
+    const end: PageWrite = {
+      part,
+      nowMs: round.nowMs(),
+      state: rest.state,
+      health: rest.health.filter(({ field }) => !settled.has(field)),
+      end: {
+        summary: withoutForgotten(summaryNow()),
+        ...(isComplete() || findings.introductions.full ? { reply: findings.introductions.result() } : {}),
+      },
+    };
+    const written = await attempt(() => store.writePage(end), 'failed');
+    if (written === 'lease-lost') calls.stop('lease');
+    if (typeof written !== 'string') {
+      tally.forgotten = written.forgotten;
+      warnOfUnusable(log, written.unusable);
     }
   }
   news.tell(log);

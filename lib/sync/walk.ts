@@ -18,8 +18,6 @@ export interface Walked {
   readonly complete: boolean;
   /** What is not written yet: it belongs into the write that ends the round. Undefined if nothing may be written any more. */
   readonly rest: Pick<PageWrite, 'health' | 'state'> | undefined;
-  /** What reading or writing a page threw. */
-  readonly failure?: unknown;
 }
 
 interface OpenPage {
@@ -28,16 +26,16 @@ interface OpenPage {
   readonly position?: Position;
   /** Where a walk that has finished it goes on. */
   readonly next: Position | undefined;
-  /** Never rejects. */
-  readonly probing: Promise<PageProbes | { readonly failure: unknown }>;
+  /** Never rejects. Undefined if the calls could not be made. */
+  readonly probing: Promise<PageProbes | undefined>;
 }
 
 /**
  * Walks the pages from a position on: the next ones are read while one is probed, and they are written in order, each
  * with the position of the oldest that is not finished. `first` is a page that is probed before.
  *
- * Everything that it started has ended when this resolves. It does not throw: a failure stops the walk, and what was
- * probed until then is written if possible.
+ * Everything that it started has ended when this resolves. A failure stops the walk, and what was probed until then is
+ * written if possible.
  */
 export async function walkPages(start: Position, first: Page | undefined, round: Round): Promise<Walked> {
   const { calls, store, part } = round;
@@ -45,35 +43,25 @@ export async function walkPages(start: Position, first: Page | undefined, round:
   let position: Position | undefined = start;
   let unfinished: Position | undefined;
   let restarted = false;
-  let failure: unknown;
   let waiting: Pick<PageWrite, 'health' | 'state'> | undefined = {
     health: [],
     state: stateAt(start, round),
   };
 
-  const fail = (error: unknown) => {
-    failure ??= error;
-    calls.stop('error');
-  };
   /** Writes the page that waits. The last one waits for the end of the round, which is then one command. */
   const writeWaiting = async () => {
     if (waiting === undefined || waiting.health.length === 0) return;
-    try {
-      const written = await store.writePage({ part, nowMs: round.nowMs(), ...waiting });
-      if (written !== 'lease-lost') return;
-      calls.stop('lease');
-    } catch (error) {
-      fail(error);
-    }
+    const page = { part, nowMs: round.nowMs(), ...waiting };
+    const written = await round.attempt(() => store.writePage(page), 'failed');
+    if (written === 'lease-lost') calls.stop('lease');
     // After a failed write nothing is written any more: not behind it, and not page by page while Redis is away.
-    waiting = undefined;
+    if (typeof written === 'string') waiting = undefined;
   };
   const finish = async ({ page, position: from, next, probing }: OpenPage) => {
     const probes = await probing;
-    let judged: Judged = { health: [], outage: false };
-    if ('failure' in probes) fail(probes.failure);
-    else judged = await judgePage(page, probes, round);
-    if (from !== undefined) unfinished ??= 'failure' in probes ? from : restOf(from, page, probes);
+    const judged: Judged =
+      probes === undefined ? { health: [], outage: false } : await judgePage(page, probes, round);
+    if (from !== undefined) unfinished ??= probes === undefined ? from : restOf(from, page, probes);
     if (judged.outage) calls.stop('outage');
     await writeWaiting();
     if (round.lease.lost) calls.stop('lease');
@@ -89,19 +77,19 @@ export async function walkPages(start: Position, first: Page | undefined, round:
       calls.left > 0 &&
       (await calls.mayGoOn())
     ) {
-      try {
-        const read = await readPage(position, open, round);
-        if (read !== 'rejected') {
-          open.push(read);
-          position = read.next;
-        } else if (restarted) {
+      const from = position;
+      const read = await round.attempt(async () => {
+        const page = await readPage(from, open, round);
+        if (page === 'rejected' && restarted)
           throw new RedisReplyError('ERR invalid cursor: Redis rejected a cursor that it had just given');
-        } else {
-          restarted = true;
-          position = pageAt('0', part.at);
-        }
-      } catch (error) {
-        fail(error);
+        return page;
+      }, 'failed');
+      if (read === 'rejected') {
+        restarted = true;
+        position = pageAt('0', part.at);
+      } else if (read !== 'failed') {
+        open.push(read);
+        position = read.next;
       }
       continue;
     }
@@ -109,13 +97,9 @@ export async function walkPages(start: Position, first: Page | undefined, round:
     if (oldest === undefined) break;
     await finish(oldest);
   }
-  const complete = position === undefined && unfinished === undefined && failure === undefined;
+  const complete = position === undefined && unfinished === undefined && round.failures.length === 0;
   if (!complete) calls.stop('budget');
-  return {
-    complete,
-    rest: round.lease.lost ? undefined : waiting,
-    ...(failure === undefined ? {} : { failure }),
-  };
+  return { complete, rest: round.lease.lost ? undefined : waiting };
 }
 
 function stateAt(position: Position | undefined, { witness, findings }: Round): PartState {
@@ -156,14 +140,12 @@ async function readPage(
 }
 
 function startProbes(page: Page, round: Round): OpenPage['probing'] {
-  const homes = page.homes.map(async (visit) => ({ visit, isHome: await isAtHome(visit, round) }));
-  return Promise.all([
-    Promise.all(page.due.map((group) => probeGroup(group, round))),
-    Promise.all(homes),
-  ]).then(
-    ([probed, visited]) => ({ probed, homes: visited }),
-    (failure: unknown) => ({ failure }),
-  );
+  const visits = page.homes.map(async (visit) => ({ visit, isHome: await isAtHome(visit, round) }));
+  return round.attempt(async () => {
+    const calls = page.due.map((group) => probeGroup(group, round));
+    const [probed, homes] = await Promise.all([Promise.all(calls), Promise.all(visits)]);
+    return { probed, homes };
+  }, undefined);
 }
 
 /** Whether the consumer answers where it was before it moved by hearsay. Undefined if it could not be asked. */
