@@ -1,7 +1,7 @@
 import type { AppParts } from '../lib/app.ts';
 import { countFailed } from '../lib/store/health-record.ts';
-import { CONSUMER_STATES, type ConsumerRow, type ConsumerState } from './peers/consumer-row.ts';
-import { readAllConsumers, readConsumers } from './peers/read-peers.ts';
+import type { ConsumerRow, ConsumerState } from './peers/consumer-row.ts';
+import { readConsumers } from './peers/read-peers.ts';
 import { isBudgeted, type Round } from './read/rounds.ts';
 import { CHEAP_MEMBERS } from './read/scan.ts';
 import { isStale } from './read/stale.ts';
@@ -35,7 +35,6 @@ export interface ConsumerFacts {
 
 interface Counting {
   readonly entries: number;
-  readonly records: number;
   readonly heardOf: number;
   readonly readable: boolean;
   readonly rounds: readonly Round[];
@@ -50,17 +49,14 @@ const CHEAP_FOR_VERDICT = 1_000;
 
 /** Counts the consumers by state, from their records or from the last round that came across them all. */
 export async function countConsumers(parts: AppParts, counting: Counting): Promise<ConsumerFacts> {
-  const { entries, records, heardOf, readable, depth } = counting;
+  const { entries, heardOf, readable, depth, nowMs } = counting;
   const nothing = { known: entries, heardOf, refused: {}, worst: [], unusable: [] };
   if (!readable) return nothing;
-  if (depth === 'all') return { ...nothing, ...(await tallyOf(readConsumers(reading(parts, counting)))) };
   const most = depth === 'verdict' ? CHEAP_FOR_VERDICT : CHEAP_MEMBERS;
-  if (entries > most || records > 2 * most) return { ...nothing, ...countedByRound(parts, counting) };
-  return { ...nothing, ...(await tallyOf([await readAllConsumers(reading(parts, counting))])) };
-}
-
-function reading(parts: AppParts, { nowMs }: Counting) {
-  return { ...parts, nowMs };
+  const whole = depth !== 'all';
+  if (whole && entries > most) return { ...nothing, ...countedByRound(parts, counting) };
+  const pages = readConsumers({ ...parts, nowMs, whole });
+  return { ...nothing, ...(await tallyOf(whole ? pages : withoutRepeats(pages))) };
 }
 
 /** States and reasons, as the last round counted them that came across all consumers, or made all the calls it may. */
@@ -84,37 +80,41 @@ function countedByRound(
   };
 }
 
-/** Counts rows, and keeps the worst of them. A uuid that a scan gives twice counts once. */
+/** Counts rows, and keeps the worst of them. */
 async function tallyOf(
-  pages: AsyncIterable<readonly ConsumerRow[]> | Iterable<Iterable<ConsumerRow>>,
+  pages: AsyncIterable<readonly ConsumerRow[]>,
 ): Promise<Pick<ConsumerFacts, 'known' | 'states' | 'refused' | 'worst' | 'unusable'>> {
-  const states = Object.fromEntries(CONSUMER_STATES.map((state) => [state, 0]));
-  const refused = new Map<string, number>();
+  const states = { alive: 0, suspect: 0, dead: 0, new: 0, unknown: 0, self: 0, unusable: 0 };
+  const refused: Record<string, number> = {};
   const unusable: ConsumerRow[] = [];
   const worst = keepWorst();
-  const seen = new Set<string>();
   for await (const page of pages) {
     for (const row of page) {
-      if (seen.has(row.uuid)) continue;
-      seen.add(row.uuid);
-      states[row.state] = (states[row.state] ?? 0) + 1;
+      states[row.state]++;
       if (row.state === 'self') continue;
       if (row.refused === undefined) worst.add(row);
       else {
-        refused.set(row.refused, (refused.get(row.refused) ?? 0) + 1);
+        refused[row.refused] = (refused[row.refused] ?? 0) + 1;
         if (unusable.length < SHOWN_UNUSABLE) unusable.push(row);
       }
     }
   }
-  const { self = 0, ...others } = states;
-  const none = { alive: 0, suspect: 0, dead: 0, new: 0, unknown: 0, unusable: 0 };
-  return {
-    known: seen.size - self,
-    states: { ...none, ...others },
-    refused: Object.fromEntries(refused),
-    worst: worst.rows(),
-    unusable,
-  };
+  const { self: _, ...others } = states;
+  return { known: totalOf(others), states: others, refused, worst: worst.rows(), unusable };
+}
+
+/** A scan gives an entry twice where the hash grows or shrinks meanwhile: here each comes once. */
+async function* withoutRepeats(
+  pages: AsyncIterable<readonly ConsumerRow[]>,
+): AsyncGenerator<readonly ConsumerRow[]> {
+  const seen = new Set<string>();
+  for await (const page of pages) {
+    yield page.filter(({ uuid }) => {
+      const isNew = !seen.has(uuid);
+      if (isNew) seen.add(uuid);
+      return isNew;
+    });
+  }
 }
 
 /** Keeps the worst of any number of rows, and never many more than those. */

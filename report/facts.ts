@@ -75,7 +75,7 @@ const HISTORY_ENTRIES = 40;
 const ROUND_ENTRIES = 60;
 
 /**
- * Reads the facts in three trips of 19 commands at most. Above 10,000 consumers (1,000 for a verdict) the last complete
+ * Reads the facts in four trips of 19 commands at most. Above 10,000 consumers (1,000 for a verdict) the last complete
  * round says how they are, unless `all` asks for every record: then it is two more commands for each 1,000.
  *
  * @throws IdentityError, RedisUnavailableError, RedisReplyError; a key of another type is a fact, not an error.
@@ -119,7 +119,6 @@ export async function readFacts(parts: AppParts, depth: Depth): Promise<Facts> {
   const [consumerFacts, waiting] = await Promise.all([
     countConsumers(knowing, {
       entries: countOf(consumers),
-      records: countOf(health),
       heardOf: candidatesIn(countOf(candidates)),
       readable: readable(keys.consumers, keys.health),
       rounds,

@@ -27,7 +27,7 @@ const CONSUMERS: Listing<ConsumerRow> = {
   key: ({ keys }) => keys.consumers,
   pages: (parts, { nowMs, register }, { start }) =>
     readConsumers({ ...parts, policy: policyFor(parts, register), nowMs, start }),
-  cells({ uuid, address, state, refused, health, due }, nowMs, wide) {
+  cells({ uuid, address, state, refused, health }, nowMs, wide) {
     const ago = (at: number | undefined) => (at === undefined ? '-' : shortDuration(nowMs - at));
     return [
       uuidCell(uuid, wide),
@@ -36,10 +36,10 @@ const CONSUMERS: Listing<ConsumerRow> = {
       ago(health?.since),
       ago(health?.lastOk),
       refused ?? health?.lastError ?? '-',
-      nextCell(state, due, nowMs),
+      nextCell(state, health?.due, nowMs),
     ];
   },
-  json: ({ uuid, address, state, refused, health, due }) => ({
+  json: ({ uuid, address, state, refused, health }) => ({
     uuid,
     address,
     state,
@@ -55,7 +55,7 @@ const CONSUMERS: Listing<ConsumerRow> = {
           rttMs: health.rtt,
           recent: health.recent,
         }),
-    due,
+    due: health?.due,
   }),
 };
 

@@ -58,7 +58,8 @@ function stateBar(states: ConsumerFacts['states']): Html {
   )}</ul>`;
 }
 
-function consumerItem({ uuid, address, state, health, days, due }: ConsumerRow, nowMs: number): Html {
+function consumerItem({ uuid, address, state, health, days }: ConsumerRow, nowMs: number): Html {
+  const due = health?.due;
   const recent = readOutcomes(health?.recent ?? '');
   const next = due !== undefined && due > nowMs ? html`, again in ${duration(due - nowMs)}` : undefined;
   return html`<li><span class="who">${shortUuid(uuid)} ${address}</span><span class="state s-${state}">${state}${health !== undefined && state !== 'unknown' && html` <small>${ago(health.since, nowMs)}</small>`}</span><span class="recent">${outcomeCells(recent, RECENT_OUTCOMES)}${unseen(outcomeWords(recent))}</span><span class="why">${

@@ -17,8 +17,6 @@ export interface ConsumerRow {
   readonly state: ConsumerState;
   readonly refused?: RecordRefusal;
   readonly health?: HealthRecord;
-  /** When it is to be probed again, if that is not simply in the next round. */
-  readonly due?: number;
   /** Its worst state of each day, where that was read. */
   readonly days?: DayHistory;
 }
@@ -42,11 +40,5 @@ export function consumerRow(uuid: string, address: string, json: unknown, rules:
   // Whoever is left alone until a later time is not looked at before it, and that is in order.
   const lookedAt = Math.max(probedAt(health), health.due ?? 0);
   const known = lookedAt > nowMs || !isStale(lookedAt, intervalMs, nowMs);
-  return {
-    uuid,
-    address,
-    state: known ? health.state : 'unknown',
-    health,
-    ...(health.due === undefined ? {} : { due: health.due }),
-  };
+  return { uuid, address, state: known ? health.state : 'unknown', health };
 }

@@ -1,7 +1,7 @@
 import type { AppParts } from '../../lib/app.ts';
 import type { Epoch } from '../../lib/ip/register.ts';
-import { fieldsOf, listOf, orThrow } from '../read/fields.ts';
-import { type ScanEntry, scanPages } from '../read/scan.ts';
+import { listOf, orThrow } from '../read/fields.ts';
+import { readHash, type ScanEntry, scanPages } from '../read/scan.ts';
 import { type ConsumerRow, consumerRow } from './consumer-row.ts';
 import { type ProducerRow, producerRow } from './producer-row.ts';
 
@@ -12,35 +12,9 @@ type Reading = Pick<AppParts, 'redis' | 'keys' | 'policy' | 'config'> & {
 };
 
 /**
- * All consumers with what is known about each, in one trip of two commands, for hashes that are known to be small. A row is
- * made when it is asked for, so that not all of them are in memory at once.
+ * Pages of `consumers` with what is known about each, two commands a page; with `whole` one page of all, for a hash that is
+ * known to be small. Of pages an entry may come twice.
  */
-export async function readAllConsumers({
-  redis,
-  keys,
-  policy,
-  config,
-  nowMs,
-}: Reading): Promise<Iterable<ConsumerRow>> {
-  const rules = { policy, localUuid: config.localUuid, intervalMs: config.sync.intervalMs, nowMs };
-  const [consumers, health] = await redis.send(
-    [
-      ['HGETALL', keys.consumers],
-      ['HGETALL', keys.health],
-    ],
-    { repeatable: true },
-  );
-  const records = fieldsOf(orThrow(health));
-  const entries = listOf(orThrow(consumers));
-  return (function* rows() {
-    for (let i = 0; i + 1 < entries.length; i += 2) {
-      const uuid = String(entries[i]);
-      yield consumerRow(uuid, String(entries[i + 1]), records.get(uuid), rules);
-    }
-  })();
-}
-
-/** Pages of `consumers` with what is known about each, two commands a page. An entry may come twice. */
 export async function* readConsumers({
   redis,
   keys,
@@ -48,13 +22,13 @@ export async function* readConsumers({
   config,
   nowMs,
   start,
-}: Reading): AsyncGenerator<ConsumerRow[]> {
+  whole = false,
+}: Reading & { readonly whole?: boolean }): AsyncGenerator<ConsumerRow[]> {
   const rules = { policy, localUuid: config.localUuid, intervalMs: config.sync.intervalMs, nowMs };
-  for await (const page of scanPages(redis, {
-    command: 'HSCAN',
-    key: keys.consumers,
-    match: patternOf(start),
-  })) {
+  const pages = whole
+    ? readHash(redis, keys.consumers)
+    : scanPages(redis, { command: 'HSCAN', key: keys.consumers, match: patternOf(start) });
+  for await (const page of pages) {
     if (page.length === 0) continue;
     const [reply] = await redis.send([['HMGET', keys.health, ...page.map(([uuid]) => uuid)]], {
       repeatable: true,

@@ -1,4 +1,4 @@
-import type { Redis } from '../../lib/redis/redis.ts';
+import type { Redis, Reply } from '../../lib/redis/redis.ts';
 import { listOf, orThrow } from './fields.ts';
 
 /** Entries a page, more or less. */
@@ -27,9 +27,19 @@ export async function* scanPages(
     );
     const [next, flat] = listOf(orThrow(reply));
     cursor = String(next ?? '0');
-    const values = listOf(flat);
-    const page: ScanEntry[] = [];
-    for (let i = 0; i + 1 < values.length; i += 2) page.push([String(values[i]), String(values[i + 1])]);
-    yield page;
+    yield entriesOf(flat);
   } while (cursor !== '0');
+}
+
+/** Reads a hash that is known to be small in one command. @throws as `scanPages` does. */
+export async function* readHash(redis: Redis, key: string): AsyncGenerator<readonly ScanEntry[]> {
+  const [reply] = await redis.send([['HGETALL', key]], { repeatable: true });
+  yield entriesOf(orThrow(reply));
+}
+
+function entriesOf(flat: Reply | undefined): ScanEntry[] {
+  const values = listOf(flat);
+  const entries: ScanEntry[] = [];
+  for (let i = 0; i + 1 < values.length; i += 2) entries.push([String(values[i]), String(values[i + 1])]);
+  return entries;
 }
