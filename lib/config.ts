@@ -31,7 +31,7 @@ export function loadConfig(env: Environment = process.env, origin?: string) {
       .filter((issue) => stray.every(({ name }) => name !== v.getDotPath(issue)))
       .map(faultOf),
   ];
-  if (!parsed.success || faults.length > 0) throw new ConfigError(faults, origin);
+  if (!parsed.success || faults.length > 0) throw new ConfigError(faults.map(asNamedIn(env)), origin);
   const c = parsed.output;
   return {
     localUuid: c.LOCAL_UUID,
@@ -109,6 +109,16 @@ function withFallbacks(env: Environment): Record<string, string> {
   // Powertools knows more levels than ours (SILENT, CRITICAL).
   if (levelOf(given.POWERTOOLS_LOG_LEVEL) !== undefined) fall('LOG_LEVEL', 'POWERTOOLS_LOG_LEVEL');
   return given;
+}
+
+/** Has a fault name the variable that the operator wrote, where that is one of Upstash's. */
+function asNamedIn(env: Environment): (fault: string) => string {
+  const url = !env.REDIS_URL && env.UPSTASH_REDIS_REST_URL;
+  const token = !env.REDIS_TOKEN && (env.UPSTASH_REDIS_REST_TOKEN || url);
+  return (fault) =>
+    fault
+      .replace(/\bREDIS_URL\b/g, url ? 'UPSTASH_REDIS_REST_URL' : '$&')
+      .replace(/\bREDIS_TOKEN\b/g, token ? 'UPSTASH_REDIS_REST_TOKEN' : '$&');
 }
 
 function levelOf(text = '') {

@@ -70,7 +70,8 @@ function loadOwnConfig(env: Environment, { hasFile, origin }: { hasFile: boolean
     return loadConfig(env, origin);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    const way = hasFile ? 'move .env away' : 'unset REDIS_URL';
+    const given = env.REDIS_URL ? 'REDIS_URL' : 'UPSTASH_REDIS_REST_URL';
+    const way = hasFile ? 'move .env away' : `unset ${given}`;
     throw new StartError(
       `${error.message}\n.env.example explains each variable. For the demo without any, ${way}.`,
     );

@@ -13,6 +13,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
   LOCAL_UUID: 'Give it the UUID that your consumer API uses, in .env or exported.',
   REDIS_URL: 'Give it the URL of the Redis that your consumer API uses, in .env or exported.',
   REDIS_TOKEN: 'Copy the REST token (not the read-only one) from the console of your Redis.',
+  UPSTASH_REDIS_REST_URL: 'Copy the REST URL from the console of your Redis.',
+  UPSTASH_REDIS_REST_TOKEN: 'Copy the REST token (not the read-only one) from the console of your Redis.',
 };
 
 /** One finding for each bad variable, after one that says where the variables are from. */

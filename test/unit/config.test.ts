@@ -92,6 +92,29 @@ test('the names of Upstash are a fallback for URL and token', () => {
   assert.equal(loadConfig({ ...MINIMAL, ...upstash }).redis.url, MINIMAL.REDIS_URL);
 });
 
+test('a bad variable is refused under the name that the operator wrote', () => {
+  const upstash = (given: Record<string, string>) => faultsOf({ LOCAL_UUID: UUID, ...given });
+
+  assert.match(
+    upstash({ UPSTASH_REDIS_REST_URL: 'https://a.example', UPSTASH_REDIS_REST_TOKEN: '"b"' }).join(),
+    /^UPSTASH_REDIS_REST_TOKEN is in quotes/,
+  );
+  assert.deepEqual(upstash({ UPSTASH_REDIS_REST_URL: 'https://a.example' }), [
+    'UPSTASH_REDIS_REST_TOKEN is required for a REST UPSTASH_REDIS_REST_URL',
+  ]);
+  assert.deepEqual(upstash({ UPSTASH_REDIS_REST_URL: 'https://u:p@a.example', REDIS_TOKEN: 'b' }), [
+    'UPSTASH_REDIS_REST_URL must hold no login, query or fragment for REST; the token belongs into REDIS_TOKEN',
+  ]);
+  assert.match(
+    upstash({ UPSTASH_REDIS_REST_URL: 'a.example', REDIS_TOKEN: 'b' }).join(),
+    /^UPSTASH_REDIS_REST_URL must /,
+  );
+  assert.deepEqual(faultsOf({ LOCAL_UUID: UUID, REDIS_URL: 'https://a.example' }), [
+    'REDIS_TOKEN is required for a REST REDIS_URL',
+  ]);
+  assert.match(faultsOf({ LOCAL_UUID: UUID }).join(), /^REDIS_URL is required: /);
+});
+
 test('an empty variable counts as unset', () => {
   assert.equal(loadConfig({ ...MINIMAL, SYNC_TIMEOUT_MS: '', REDIS_PREFIX: '' }).sync.timeoutMs, 3_000);
 });
