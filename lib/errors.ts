@@ -82,18 +82,20 @@ export class RedisUnavailableError extends Error {
 /**
  * An error that Redis itself answered to one command. `code` is the reply's first word (`WRONGTYPE`, `NOSCRIPT`,
  * `OOM`, `ERR`, …); the message is Redis's, cut before any command or value that a client library appended. What a command
- * inside a script answered is taken out of what Redis wraps around it.
+ * inside a script answered is taken out of what Redis wraps around it. A missing right is followed by what to do.
  */
 export class RedisReplyError extends Error {
   override readonly name = 'RedisReplyError';
   readonly code: string;
   constructor(message: string) {
     super(
-      message
-        .replace(SCRIPT_WRAPPING, '')
-        .replace(RAISED_AGAIN, '')
-        .replace(NO_RIGHT, 'NOPERM $1')
-        .replace(IN_SCRIPT, ''),
+      withAdvice(
+        message
+          .replace(SCRIPT_WRAPPING, '')
+          .replace(RAISED_AGAIN, '')
+          .replace(NO_RIGHT, 'NOPERM $1')
+          .replace(IN_SCRIPT, ''),
+      ),
     );
     this.code = /^[A-Z]+/.exec(this.message)?.[0] ?? 'ERR';
   }
@@ -106,8 +108,19 @@ const SCRIPT_WRAPPING = /^ERR Error running script \(call to \w+\): (?:@\w+: ?\d
 const RAISED_AGAIN =
   /^ERR (?=(?:READONLY|OOM|MISCONF|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|CROSSSLOT|MOVED|ASK|TRYAGAIN|LOADING|BUSY|NOPERM|WRONGTYPE) )/;
 
-/** Redis before 7.2 has no code for a command that the user may not run in a script. */
-const NO_RIGHT = /^(?:ERR )+(The user executing the script can't run)/;
+/**
+ * Redis before 7.2 has no code for a command that the user may not run in a script. A script of ours has put its key in
+ * front.
+ */
+const NO_RIGHT = /^(?:ERR )+((?:\S+: )?The user executing the script can't run)/;
 
 /** ` script: 3a…, on @user_script:26.`, which Redis 7 and later put behind a script's error. */
 const IN_SCRIPT = / script: [0-9a-f]+, on @user_script:\d+\.$/;
+
+/** What an operator does about a right that is missing: whoever reads the log may not know that Redis has users. */
+const RIGHTS_ADVICE = 'Give the Redis user the rights that docs/REDIS.md lists';
+
+function withAdvice(text: string): string {
+  if (!text.startsWith('NOPERM ') || text.endsWith(RIGHTS_ADVICE)) return text;
+  return `${text.replace(/\.$/, '')}. ${RIGHTS_ADVICE}`;
+}

@@ -69,7 +69,7 @@ function whyNothingIsKnown(error: unknown, scrub: (text: string) => string): Rea
   if (error instanceof IdentityError) return reason('redis-foreign', scrub(error.message));
   if (error instanceof RedisUnavailableError) return reason('redis-unavailable', scrub(error.message));
   if (error instanceof RedisReplyError) {
-    const text = `Redis refused a command: ${error.message}`;
+    const text = `Redis refused a command: ${error.message.replace(/\.$/, '')}. \`doctor\` says more.`;
     return reason('redis-unavailable', scrub(text), 'Redis refuses a command');
   }
   return undefined;

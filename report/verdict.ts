@@ -50,7 +50,12 @@ function ofAddress(facts: Facts): Reason[] {
   const { nowMs, checkEveryMs, begun, register, quorum, operators } = facts;
   const { current, checkedAt, verifiedAt, unknownChecks, answering } = register;
   if (!begun && checkedAt === undefined) {
-    return [reason('nothing-has-run', 'Nothing has run on this Redis yet.')];
+    return [
+      reason(
+        'nothing-has-run',
+        'Nothing has run on this Redis yet: start the scheduler. `doctor` says whether it is set up right.',
+      ),
+    ];
   }
   if (isStale(checkedAt, checkEveryMs, nowMs)) {
     return [

@@ -45,7 +45,7 @@ async function examine(context: Context): Promise<Finding[]> {
       // The sources take seconds where the network is bad; Redis need not wait for them.
       const asking = askSources(parts);
       const looking = lookAtNetwork(parts.config);
-      const state = await ofRedis(context, parts, findings);
+      const state = await ofRedis(context, findings, () => lookAtRedis(parts, findings));
       const answers = await asking;
       findings.push(...judgeSources(answers, parts.config.ip));
       findings.push(...judgeReach(answers, { reach, register: state?.register ?? { current: undefined } }));
@@ -54,7 +54,7 @@ async function examine(context: Context): Promise<Finding[]> {
       findings.push(...checkSchedules(parts.config, given.env, state?.rounds ?? []));
       if (state !== undefined) {
         findings.push(...checkRuns(parts.config, state));
-        findings.push(...(await checkPeers(parts)));
+        findings.push(...((await ofRedis(context, findings, () => checkPeers(parts))) ?? []));
       }
       return findings;
     });
@@ -71,16 +71,25 @@ function versions(): Finding {
   return ok('versions', `scheduler ${packageJson.version}, Node ${process.versions.node}`);
 }
 
-/** What Redis holds of ours; undefined, and a finding, where it is not ours or cannot be asked. */
-async function ofRedis(context: Context, parts: AppParts, findings: Finding[]) {
+/** What Redis holds of ours; undefined where it is not ours. */
+async function lookAtRedis(parts: AppParts, findings: Finding[]) {
+  const look = await checkRedis(parts);
+  findings.push(...look.findings);
+  if (look.identity !== 'ours' && look.identity !== 'absent') return undefined;
+  const { register, nowMs, rest } = await begin(parts, [
+    ['XREVRANGE', parts.keys.rounds, '+', '-', 'COUNT', DOCTOR_ROUNDS * parts.config.sync.maxShards],
+  ]);
+  return { register, nowMs, rounds: readRounds(rest[0]) };
+}
+
+/** What `look` answers; undefined, and a finding, where Redis cannot be asked or refuses. */
+async function ofRedis<Found>(
+  context: Context,
+  findings: Finding[],
+  look: () => Promise<Found>,
+): Promise<Found | undefined> {
   try {
-    const look = await checkRedis(parts);
-    findings.push(...look.findings);
-    if (look.identity !== 'ours' && look.identity !== 'absent') return undefined;
-    const { register, nowMs, rest } = await begin(parts, [
-      ['XREVRANGE', parts.keys.rounds, '+', '-', 'COUNT', DOCTOR_ROUNDS * parts.config.sync.maxShards],
-    ]);
-    return { register, nowMs, rounds: readRounds(rest[0]) };
+    return await look();
   } catch (error) {
     if (error instanceof RedisUnavailableError) {
       findings.push(unavailable('redis', context.scrub(error.message)));
@@ -92,8 +101,8 @@ async function ofRedis(context: Context, parts: AppParts, findings: Finding[]) {
     findings.push(
       failure(
         'redis',
-        `Redis refuses a command: ${visible(context.scrub(error.message), 120)}`,
-        'The login has to be allowed all commands on the keys of REDIS_PREFIX.',
+        `Redis refuses a command: ${visible(context.scrub(error.message), 200)}`,
+        'The login has to be allowed what docs/REDIS.md lists, on the keys of REDIS_PREFIX.',
       ),
     );
     return undefined;

@@ -187,6 +187,10 @@ function typesOf(keys: AppParts['keys']): (readonly [key: string, type: string])
     [keys.ipHistory, 'stream'],
     [keys.deliveries, 'hash'],
     [keys.due, 'zset'],
+    [keys.called, 'set'],
+    [keys.reply, 'string'],
+    [keys.days, 'hash'],
+    [keys.alerts, 'hash'],
   ];
 }
 

@@ -107,8 +107,8 @@ export function createSession(options: RoundStoreOptions): Session {
   };
 }
 
-/** A script names the key itself; for a plain command it is the first argument. */
-function withKey(error: RedisReplyError, request: Command | ScriptCall | undefined): RedisReplyError {
+/** The error with the name of its key. A script names the key itself; for a plain command it is the first argument. */
+export function withKey(error: RedisReplyError, request: Command | ScriptCall | undefined): RedisReplyError {
   if (request === undefined || 'script' in request) return error;
   return new RedisReplyError(error.message.replace(/^\S+ /, (code) => `${code}${request[1]}: `));
 }

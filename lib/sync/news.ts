@@ -71,10 +71,10 @@ export function tellCourse(
   }
 }
 
-/** Warns of keys that hold a wrong type, and that the round did without. */
+/** Warns of keys that the round did without: they hold a wrong type, or may not be written. */
 export function warnOfUnusable(log: Log, keys: readonly string[]): void {
   if (keys.length === 0) return;
-  log.warn('Keys of another type than ours were left alone; delete or rename them', { keys });
+  log.warn('Keys that could not be used were left alone; `doctor` says what to do', { keys });
 }
 
 /** Warns of entries that cannot be used, by reason. */

@@ -1,9 +1,11 @@
 import type { AppParts } from '../../lib/app.ts';
+import { RedisReplyError } from '../../lib/errors.ts';
 import { parseRegister, type Register } from '../../lib/ip/register.ts';
 import { type AddressPolicy, withoutSelf } from '../../lib/peers/address.ts';
 import { createRedisClock } from '../../lib/redis/clock.ts';
 import type { Command } from '../../lib/redis/redis.ts';
 import { identityCommand } from '../../lib/store/identity.ts';
+import { withKey } from '../../lib/store/session.ts';
 import { type Answered, orThrow } from './fields.ts';
 import { type Identity, identityOf, requireNotForeign } from './identity.ts';
 
@@ -31,9 +33,10 @@ export async function begin(
 ): Promise<Beginning> {
   const clock = createRedisClock(host);
   const read = clock.startReading();
-  const [time, uuid, register, ...rest] = await redis.send(
-    [['TIME'], identityCommand(keys), ['HGETALL', keys.ip], ...more],
-    { repeatable: true },
+  const commands: Command[] = [['TIME'], identityCommand(keys), ['HGETALL', keys.ip], ...more];
+  const replies = await redis.send(commands, { repeatable: true });
+  const [time, uuid, register, ...rest] = replies.map((reply, i) =>
+    reply instanceof RedisReplyError ? withKey(reply, commands[i]) : reply,
   );
   read(time);
   const identity = identityOf(uuid, config.localUuid);

@@ -28,6 +28,16 @@ for (const transport of ['tcp', 'rest'] as const) {
       assert.equal(await testRedis().command('EXISTS', KEYS.due), 0, 'adding a producer makes nothing due');
     });
 
+    test('whose key, or the register, has another type are not shown, and the key is named', async () => {
+      for (const key of [KEYS.consumers, KEYS.ip]) {
+        await testRedis().command('RPUSH', key, 'x');
+        const { code, err } = await run('consumers');
+        assert.equal(code, 3);
+        assert.ok(err.startsWith(`Redis refused a command: WRONGTYPE ${key}: `), err);
+        await testRedis().command('DEL', key);
+      }
+    });
+
     test('that may not be called are refused, and nothing is written', async () => {
       await testRedis().command('HSET', KEYS.ip, 'current', '203.0.113.7', 'epoch', 1);
       for (const [uuid, address, said] of [

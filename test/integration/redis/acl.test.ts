@@ -77,3 +77,27 @@ test('every job and every command runs under the user of docs/REDIS.md', needsRe
   assert.ok(Number(await redis.command('XLEN', KEYS.ipHistory)) >= 3);
   assert.deepEqual(await redis.command('ACL', 'LOG'), [], 'nothing was refused');
 });
+
+test('a right that is missing is said with what to do', needsRealRedis(), async (t) => {
+  const redis = await startTestRedis(t, { engine: 'real' });
+  const env = envOf({ url: redis.tcpUrl.replace('redis://', 'redis://p2p:PASSWORD@') });
+  const brought = { sources: sourcesSaying('203.0.113.7', '203.0.113.7') };
+
+  for (const [missing, command] of [
+    ['-evalsha', 'sync'],
+    ['-hgetall', 'check'],
+    ['-hgetall', 'status'],
+    ['-hscan', 'doctor'],
+    ['resetkeys', 'producers'],
+  ] as const) {
+    await redis.command('ACL', 'SETUSER', 'p2p', 'reset', ...RULES, missing);
+    const { code, out, err } = await p2p([command], { env, brought });
+    const said = `${out}${err}`.replace(/\s+/g, ' ');
+    assert.notEqual(code, EXIT.ok, command);
+    assert.match(
+      said,
+      /NOPERM .*Give the Redis user the rights that docs\/REDIS\.md lists/,
+      `${missing} ${command}`,
+    );
+  }
+});

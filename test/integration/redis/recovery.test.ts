@@ -402,7 +402,7 @@ describe('an error of a script', () => {
       new RedisReplyError(
         "ERR ERR The user executing the script can't run this command or subcommand script: 3a, on @user_script:2.",
       ).message,
-      "NOPERM The user executing the script can't run this command or subcommand",
+      "NOPERM The user executing the script can't run this command or subcommand. Give the Redis user the rights that docs/REDIS.md lists",
     );
   });
 });
