@@ -16,7 +16,7 @@ export const OPTIONS = {
   all: { type: 'boolean', help: 'read every record, however many there are' },
   replace: { type: 'boolean', help: 'also where the UUID is known at another address' },
   stage: { type: 'string', value: 'name', help: 'run the deployed function of this stage on AWS' },
-  region: { type: 'string', value: 'name', help: 'with --stage: AWS_REGION, or us-east-1' },
+  region: { type: 'string', value: 'name', help: 'with --stage; else AWS_REGION, or us-east-1' },
   'dry-run': { type: 'boolean', help: 'show what would be called, and call and change nothing' },
   test: { type: 'boolean', help: 'send one message that says that it is a test' },
   yes: { type: 'boolean', short: 'y', help: 'do not ask' },
@@ -26,7 +26,7 @@ export const OPTIONS = {
   allow: { type: 'string', value: 'networks', help: 'networks that are not public and may be called' },
   redis: { type: 'string', value: 'url', help: 'the test database of the consumer API' },
   prefix: { type: 'string', value: 'text', help: 'with --redis: its REDIS_PREFIX, if not {p2p}:' },
-  port: { type: 'string', value: 'n', help: "of the page; with verify the consumer API's PEER_PORT" },
+  port: { type: 'string', value: 'n', help: "page: its port; verify: the consumer API's PEER_PORT" },
   as: { type: 'string', value: 'uuid', help: 'a uuid whose public key the peer knows' },
   reach: { type: 'string', value: 'ip[:port]', help: 'where consumers reach your consumer API' },
 } as const satisfies Record<string, OptionRule>;
@@ -81,10 +81,17 @@ function parse(argv: readonly string[]) {
   try {
     return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true, strict: true });
   } catch (error) {
-    // The first sentence says what is wrong; the rest is advice about parseArgs. It quotes what was typed.
-    const [what = ''] = (error instanceof Error ? error.message : '').split('. ', 1);
-    throw new UsageError(`${visible(what, 200).replace(/\.$/, '')}.`);
+    throw new UsageError(faultOf(error instanceof Error ? error.message : ''));
   }
+}
+
+/** What parseArgs found, in words for somebody who types. It quotes the option. */
+function faultOf(message: string): string {
+  const [, option = ''] = /'(?:-\w, )?(-[^' ]*)/.exec(message) ?? [];
+  const shown = visible(option, 100);
+  if (message.startsWith('Unknown option')) return `There is no option ${shown}.`;
+  if (message.includes('does not take an argument')) return `${shown} takes no value.`;
+  return `${shown} needs a value. One that begins with "-" is written so: ${shown}=-x.`;
 }
 
 function isOption(name: string): name is OptionName {

@@ -1,5 +1,6 @@
 import { visible } from '../report/text/escape.ts';
 import { alert } from './alert.ts';
+import type { OptionName } from './arguments.ts';
 import type { Command } from './command.ts';
 import { completion } from './completion.ts';
 import { environmentOf } from './context.ts';
@@ -18,7 +19,14 @@ import { status } from './status/status.ts';
 import { verify } from './verify/verify.ts';
 import { version } from './version.ts';
 
+const PEER_OPTIONS: readonly OptionName[] = ['state', 'uuid', 'limit', 'wide', 'replace'];
 const JOB_OPTIONS = ['stage', 'region', 'dry-run', 'limit', 'wide', 'yes', 'verbose'] as const;
+const JOB_COMBINATIONS: Command['combinations'] = [
+  ['region', 'with', 'stage'],
+  ['dry-run', 'without', 'stage'],
+  ['limit', 'with', 'dry-run'],
+  ['wide', 'with', 'dry-run'],
+];
 
 export const COMMANDS: readonly Command[] = [
   {
@@ -38,7 +46,7 @@ export const COMMANDS: readonly Command[] = [
     usage: ['[--all] [--watch]'],
     summary: 'what is going on?',
     details: [
-      'The first line is the verdict: OK, ATTENTION or UNKNOWN. What was found out too long ago is unknown, never ok. Exit code 0 means OK, 3 that Redis could not be asked.',
+      'The first line is the verdict: OK, ATTENTION or UNKNOWN. What was found out too long ago is unknown, never ok. Exit code 0 means OK, 1 one of the other two, 3 that Redis could not be asked.',
       'Reads Redis alone, 19 commands at most. Above 10,000 consumers their states are those of the last complete round; --all counts them, two commands for each 1,000.',
     ],
     options: ['all', 'watch'],
@@ -47,44 +55,52 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'page',
     usage: ['[--port n]'],
-    summary: 'show the same as a web page on this machine',
+    summary: 'serve the status as a web page on this machine',
     details: [
       'Serves the status page, /status.json, /metrics and /healthz until Ctrl-C: where PAGE_PORT says, or on 127.0.0.1:8090. It reads Redis alone, so it also shows a scheduler that runs on AWS.',
     ],
     options: ['port'],
+    noJson: true,
     run: alone(page),
   },
   peers('consumers'),
   peers('producers'),
   {
     name: 'sync',
-    usage: ['[--dry-run | --stage name [--region name]] [--yes]'],
+    usage: ['[--stage name [--region name]] [--yes]', '--dry-run [--limit n] [--wide]'],
     summary: 'run a round of synchronization now',
     details: [
       'Calls every consumer that is due, from this machine, or with --stage by the deployed function. If the address seen from here is not the one in the register, it asks first: every peer that is called records where the call came from.',
     ],
     options: JOB_OPTIONS,
+    combinations: JOB_COMBINATIONS,
     run: alone(sync),
   },
   {
     name: 'check',
-    usage: ['[--dry-run | --stage name [--region name]] [--yes]'],
+    usage: ['[--stage name [--region name]] [--yes]', '--dry-run [--limit n] [--wide]'],
     summary: 'look at the address now, and tell producers if it changed',
     details: [
       'Asks the IP sources, from this machine, or with --stage by the deployed function. If they see another address than the register has, it asks first: only on the host itself is that a change. Scripts on the host give --yes.',
     ],
     options: JOB_OPTIONS,
+    combinations: JOB_COMBINATIONS,
     run: alone(check),
   },
   {
     name: 'notify',
-    usage: ['--ip address [--dry-run | --stage name] [--yes]', '[--dry-run | --stage name]'],
+    usage: [
+      '--ip address [--stage name [--region name]] [--id id] [--yes]',
+      '[--stage name [--region name]]',
+      '[--ip address] --dry-run [--limit n] [--wide]',
+    ],
     summary: "tell all producers an address: the operator's word",
     details: [
       'The word is always a new change, whatever the register has: every producer is told. The sources win again with the next check that sees otherwise. Without --ip it delivers what is due.',
       'It counts once per command. If it is not known how it ended, an id is printed with which it can be repeated safely.',
     ],
     options: ['ip', 'id', ...JOB_OPTIONS],
+    combinations: [['id', 'with', 'ip'], ...JOB_COMBINATIONS],
     run: alone(notify),
   },
   {
@@ -102,12 +118,13 @@ export const COMMANDS: readonly Command[] = [
       'producer address',
       '… [--allow networks] [--as uuid, with SIGNING_KEY]',
     ],
-    summary: "does a peer of anybody's making keep the contract?",
+    summary: 'does a peer that you write keep the contract?',
     details: [
       'For the author of a consumer API or a producer. Each line is a rule of docs/PEERS.md: it holds, is wrong, is optional and not done, or could not be checked. Exit code 0: nothing is wrong; 1: something is; 3: the peer cannot be reached.',
       'It makes some hundred calls and introduces uuids that do not exist: for a test instance, never for a peer that others use. --redis names its test database: what was written there is removed afterwards.',
     ],
     options: ['allow', 'redis', 'prefix', 'port', 'as'],
+    combinations: [['prefix', 'with', 'redis']],
     run: verify,
   },
   {
@@ -128,6 +145,7 @@ export const COMMANDS: readonly Command[] = [
       'The three jobs on their intervals, without AWS. Its exit codes are its own: 78 for a configuration that is not usable.',
     ],
     options: [],
+    noJson: true,
     run: alone(async (context) => {
       const { runHost } = await import('../host/main.ts');
       return runHost(() => environmentOf(context));
@@ -139,6 +157,7 @@ export const COMMANDS: readonly Command[] = [
     summary: 'print what completes commands in your shell',
     details: ['With bash: source <(p2p completion bash). With zsh: p2p completion zsh > "${fpath[1]}/_p2p".'],
     options: [],
+    noJson: true,
     run: (context) => completion(context, COMMANDS),
   },
   {
@@ -147,6 +166,7 @@ export const COMMANDS: readonly Command[] = [
     summary: 'print the manual page',
     details: ['It is made of the same words as this help: p2p man | man -l -'],
     options: [],
+    noJson: true,
     run: alone((context) => man(context, COMMANDS)),
   },
   {
@@ -177,13 +197,22 @@ function peers(name: 'consumers' | 'producers'): Command {
       `A line for each ${one}. Its state is one of: ${states}.`,
       `At most 100 are shown; reading stops there. --wide shows whole UUIDs, which add and remove take.`,
     ],
-    options: ['state', 'uuid', 'limit', 'wide', 'replace'],
+    options: PEER_OPTIONS,
     async run(context) {
       const [, action, ...rest] = context.args.words;
-      const list = name === 'consumers' ? listConsumers : listProducers;
-      if (action === undefined || (action === 'list' && rest.length === 0)) return list(context);
-      if (action === 'add' && rest.length === 2) return addPeer(context, name);
-      if (action === 'remove' && rest.length === 1) return removePeer(context, name);
+      const own = (...options: readonly OptionName[]) => {
+        const other = context.args.options.find(
+          (each) => PEER_OPTIONS.includes(each) && !options.includes(each),
+        );
+        if (other === undefined) return true;
+        throw new UsageError(`${name} ${action ?? 'list'} has no option --${other}.`, name);
+      };
+      if (action === undefined || (action === 'list' && rest.length === 0)) {
+        own('state', 'uuid', 'limit', 'wide');
+        return name === 'consumers' ? listConsumers(context) : listProducers(context);
+      }
+      if (action === 'add' && rest.length === 2 && own('replace')) return addPeer(context, name);
+      if (action === 'remove' && rest.length === 1 && own()) return removePeer(context, name);
       throw new UsageError(`${name} takes: nothing or "list", "add uuid address", or "remove uuid".`, name);
     },
   };

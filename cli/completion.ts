@@ -1,5 +1,5 @@
 import { OPTIONS, type OptionName } from './arguments.ts';
-import { COMMON_OPTIONS, type Command } from './command.ts';
+import { type Command, optionsOf } from './command.ts';
 import type { Context } from './context.ts';
 import { UsageError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
@@ -25,8 +25,8 @@ export async function completion(
   return EXIT.ok;
 }
 
-function wordsOf({ name, options }: Command): string[] {
-  return [...(ACTIONS[name] ?? []), ...[...options, ...COMMON_OPTIONS].map((option) => `--${option}`)];
+function wordsOf(command: Command): string[] {
+  return [...(ACTIONS[command.name] ?? []), ...optionsOf(command).map((option) => `--${option}`)];
 }
 
 /** For bash, under the name `p2p`. Pure. */
@@ -64,10 +64,11 @@ export function zshCompletion(commands: readonly Command[]): string {
     const value = 'value' in rule ? `:${quoted(rule.value)}:${name === 'env-file' ? '_files' : ''}` : '';
     return `'--${name}[${quoted(rule.help)}]${value}'`;
   };
-  const cases = commands.map(({ name, options }) => {
+  const cases = commands.map((command) => {
+    const { name } = command;
     const actions = ACTIONS[name];
     const words = actions === undefined ? '' : ` '1:action:(${actions.join(' ')})'`;
-    return `    ${name}) _arguments${words} ${[...options, ...COMMON_OPTIONS].map(optionOf).join(' ')} ;;`;
+    return `    ${name}) _arguments${words} ${optionsOf(command).map(optionOf).join(' ')} ;;`;
   });
   return `#compdef p2p
 # zsh completion of p2p: put it as _p2p into a folder of $fpath

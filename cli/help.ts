@@ -1,5 +1,5 @@
 import { OPTIONS, type OptionName } from './arguments.ts';
-import { COMMON_OPTIONS, type Command, HELP_NOTE } from './command.ts';
+import { COMMON_OPTIONS, type Command, HELP_NOTE, optionsOf } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import type { Screen } from './text/screen.ts';
 
@@ -18,7 +18,8 @@ export function showHelp(screen: Screen): void {
 }
 
 /** What `p2p help <command>` prints. */
-export function showCommandHelp(screen: Screen, { name, usage, summary, details, options }: Command): void {
+export function showCommandHelp(screen: Screen, command: Command): void {
+  const { name, usage, summary, details } = command;
   screen.line([`p2p ${name}`, 'strong'], ` - ${summary}`);
   screen.line();
   for (const line of usage) screen.line(`  p2p ${name}${line === '' ? '' : ` ${line}`}`);
@@ -27,7 +28,7 @@ export function showCommandHelp(screen: Screen, { name, usage, summary, details,
     screen.text(text);
     screen.line();
   }
-  for (const option of [...options, ...COMMON_OPTIONS]) showOption(screen, option);
+  for (const option of optionsOf(command)) showOption(screen, option);
 }
 
 function showOption(screen: Screen, name: OptionName): void {

@@ -7,8 +7,8 @@ import {
 } from '../lib/errors.ts';
 import { createScrub, describeError } from '../lib/log.ts';
 import { clean, visible } from '../report/text/escape.ts';
-import { type Arguments, type OptionName, parseArguments } from './arguments.ts';
-import type { Command } from './command.ts';
+import { parseArguments } from './arguments.ts';
+import { refuseStrayOptions } from './command.ts';
 import type { Context } from './context.ts';
 import { InterruptedError, StageError, UsageError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
@@ -27,7 +27,9 @@ export async function runCommand(argv: readonly string[], terminal: Terminal): P
   const scrub = createScrub(secrets);
   const note = (text: string) => {
     for (const line of scrub(text).split('\n')) {
-      for (const row of wrap(clean(line), terminal.columns)) terminal.writeError(`${row}\n`);
+      const hanging = /^ +- /.exec(line)?.[0] ?? '';
+      for (const row of wrap(clean(line), terminal.columns, ' '.repeat(hanging.length)))
+        terminal.writeError(`${row}\n`);
     }
   };
   const screen = createScreen(terminal);
@@ -45,7 +47,7 @@ export async function runCommand(argv: readonly string[], terminal: Terminal): P
       },
     });
   } catch (error) {
-    const { exit, kind, message } = failureOf(error);
+    const { exit, kind, message } = failureOf(error, argv);
     note(message(scrub));
     if (argv.includes('--json')) screen.json({ error: { kind, message: message(scrub) } });
     code = exit;
@@ -73,15 +75,8 @@ async function dispatch(context: Context): Promise<number> {
     showCommandHelp(screen, command);
     return EXIT.ok;
   }
-  refuseOtherOptions(command, args);
+  refuseStrayOptions(command, args.options);
   return command.run(context);
-}
-
-const EVERYWHERE: readonly OptionName[] = ['json', 'env-file'];
-
-function refuseOtherOptions({ name, options }: Command, args: Arguments): void {
-  const other = args.options.find((option) => !options.includes(option) && !EVERYWHERE.includes(option));
-  if (other !== undefined) throw new UsageError(`${name} has no option --${other}.`, name);
 }
 
 interface Failure {
@@ -90,14 +85,15 @@ interface Failure {
   message(scrub: (text: string) => string): string;
 }
 
-function failureOf(error: unknown): Failure {
+function failureOf(error: unknown, argv: readonly string[]): Failure {
   const say = (exit: ExitCode, kind: string, text: string): Failure => ({
     exit,
     kind,
     message: (scrub) => scrub(text),
   });
   if (error instanceof UsageError) {
-    const more = error.command === undefined ? '' : `\nSee: help ${error.command}`;
+    const about = error.command ?? findCommand(argv.find((word) => !word.startsWith('-')))?.name;
+    const more = about === undefined ? '' : `\nSee: help ${about}`;
     return say(EXIT.usage, 'usage', `${error.message}${more}`);
   }
   if (error instanceof EventError) return say(EXIT.usage, 'usage', error.message);
@@ -105,7 +101,11 @@ function failureOf(error: unknown): Failure {
   if (error instanceof IdentityError) return say(EXIT.unavailable, 'identity', error.message);
   if (error instanceof RedisUnavailableError) return say(EXIT.unavailable, 'redis', error.message);
   if (error instanceof RedisReplyError) {
-    return say(EXIT.unavailable, 'redis', `Redis refused a command: ${error.message}. \`doctor\` says more.`);
+    return say(
+      EXIT.unavailable,
+      'redis',
+      `Redis refused a command: ${error.message.replace(/\.$/, '')}. \`doctor\` says more.`,
+    );
   }
   if (error instanceof StageError) return say(EXIT.unavailable, 'aws', error.message);
   if (error instanceof InterruptedError) return say(EXIT.interrupted, 'interrupted', error.message);

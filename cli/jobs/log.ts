@@ -17,7 +17,9 @@ export function createJobLog({
 }): Log {
   const verbose = args.flag('verbose');
   const say = (level: string) => (message: string, fields: LogFields) => {
-    const shown = Object.entries(fields).filter(([, value]) => value !== undefined);
+    // The command shows a job's summary itself.
+    const told = !verbose && 'outcome' in fields;
+    const shown = told ? [] : Object.entries(fields).filter(([, value]) => value !== undefined);
     const data = shown.length === 0 ? '' : ` ${JSON.stringify(Object.fromEntries(shown.map(withoutFrames)))}`;
     note(`${level}: ${message}${data.slice(0, MOST_CHARACTERS)}`);
   };

@@ -3,6 +3,7 @@ import type { AppParts } from '../../lib/app.ts';
 import { EventError, RedisUnavailableError } from '../../lib/errors.ts';
 import { parseNotifyEvent } from '../../lib/notify/event.ts';
 import { runProducerNotify } from '../../lib/notify/notify.ts';
+import { parseIp } from '../../lib/peers/ip-space.ts';
 import { countOf, orThrow } from '../../report/read/fields.ts';
 import { begin } from '../../report/read/register.ts';
 import { plural } from '../../report/text/count.ts';
@@ -82,9 +83,9 @@ export async function deliverHere(
 function readWord({ args }: Context): Word | undefined {
   const ip = args.text('ip');
   const id = args.text('id');
-  if (ip === undefined) {
-    if (id !== undefined) throw new UsageError('--id belongs to --ip.', 'notify');
-    return undefined;
+  if (ip === undefined) return undefined;
+  if (parseIp(ip) === undefined) {
+    throw new UsageError('--ip must be an IP address, without a port.', 'notify');
   }
   if (id !== undefined && !/^[\x21-\x7e]{1,200}$/.test(id)) {
     throw new UsageError('--id must be the id that was printed.', 'notify');

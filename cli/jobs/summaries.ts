@@ -44,6 +44,7 @@ export function tellSync(summary: unknown): Told | undefined {
   const parsed = v.safeParse(ROUND_SUMMARY, summary);
   if (!parsed.success) return undefined;
   const { complete, stopped, probes, candidateProbes, states, errors, skipped, ...rest } = parsed.output;
+  const idle = stopped === 'held' || stopped === 'late';
   const good = (complete || stopped === 'budget') && !rest.inconclusive && rest.shardsLost === 0;
   return {
     exit: good ? EXIT.ok : EXIT.attention,
@@ -52,8 +53,11 @@ export function tellSync(summary: unknown): Told | undefined {
       say(
         complete
           ? `The round is complete: ${plural(probes, 'call')} in ${duration(rest.durationMs)}.`
-          : `${STOPS[stopped ?? 'time']} ${plural(probes, 'call')} in ${duration(rest.durationMs)}.`,
+          : idle
+            ? STOPS[stopped]
+            : `${STOPS[stopped ?? 'time']} ${plural(probes, 'call')} in ${duration(rest.durationMs)}.`,
       );
+      if (idle) return;
       const { alive, suspect, dead, new: fresh } = states;
       screen.entry(
         'consumers',

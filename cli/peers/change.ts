@@ -125,16 +125,21 @@ function spelling(address: Address, raw: string): string {
   return parseIp(raw) !== undefined || raw.endsWith(']') ? address.ip : address.key;
 }
 
-function refusalText(shown: string, refused: AddressRefusal): string {
+/** Why an address is not called, and which setting would allow it. */
+export function refusalText(
+  shown: string,
+  refused: AddressRefusal,
+  allow = 'PEER_ALLOW_CIDRS may name the network that it is in.',
+): string {
   switch (refused) {
     case 'not-an-address':
       return `"${shown}" is no address like 198.51.100.7, 198.51.100.7:8080 or [2001:db8::7]:8080. Names are not looked up.`;
     case 'not-public':
-      return `${shown} is not public. PEER_ALLOW_CIDRS may name the network that it is in.`;
+      return `${shown} is not public. ${allow}`;
     case 'forbidden':
       return `${shown} is never called: metadata services, link-local addresses and the like.`;
     case 'self':
-      return `${shown} is this consumer's own address, now or until the last change.`;
+      return `${shown} is this consumer's own address.`;
   }
 }
 

@@ -3,11 +3,13 @@ import { type Cidr, parseCidr } from '../../lib/peers/ip-space.ts';
 import { createSigner, parseSigningKey } from '../../lib/peers/signing.ts';
 import { parseUuid } from '../../lib/peers/uuid.ts';
 import { createRedis } from '../../lib/redis/client.ts';
+import { parseRedisUrl } from '../../lib/redis/url.ts';
 import { plural } from '../../report/text/count.ts';
 import { visible } from '../../report/text/escape.ts';
 import { type Context, environmentOf } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
+import { refusalText } from '../peers/change.ts';
 import type { Screen } from '../text/screen.ts';
 import type { Tone } from '../text/span.ts';
 import { wrap } from '../text/wrap.ts';
@@ -77,9 +79,8 @@ async function readOptions(context: Context, raw: string, kind: Kind): Promise<O
   const policy = createAddressPolicy({ defaultPort: 80, allow: readAllow(args.text('allow')) });
   const parsed = policy.parse(raw);
   if ('refused' in parsed) {
-    const way =
-      parsed.refused === 'not-public' ? ' Open its network with --allow, such as --allow 127.0.0.0/8.' : '';
-    throw new UsageError(`${visible(raw)} cannot be called: ${parsed.refused}.${way}`, 'verify');
+    const allow = 'Open its network with --allow, such as --allow 127.0.0.0/8.';
+    throw new UsageError(refusalText(visible(raw), parsed.refused, allow), 'verify');
   }
   const { address } = parsed;
   const peerPort = args.whole('port', { fallback: 80, min: 1 });
@@ -89,8 +90,8 @@ async function readOptions(context: Context, raw: string, kind: Kind): Promise<O
   if (url === undefined)
     return { address, database: undefined, peerPort, signer, close: async () => undefined };
   if (kind === 'producer') throw new UsageError('A producer has no Redis that --redis could name.', 'verify');
-  if (!URL.canParse(url))
-    throw new UsageError('--redis must be a URL like redis://127.0.0.1:6379.', 'verify');
+  const target = parseRedisUrl(url);
+  if ('fault' in target) throw new UsageError(`--redis ${target.fault}.`, 'verify');
   context.hide([new URL(url).password].filter(Boolean));
   const redis = createRedis({ url, token: environmentOf(context).env.REDIS_TOKEN });
   try {

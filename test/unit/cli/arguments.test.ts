@@ -9,12 +9,27 @@ describe('the command line', () => {
       [[], /Which command\?/],
       [['nonsense'], /no command "nonsense"/],
       [['\u001b[31m'], /no command "\\u\{1b\}\[31m"/],
-      [['status', '--nonsense'], /Unknown option '--nonsense'/],
+      [['status', '--nonsense'], /^There is no option --nonsense\.\nSee: help status$/m],
+      [['status', '-x'], /^There is no option -x\./],
+      [['status', '--all=yes'], /^--all takes no value\./],
+      [['consumers', '--limit'], /^--limit needs a value\./],
+      [['consumers', '--limit', '-1'], /^--limit needs a value\. .* so: --limit=-x\.$/m],
       [['status', '--ip', 'x'], /status has no option --ip/],
       [['status', 'extra'], /status takes no "extra"/],
       [['consumers', 'drop'], /consumers takes/],
       [['consumers', 'add', 'only-one'], /consumers takes/],
-      [['notify', '--ip'], /--ip/],
+      [['notify', '--ip'], /^--ip needs a value\./],
+      [['notify', '--ip', 'x'], /^--ip must be an IP address/],
+      [['notify', '--ip', '203.0.113.7:80', '--yes'], /^--ip must be an IP address, without a port/],
+      [['notify', '--id', 'x'], /^--id does nothing without --ip\./],
+      [['sync', '--region', 'eu-west-1'], /^--region does nothing without --stage\./],
+      [['sync', '--limit', '2'], /^--limit does nothing without --dry-run\./],
+      [['check', '--stage', 'prod', '--dry-run'], /^--dry-run does not go with --stage\./],
+      [['consumers', '--replace'], /^consumers list has no option --replace\./],
+      [['producers', 'remove', 'x', '--limit', '1'], /^producers remove has no option --limit\./],
+      [['verify', 'consumer', '8.8.8.8', '--prefix', 'x'], /^--prefix does nothing without --redis\./],
+      [['verify', 'consumer', '8.8.8.8', '--redis', 'x'], /^--redis must be a URL/],
+      [['man', '--all'], /^man has no option --all\./],
     ] as const) {
       const { code, out, err } = await p2p(argv);
       assert.equal(code, 2, argv.join(' '));
@@ -29,6 +44,10 @@ describe('the command line', () => {
     assert.deepEqual(run.json(), {
       error: { kind: 'usage', message: 'There is no command "nonsense". `help` lists them.' },
     });
+    for (const command of ['host', 'page', 'completion', 'man']) {
+      assert.match((await p2p([command, '--json'])).err, new RegExp(`^${command} has no option --json`));
+      assert.doesNotMatch((await p2p(['help', command])).out, /--json/);
+    }
     const unset = await p2p(['status', '--json']);
     assert.equal(unset.code, 3);
     assert.match(JSON.stringify(unset.json()), /"kind":"configuration".*LOCAL_UUID is required/);
