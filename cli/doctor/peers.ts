@@ -1,14 +1,16 @@
 import type { AppParts } from '../../lib/app.ts';
 import { parsePeerRecord } from '../../lib/peers/registry.ts';
+import { parseUuid } from '../../lib/peers/uuid.ts';
 import { countOf, isWrongType, listOf } from '../../report/read/fields.ts';
+import { pairsOf, type ScanEntry } from '../../report/read/scan.ts';
 import { plural, tallyText, thousands } from '../../report/text/count.ts';
 import { type Finding, ok, warning } from './finding.ts';
 
 /** Entries that are looked at: enough to see a mistake that concerns all, and one command however many there are. */
 const SAMPLE = 1_000;
 
-/** Whether somebody is known, and may be called. @throws RedisUnavailableError, RedisReplyError */
-export async function checkPeers({ redis, keys, policy }: AppParts): Promise<Finding[]> {
+/** Whether somebody else is known, and may be called. @throws RedisUnavailableError, RedisReplyError */
+export async function checkPeers({ redis, keys, policy, config }: AppParts): Promise<Finding[]> {
   const replies = await redis.send(
     [
       ['HLEN', keys.consumers],
@@ -21,7 +23,9 @@ export async function checkPeers({ redis, keys, policy }: AppParts): Promise<Fin
   return (['consumers', 'producers'] as const).flatMap((kind, i) => {
     const [count, page] = [replies[2 * i], replies[2 * i + 1]];
     if (isWrongType(count) || isWrongType(page)) return [];
-    return ofKind(kind, countOf(count), listOf(listOf(page)[1]), policy);
+    const entries = pairsOf(listOf(page)[1]);
+    const others = entries.filter(([uuid]) => kind === 'producers' || parseUuid(uuid) !== config.localUuid);
+    return ofKind(kind, countOf(count) - (entries.length - others.length), others, policy);
   });
 }
 
@@ -33,16 +37,16 @@ const ADD = {
 function ofKind(
   kind: 'consumers' | 'producers',
   known: number,
-  flat: readonly unknown[],
+  entries: readonly ScanEntry[],
   policy: AppParts['policy'],
 ): Finding[] {
   if (known === 0) return [warning(kind, 'none is known', ADD[kind])];
   const refused: Record<string, number> = {};
-  for (let i = 0; i + 1 < flat.length; i += 2) {
-    const parsed = parsePeerRecord(flat[i], flat[i + 1], policy);
+  for (const [uuid, address] of entries) {
+    const parsed = parsePeerRecord(uuid, address, policy);
     if ('refused' in parsed) refused[parsed.refused] = (refused[parsed.refused] ?? 0) + 1;
   }
-  const looked = flat.length / 2;
+  const looked = entries.length;
   const bad = Object.values(refused).reduce((sum, count) => sum + count, 0);
   const sample = looked < known ? ` of the first ${thousands(looked)}` : '';
   if (bad === 0)

@@ -45,53 +45,70 @@ export async function list<Row extends { readonly uuid: string; readonly state: 
   };
   return withParts(context, async (parts) => {
     const beginning = await begin(parts, [['HLEN', listing.key(parts)]]);
-    const known = countOf(orThrow(beginning.rest[0]));
-    const { rows, more } = await collect(listing.pages(parts, beginning, asked), asked);
+    const entries = countOf(orThrow(beginning.rest[0]));
+    const { rows, more, selves } = await collect(listing.pages(parts, beginning, asked), asked);
+    // Whoever has not seen all entries cannot tell which of them are ourselves.
+    const known = more || asked.start !== undefined ? undefined : entries - selves;
     const order = (row: Row) => listing.states.indexOf(row.state);
     rows.sort((a, b) => order(a) - order(b) || (a.uuid < b.uuid ? -1 : 1));
     if (args.flag('json')) {
       screen.json({
         at: beginning.nowMs,
+        entries,
         known,
         truncated: more,
         [`${listing.kind}s`]: rows.map((row) => listing.json(row)),
       });
       return EXIT.ok;
     }
-    show(context, listing, { rows, more, known, nowMs: beginning.nowMs });
+    show(context, listing, { rows, more, entries, known, nowMs: beginning.nowMs });
     return EXIT.ok;
   });
 }
 
+/** Also counts the entries that are ourselves, asked for or not: whoever is known does not include us. */
 async function collect<Row extends { readonly uuid: string; readonly state: string }>(
   pages: AsyncIterable<readonly Row[]>,
   { states, limit }: Asked<Row>,
-): Promise<{ rows: Row[]; more: boolean }> {
+): Promise<{ rows: Row[]; more: boolean; selves: number }> {
   const rows = new Map<string, Row>();
+  const selves = new Set<string>();
   for await (const page of pages) {
     for (const row of page) {
+      if (row.state === 'self') selves.add(row.uuid);
       if (states !== undefined && !states.has(row.state)) continue;
       if (limit > 0 && rows.size >= limit && !rows.has(row.uuid))
-        return { rows: [...rows.values()], more: true };
+        return { rows: [...rows.values()], more: true, selves: selves.size };
       rows.set(row.uuid, row);
     }
   }
-  return { rows: [...rows.values()], more: false };
+  return { rows: [...rows.values()], more: false, selves: selves.size };
+}
+
+interface Listed<Row> {
+  readonly rows: readonly Row[];
+  readonly more: boolean;
+  readonly entries: number;
+  readonly known: number | undefined;
+  readonly nowMs: number;
 }
 
 function show<Row extends { readonly uuid: string; readonly state: string }>(
   { args, screen }: Context,
   { kind, columns, states, cells }: Listing<Row>,
-  { rows, more, known, nowMs }: { rows: readonly Row[]; more: boolean; known: number; nowMs: number },
+  { rows, more, entries, known, nowMs }: Listed<Row>,
 ): void {
+  const others = rows.filter(({ state }) => state !== 'self');
   const counts = Object.fromEntries(
-    states.map((state) => [state, rows.filter((row) => row.state === state).length]),
+    states.map((state) => [state, others.filter((row) => row.state === state).length]),
   );
-  const shown = rows.length === known ? '' : `; ${thousands(rows.length)} shown`;
-  screen.line(
-    [`${plural(known, kind)} known${shown}`, 'strong'],
-    rows.length === 0 ? '' : `: ${tallyText(counts)}`,
-  );
+  const all =
+    known === undefined
+      ? `${plural(entries, 'entry', 'entries')} of ${kind}s`
+      : `${plural(known, kind)} known`;
+  const shown = others.length === known ? '' : `; ${thousands(others.length)} shown`;
+  const words = [tallyText(counts), others.length < rows.length ? 'ourselves' : ''].filter(Boolean);
+  screen.line([`${all}${shown}`, 'strong'], words.length === 0 ? '' : `: ${words.join(', and ')}`);
   if (rows.length > 0) {
     const wide = args.flag('wide');
     screen.line();

@@ -27,17 +27,18 @@ export async function* scanPages(
     );
     const [next, flat] = listOf(orThrow(reply));
     cursor = String(next ?? '0');
-    yield entriesOf(flat);
+    yield pairsOf(flat);
   } while (cursor !== '0');
 }
 
 /** Reads a hash that is known to be small in one command. @throws as `scanPages` does. */
 export async function* readHash(redis: Redis, key: string): AsyncGenerator<readonly ScanEntry[]> {
   const [reply] = await redis.send([['HGETALL', key]], { repeatable: true });
-  yield entriesOf(orThrow(reply));
+  yield pairsOf(orThrow(reply));
 }
 
-function entriesOf(flat: Reply | undefined): ScanEntry[] {
+/** A flat list of names and values, as Redis answers it, in pairs. Anything else is empty. */
+export function pairsOf(flat: Reply | undefined): ScanEntry[] {
   const values = listOf(flat);
   const entries: ScanEntry[] = [];
   for (let i = 0; i + 1 < values.length; i += 2) entries.push([String(values[i]), String(values[i + 1])]);

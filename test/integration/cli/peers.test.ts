@@ -167,6 +167,24 @@ for (const transport of ['tcp', 'rest'] as const) {
       assert.equal((await run('consumers', '--limit', '-1')).code, 2);
     });
 
+    test('do not count ourselves, neither in the list nor in the status nor in doctor', async () => {
+      const others = [1, 2, 3].flatMap((n) => [uuidOf(n), `8.8.8.${n}`]);
+      await testRedis().command('HSET', KEYS.consumers, ...others, LOCAL_UUID.toUpperCase(), '8.8.8.9');
+      const { out } = await run('consumers');
+      assert.match(out, /^3 consumers known: new 3, and ourselves$/m);
+      assert.match(out, /^5e1f0000 {2}8\.8\.8\.9 +self /im);
+      assert.match((await run('consumers', '--state', 'dead')).out, /^3 consumers known; 0 shown$/m);
+      assert.match(
+        (await run('consumers', '--state', 'self')).out,
+        /^3 consumers known; 0 shown: ourselves$/m,
+      );
+      assert.match((await run('status')).out, /^consumers {2}3 known: .* 3 new$/m);
+      assert.match((await run('doctor')).out, /consumers +3 known/);
+      const listed = (await run('consumers', '--json')).json();
+      assert.deepEqual([listed.entries, listed.known], [4, 3]);
+      assert.equal((await run('consumers', '--json', '--uuid', '0')).json().known, undefined);
+    });
+
     test('are read no further than they are shown', async () => {
       const entries = Array.from({ length: 4_000 }, (_, i) => [uuidOf(i), '127.0.0.1:9']).flat();
       await testRedis().command('HSET', KEYS.consumers, ...entries);
@@ -175,7 +193,7 @@ for (const transport of ['tcp', 'rest'] as const) {
         env: envOf(testRedis()),
         brought: { redis },
       });
-      assert.match(out, /^4,000 consumers known; 10 shown/);
+      assert.match(out, /^4,000 entries of consumers; 10 shown/);
       assert.match(out, /There are more/);
       assert.ok(redis.sent.length <= 6, `${redis.sent.length} commands`);
     });
