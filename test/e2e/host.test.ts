@@ -291,21 +291,4 @@ describe('the scheduler on its own host', { concurrency: true }, () => {
     assert.equal(await host.ended, 78);
   });
 
-  test('shows no secret when Redis does not take the login', options, async (t) => {
-    const redis = await startRedis(t);
-    const secret = 'planted-password-3f9a1c';
-    const { port } = new URL(redis.tcpUrl);
-    const env = {
-      REDIS_URL: `redis://nobody:${secret}@127.0.0.1:${port}`,
-      LOG_LEVEL: 'DEBUG',
-      LOG_FORMAT: 'json',
-    };
-    const host = startHost(t, 'bundle', { redis, sources: 'static:203.0.113.1', env });
-    const line = await host.line(/Redis is away/);
-    await host.line(/Redis is still away/);
-    process.kill(host.pid, 'SIGTERM');
-    assert.equal(await host.ended, 0);
-    assert.match(JSON.parse(line).reason, /refused the login/);
-    assert.ok(!host.lines.join('\n').includes(secret));
-  });
 });

@@ -129,18 +129,6 @@ describe('over TCP', () => {
     assert.deepEqual(await patient, ['late']);
   });
 
-  test('a Redis that is loading ran nothing, and is asked again', async (t) => {
-    const fake = await startFakeTcpRedis(t, (socket) => {
-      const asked = fake.received.filter((data) => data.includes('SET')).length;
-      if (fake.received.at(-1)?.includes('AUTH')) socket.write('+OK\r\n');
-      else socket.write(asked < 3 ? '-LOADING Redis is loading the dataset in memory\r\n' : '+OK\r\n');
-    });
-    const { redis, waits } = connect(t, { url: fake.url });
-
-    assert.deepEqual(await redis.send([COMMAND], { repeatable: false }), ['OK']);
-    assert.deepEqual(waits, [100, 200]);
-  });
-
   test('an aborted run sends nothing more', async (t) => {
     const url = `redis://127.0.0.1:${await closedPort()}`;
     const { fail, waits } = connect(t, { url });
@@ -177,13 +165,6 @@ describe('over TCP', () => {
     const error = await fail({ repeatable: false });
     assert.equal(error.mayHaveRun, false);
     assert.match(error.message, /redis\.invalid:6379 cannot be reached \((ENOTFOUND|EAI_AGAIN)\)/);
-  });
-
-  test('TLS to a server that speaks none ran nothing', async (t) => {
-    const fake = await startFakeTcpRedis(t, (socket) => void socket.end('-ERR what is this\r\n'));
-    const { fail } = connect(t, { url: fake.url.replace('redis:', 'rediss:') });
-    const error = await fail({ repeatable: false });
-    assert.equal(error.mayHaveRun, false);
   });
 });
 
@@ -246,19 +227,6 @@ describe('a real redis-server', needsRealRedis(), () => {
     await server.restart();
 
     assert.deepEqual(await redis.send([['PING']], { repeatable: false }), ['PONG']);
-  });
-
-  test('that is stopped leaves a request unknown, and serves again when it goes on', async (t) => {
-    const server = await start(t);
-    const { redis, fail } = connect(t, { url: server.url });
-    await redis.send([['PING']], { repeatable: false });
-    process.kill(server.pid, 'SIGSTOP');
-
-    const error = await fail({ repeatable: false, timeoutMs: 100 });
-    process.kill(server.pid, 'SIGCONT');
-
-    assert.equal(error.mayHaveRun, true);
-    assert.deepEqual(await redis.send([['PING']], { repeatable: true }), ['PONG']);
   });
 });
 

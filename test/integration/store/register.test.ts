@@ -177,13 +177,6 @@ for (const { title, redis, suite } of REDIS_STACKS) {
           if (name !== 'due') assert.deepEqual(await w.due(), {});
         }
       });
-
-      test('3,000 producers are made due by one commit', async (w) => {
-        await w.settle(OLD, ...Array.from({ length: 3_000 }, (_, i) => uuidOf(i)));
-        const { commit } = await w.later(0, NEW, NEW, NEW);
-        assert.equal(commit?.due, 3_000);
-        assert.equal(await w.test.command('ZCARD', w.keys.due), 3_000);
-      });
     },
     redis,
     suite,
