@@ -9,8 +9,9 @@ import { type Owner, temporaryFolder } from '../support/owner.ts';
 import { type PeerBehaviour, startPeer } from '../support/peer-server.ts';
 import { programEnv } from '../support/processes.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
+import { ROOT } from '../support/service.ts';
 import { uuidOf } from '../support/uuids.ts';
-import { ROOT, startSources } from './harness.ts';
+import { startSources } from './harness.ts';
 
 const P2P = new URL('../../cli/p2p.ts', import.meta.url).pathname;
 const LOCAL_UUID = '5e1f0000-0000-4000-8000-000000000001';

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
 import { readStack } from '../../local/env.ts';
 import { type FunctionKey, invokeLocal, type LambdaAnswer } from '../../local/lambda.ts';
 import { startOffline } from '../../local/offline.ts';
+import { createFeed } from '../support/feed.ts';
 import type { Owner } from '../support/owner.ts';
 import { type Peer, startPeer } from '../support/peer-server.ts';
 import { freePorts } from '../support/ports.ts';
+import { ROOT } from '../support/service.ts';
 
-export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const LOCAL_UUID = randomUUID();
 
 export interface Functions {
@@ -39,33 +39,19 @@ export async function startFunctions(
     POWERTOOLS_METRICS_DISABLED: 'true',
     ...env,
   });
-  const lines: string[] = [];
-  const waiting = new Set<() => void>();
+  const lines = createFeed<string>();
   const child = await startOffline({
     folder: ROOT,
     env: stack.env,
     port: lambda,
-    onLine: (line) => {
-      lines.push(line);
-      for (const check of waiting) check();
-    },
+    onLine: lines.push,
     signal: new AbortController().signal,
   });
   t.after(() => child.stop());
   return {
     invoke: (name, event) => invokeLocal(lambda, name, event),
-    lines,
-    line: (pattern) =>
-      new Promise((resolve) => {
-        const check = () => {
-          const found = lines.find((line) => pattern.test(line));
-          if (found === undefined) return;
-          waiting.delete(check);
-          resolve(found);
-        };
-        waiting.add(check);
-        check();
-      }),
+    lines: lines.items,
+    line: (pattern) => lines.first((line) => pattern.test(line)),
   };
 }
 

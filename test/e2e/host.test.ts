@@ -3,14 +3,15 @@ import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, describe, type TestContext, test } from 'node:test';
 import { bundle } from '../../host/bundle.ts';
+import { feedOf } from '../support/feed.ts';
 import { temporaryFolder } from '../support/owner.ts';
 import { type Peer, startPeer } from '../support/peer-server.ts';
 import { programEnv } from '../support/processes.ts';
 import { needsRealRedis, startTestRedis, type TestRedis } from '../support/redis.ts';
-import { LOCAL_UUID, ROOT, startSources } from './harness.ts';
+import { ROOT } from '../support/service.ts';
+import { LOCAL_UUID, startSources } from './harness.ts';
 
 const needs = needsRealRedis();
 const options = { ...needs, timeout: 60_000 };
@@ -63,14 +64,7 @@ function startHost(
       ...env,
     }),
   });
-  const lines: string[] = [];
-  const waiting = new Set<() => void>();
-  for (const stream of [child.stdout, child.stderr]) {
-    createInterface({ input: stream }).on('line', (line) => {
-      lines.push(line);
-      for (const check of waiting) check();
-    });
-  }
+  const lines = feedOf(child);
   const ended = once(child, 'close').then(([code, signal]): number | NodeJS.Signals => code ?? signal);
   t.after(async () => {
     child.kill('SIGKILL');
@@ -78,20 +72,10 @@ function startHost(
   });
   return {
     pid: child.pid ?? assert.fail('it did not start'),
-    lines,
+    lines: lines.items,
     ended,
-    line: (pattern, count = 1) =>
-      new Promise((resolve, reject) => {
-        const check = () => {
-          const found = lines.filter((line) => pattern.test(line))[count - 1];
-          if (found === undefined) return;
-          waiting.delete(check);
-          resolve(found);
-        };
-        waiting.add(check);
-        check();
-        ended.then(() => reject(new Error(`It ended without ${pattern}:\n${lines.join('\n')}`)));
-      }),
+    line: async (pattern, count = 1) =>
+      (await lines.matching((line) => pattern.test(line), count))[count - 1] ?? '',
   };
 }
 
@@ -290,5 +274,4 @@ describe('the scheduler on its own host', { concurrency: true }, () => {
     await host.line(/This Redis belongs to another consumer: .*LOCAL_UUID/);
     assert.equal(await host.ended, 78);
   });
-
 });

@@ -2,18 +2,17 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { createKeyPair } from '../../lib/peers/signing.ts';
+import { feedOf } from '../support/feed.ts';
 import { temporaryFolder } from '../support/owner.ts';
 import { startPeer } from '../support/peer-server.ts';
 import { freePorts, isFree, type StackPorts } from '../support/ports.ts';
 import { descendants, processGone, programEnv } from '../support/processes.ts';
 import { startTestRedis } from '../support/redis.ts';
-import { ROOT } from './harness.ts';
+import { ROOT } from '../support/service.ts';
 
 const LONG = { timeout: 240_000 };
 
@@ -30,7 +29,7 @@ interface Npm {
 
 /** `npm start` (or another script) as a user types it, on ports of its own, without the user's own .env. */
 async function npm(t: TestContext, env: NodeJS.ProcessEnv = {}, given?: StackPorts): Promise<Npm> {
-  const folder = mkdtempSync(join(tmpdir(), 'p2p-start-'));
+  const folder = temporaryFolder(t);
   const ports = given ?? (await freePorts());
   const full: NodeJS.ProcessEnv = {
     ...process.env,
@@ -49,14 +48,7 @@ async function npm(t: TestContext, env: NodeJS.ProcessEnv = {}, given?: StackPor
   // In a group of its own, as a shell starts it, so that a Ctrl-C can be sent to all of it.
   const child = spawn('npm', ['start'], { cwd: ROOT, env: full, detached: true });
   const pid = child.pid ?? assert.fail('npm did not start');
-  const rows: string[] = [];
-  const waiting = new Set<() => void>();
-  for (const stream of [child.stdout, child.stderr]) {
-    createInterface({ input: stream }).on('line', (row) => {
-      rows.push(row);
-      for (const check of waiting) check();
-    });
-  }
+  const rows = feedOf(child);
   const closed = once(child, 'close').then(([code, signal]) => code ?? signal);
   t.after(async () => {
     const started = [pid, ...descendants(pid)];
@@ -68,26 +60,14 @@ async function npm(t: TestContext, env: NodeJS.ProcessEnv = {}, given?: StackPor
       }
     }
     await closed;
-    rmSync(folder, { recursive: true });
   });
   return {
     pid,
     ports,
     env: full,
     closed,
-    output: () => rows.join('\n'),
-    line: (pattern) =>
-      new Promise((resolve, reject) => {
-        const check = () => {
-          const found = rows.find((row) => pattern.test(row));
-          if (found === undefined) return;
-          waiting.delete(check);
-          resolve(found);
-        };
-        waiting.add(check);
-        check();
-        closed.then(() => reject(new Error(`npm ended without ${pattern}:\n${rows.join('\n')}`)));
-      }),
+    output: () => rows.items.join('\n'),
+    line: (pattern) => rows.first((row) => pattern.test(row)),
   };
 }
 

@@ -1,3 +1,6 @@
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
 /** A list that grows, and what has not come yet can be waited for. */
 export interface Feed<Item> {
   readonly items: readonly Item[];
@@ -50,4 +53,15 @@ export function createFeed<Item>(): Feed<Item> {
     },
   };
   return feed;
+}
+
+/** The lines that a process writes, on both streams. They end with the process, and then say so to who still waits. */
+export function feedOf(child: ChildProcessWithoutNullStreams): Feed<string> {
+  const lines = createFeed<string>();
+  for (const stream of [child.stdout, child.stderr])
+    createInterface({ input: stream }).on('line', lines.push);
+  child.once('close', () =>
+    lines.end(() => new Error(`It has ended, and has said:\n${lines.items.join('\n')}`)),
+  );
+  return lines;
 }

@@ -1,5 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { createFeed } from './feed.ts';
 import type { Owner } from './owner.ts';
 
 /** One request as it came over the wire. */
@@ -61,8 +62,7 @@ export async function startPeer(
   { host = '127.0.0.1', port = 0 }: { host?: string; port?: number } = {},
 ): Promise<Peer> {
   let current = behaviour;
-  const requests: RecordedRequest[] = [];
-  const waiting = new Set<() => void>();
+  const requests = createFeed<RecordedRequest>();
 
   const server = createServer((message, response) => {
     const chunks: Buffer[] = [];
@@ -79,7 +79,6 @@ export async function startPeer(
         at: Date.now(),
       };
       requests.push(request);
-      for (const check of waiting) check();
       try {
         const result = typeof current === 'function' ? await current(request, response) : current;
         if (result === 'reset') message.socket.resetAndDestroy();
@@ -106,20 +105,11 @@ export async function startPeer(
   return {
     address: `${host.includes(':') ? `[${host}]` : host}:${bound}`,
     port: bound,
-    requests,
+    requests: requests.items,
     respond: (next) => {
       current = next;
     },
-    received: (count) =>
-      new Promise((resolve) => {
-        const check = () => {
-          if (requests.length < count) return;
-          waiting.delete(check);
-          resolve(requests);
-        };
-        waiting.add(check);
-        check();
-      }),
+    received: (count) => requests.matching(() => true, count),
     stop,
   };
 }

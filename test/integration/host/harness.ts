@@ -6,6 +6,7 @@ import { type Host, type Log, systemHost } from '../../../lib/host.ts';
 import { SECOND_LOOK_MS } from '../../../lib/ip/observe.ts';
 import { createLineWriter } from '../../../lib/line-writer.ts';
 import { createLog, createScrub } from '../../../lib/log.ts';
+import { createFeed } from '../../support/feed.ts';
 import type { Owner } from '../../support/owner.ts';
 
 export const LOCAL_UUID = '1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b';
@@ -37,26 +38,11 @@ export interface TestLog {
 
 /** A log as the host writes it, kept. */
 export function keepLog(): TestLog {
-  const lines: string[] = [];
-  const waiting = new Set<() => void>();
-  const write = (line: string) => {
-    lines.push(line);
-    for (const check of waiting) check();
-  };
+  const lines = createFeed<string>();
   return {
-    log: createLog(createLineWriter({ write, level: 'INFO', format: 'text' }), createScrub([])),
-    lines,
-    matching: (pattern, count = 1) =>
-      new Promise((resolve) => {
-        const check = () => {
-          const found = lines.filter((line) => pattern.test(line));
-          if (found.length < count) return;
-          waiting.delete(check);
-          resolve(found);
-        };
-        waiting.add(check);
-        check();
-      }),
+    log: createLog(createLineWriter({ write: lines.push, level: 'INFO', format: 'text' }), createScrub([])),
+    lines: lines.items,
+    matching: (pattern, count) => lines.matching((line) => pattern.test(line), count),
   };
 }
 

@@ -5,6 +5,7 @@ import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { cidr } from '../../../lib/peers/ip-space.ts';
 import { createPostToPeer } from '../../../lib/peers/post.ts';
 import { parseUuid, type Uuid } from '../../../lib/peers/uuid.ts';
+import { createFeed } from '../../support/feed.ts';
 import type { Owner } from '../../support/owner.ts';
 import { startPeer } from '../../support/peer-server.ts';
 import { type Posted, postFrom } from '../../support/post-from.ts';
@@ -29,18 +30,14 @@ export async function startApi(
   const holder = await startPeer(t, { status: 500 }, { host: '127.0.0.99' });
   const peerPort = holder.port;
   const policy = createAddressPolicy({ defaultPort: peerPort, allow: [cidr('127.0.0.0/8')] });
-  const events: ConsumerApiEvent[] = [];
-  const waiting = new Set<() => void>();
+  const events = createFeed<ConsumerApiEvent>();
   const api = await startConsumerApi({
     uuid,
     memory: change(createMemory(redis, prefix, 300_000), prefix),
     policy,
     post: createPostToPeer({ policy, version: 'test' }),
     listen: { port: 0 },
-    onEvent: (event) => {
-      events.push(event);
-      for (const check of waiting) check();
-    },
+    onEvent: events.push,
     ...options,
   });
   t.after(api.stop);
@@ -59,16 +56,6 @@ export async function startApi(
     entries: () => command('HGETALL', `${prefix}consumers`),
     called: () => command('SMEMBERS', `${prefix}consumers:called`),
     /** Resolves with the event of this kind, at once if it has come. */
-    event: (kind: ConsumerApiEvent['kind']) =>
-      new Promise<ConsumerApiEvent>((resolve) => {
-        const check = () => {
-          const found = events.find((event) => event.kind === kind);
-          if (found === undefined) return;
-          waiting.delete(check);
-          resolve(found);
-        };
-        waiting.add(check);
-        check();
-      }),
+    event: (kind: ConsumerApiEvent['kind']) => events.first((event) => event.kind === kind),
   };
 }

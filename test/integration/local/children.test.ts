@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type Child, startChild } from '../../../local/children.ts';
+import { createFeed } from '../../support/feed.ts';
 import { temporaryFolder } from '../../support/owner.ts';
 import { processGone } from '../../support/processes.ts';
 
@@ -10,26 +11,16 @@ function run(t: TestContext, source: string): { child: Child; line: (start: stri
   const folder = temporaryFolder(t);
   const script = join(folder, 'child.mjs');
   writeFileSync(script, source);
-  const lines: string[] = [];
-  let check = () => {};
+  const lines = createFeed<string>();
   const child = startChild({
     script,
     env: process.env,
     cwd: folder,
-    onLine: (line) => {
-      lines.push(line);
-      check();
-    },
+    onLine: lines.push,
   });
   t.after(() => child.kill());
-  const line = (start: string) =>
-    new Promise<string>((resolve) => {
-      check = () => {
-        const found = lines.find((candidate) => candidate.startsWith(start));
-        if (found !== undefined) resolve(found.slice(start.length));
-      };
-      check();
-    });
+  const line = async (start: string) =>
+    (await lines.first((candidate) => candidate.startsWith(start))).slice(start.length);
   return { child, line };
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EventError, IdentityError, RedisReplyError } from '../../../lib/errors.ts';
 import { startPeer } from '../../support/peer-server.ts';
+import { pairs } from '../../support/redis.ts';
 import { uuidOf } from '../../support/uuids.ts';
 import {
   failure,
@@ -47,12 +48,7 @@ test('the summary of a round is kept in the stream', async (t) => {
 
   const entries = await world.test.command('XRANGE', KEYS.rounds, '-', '+');
   assert.ok(Array.isArray(entries) && entries.length === 1);
-  const fields = entries[0][1].map(String);
-  const entry = Object.fromEntries(
-    fields.flatMap((field: string, i: number) =>
-      i % 2 === 0 ? [[field, fields[i + 1] ?? ''] as const] : [],
-    ),
-  );
+  const entry = pairs(entries[0][1]);
   assert.equal(entry.round, 'request-7');
   assert.equal(entry.shard, '0');
   assert.equal(entry.of, '1');

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RedisUnavailableError } from '../../../lib/errors.ts';
 import type { Redis } from '../../../lib/redis/redis.ts';
+import { createRandom } from '../../chaos/random.ts';
 import { uuidOf } from '../../support/uuids.ts';
 import {
   failure,
@@ -80,17 +81,11 @@ const COURSES: readonly {
   },
 ];
 
-/** The same shuffle in every run (mulberry32, Fisher-Yates). */
+/** The same shuffle in every run. */
 function shuffled(indices: readonly number[]): number[] {
-  let seed = 20_261_124;
-  const random = () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed);
-    return (mixed ^ (mixed >>> 14)) >>> 0;
-  };
+  const random = createRandom(20_261_124);
   return indices
-    .map((index) => [random(), index] as const)
+    .map((index) => [random.next(), index] as const)
     .sort(([a], [b]) => a - b)
     .map(([, index]) => index);
 }
