@@ -27,7 +27,7 @@ export const OPTIONS = {
   redis: { type: 'string', value: 'url', help: 'the test database of the consumer API' },
   prefix: { type: 'string', value: 'text', help: 'with --redis: its REDIS_PREFIX, if not {p2p}:' },
   port: { type: 'string', value: 'n', help: "page: its port; verify: the consumer API's PEER_PORT" },
-  as: { type: 'string', value: 'uuid', help: 'a uuid whose public key the peer knows' },
+  as: { type: 'string', value: 'uuid', help: 'a uuid whose public key the peer knows; SIGNING_KEY signs' },
   reach: { type: 'string', value: 'ip[:port]', help: 'where consumers reach your consumer API' },
 } as const satisfies Record<string, OptionRule>;
 
@@ -51,8 +51,8 @@ export interface Arguments {
   readonly options: readonly OptionName[];
   flag(name: Named<'boolean'>): boolean;
   text(name: Named<'string'>): string | undefined;
-  /** @throws UsageError unless it is a whole number from `min` on. */
-  whole(name: Named<'string'>, rule: { fallback: number; min: number }): number;
+  /** @throws UsageError unless it is a whole number from `min` on, `max` at most. */
+  whole(name: Named<'string'>, rule: { fallback: number; min: number; max?: number }): number;
 }
 
 /** @throws UsageError for an option that no command has, or that lacks its value. */
@@ -68,11 +68,14 @@ export function parseArguments(argv: readonly string[]): Arguments {
     options: [...given.keys()].filter(isOption),
     flag: (name) => given.get(name) === true,
     text,
-    whole(name, { fallback, min }) {
+    whole(name, { fallback, min, max }) {
       const value = text(name);
       if (value === undefined) return fallback;
-      if (/^\d{1,9}$/.test(value) && Number(value) >= min) return Number(value);
-      throw new UsageError(`--${name} must be a whole number from ${min} on.`);
+      const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
+      if (number >= min && number <= (max ?? number)) return number;
+      throw new UsageError(
+        `--${name} must be a whole number from ${min} ${max === undefined ? 'on' : `to ${max}`}.`,
+      );
     },
   };
 }

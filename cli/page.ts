@@ -1,5 +1,5 @@
 import { VERSION } from '../lib/version.ts';
-import { type PageServer, servePage } from '../page/server.ts';
+import { type PageServer, servePage, whyNotServed } from '../page/server.ts';
 import { createReporter } from '../report/reporter.ts';
 import { type Context, withParts } from './context.ts';
 import { UsageError } from './errors.ts';
@@ -15,7 +15,7 @@ const DEFAULT_PAGE_PORT = 8090;
 export function page(context: Context): Promise<ExitCode> {
   const { args, terminal, screen } = context;
   return withParts(context, async (parts) => {
-    const given = args.whole('port', { fallback: 0, min: 1 });
+    const given = args.whole('port', { fallback: 0, min: 1, max: 65_535 });
     const { page: configured } = parts.config.host;
     const address =
       given > 0 || configured === undefined
@@ -46,8 +46,6 @@ async function serve(...[address, options]: Parameters<typeof servePage>): Promi
   try {
     return await servePage(address, options);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-    const why = code === 'EADDRINUSE' ? 'is in use' : `cannot be listened on (${code})`;
-    throw new UsageError(`Port ${address.port} ${why}: --port names another one.`, 'page');
+    throw new UsageError(`Port ${address.port} ${whyNotServed(error)}. --port names another one.`, 'page');
   }
 }

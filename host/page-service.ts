@@ -1,7 +1,7 @@
 import type { Config } from '../lib/config.ts';
 import type { Host, Log } from '../lib/host.ts';
 import { VERSION } from '../lib/version.ts';
-import { type PageServer, servePage, urlOf } from '../page/server.ts';
+import { type PageServer, servePage, urlOf, whyNotServed } from '../page/server.ts';
 import type { Report } from '../report/report.ts';
 
 /** An address that is not free now may be free later. */
@@ -28,7 +28,10 @@ export async function runPageService(
       server = await servePage(page, { report, token: page.token, version: VERSION, wallMs: host.wallMs });
     } catch (error) {
       if (tries === 0)
-        log.warn('The status page cannot be served; it is tried again', { url: urlOf(page), error });
+        log.warn('The status page cannot be served; it is tried again', {
+          url: urlOf(page),
+          reason: `Port ${page.port} ${whyNotServed(error)}`,
+        });
       await host.sleep(TRY_AGAIN_MS, signal);
     }
   }

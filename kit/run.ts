@@ -8,8 +8,17 @@ export async function runKit(start: () => Promise<() => Promise<void>>): Promise
     await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
     await stop();
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    console.error(error.message);
+    if (error instanceof ConfigError) console.error(error.message);
+    else if (isListening(error)) {
+      console.error(
+        `Cannot listen (${error.message}). LISTEN names another address or port; below 1024 takes root.`,
+      );
+    } else throw error;
     process.exitCode = 78;
   }
+}
+
+/** Whether the system refused to listen: the port is in use, or only root may take it. */
+function isListening(error: unknown): error is Error {
+  return error instanceof Error && 'syscall' in error && error.syscall === 'listen';
 }

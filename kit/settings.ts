@@ -1,4 +1,5 @@
 import { ConfigError } from '../lib/errors.ts';
+import { parseIp } from '../lib/peers/ip-space.ts';
 import { parseUuid, type Uuid } from '../lib/peers/uuid.ts';
 import type { Listen } from './http.ts';
 
@@ -37,11 +38,17 @@ export function readKitSettings(env: Readonly<Record<string, string | undefined>
       keys.set(uuid, [...(keys.get(uuid) ?? []), key]);
     }
   }
+  const proxies = list('PROXIES').map(parseIp);
+  if (proxies.includes(undefined)) faults.push('PROXIES must be a comma list of IP addresses');
+  const addresses = list('ADDRESSES');
+  if (addresses.some((entry) => !/^.+:\d{1,5}$/.test(entry))) {
+    faults.push('ADDRESSES must be a comma list of <ip>:<port>');
+  }
   if (faults.length > 0) throw new ConfigError(faults);
   return {
     listen: { port: Number(port), ...(host !== undefined && { host: host.replace(/^\[|\]$/g, '') }) },
-    proxies: list('PROXIES'),
-    addresses: list('ADDRESSES'),
+    proxies: proxies.filter((ip) => ip !== undefined),
+    addresses,
     keys,
   };
 }

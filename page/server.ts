@@ -87,6 +87,21 @@ export async function servePage(address: PageAddress, options: PageServerOptions
   };
 }
 
+/** Why `servePage` could not listen, in words that follow "port 8090". */
+export function whyNotServed(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+  switch (code) {
+    case 'EADDRINUSE':
+      return 'is in use by another program';
+    case 'EACCES':
+      return 'may be used by root alone';
+    case 'EADDRNOTAVAIL':
+      return 'cannot be listened on: this machine does not have the address';
+    default:
+      return `cannot be listened on (${code})`;
+  }
+}
+
 /** `http://[::1]:8090/`. */
 export function urlOf({ address, port }: PageAddress): string {
   return `http://${address.includes(':') ? `[${address}]` : address}:${port}/`;

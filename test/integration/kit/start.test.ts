@@ -55,7 +55,21 @@ test('both references run as programs, and end in order when they are asked to',
 });
 
 test('a setting that cannot be used is said, and exit code 78', async (t) => {
-  const producer = start(t, 'kit/producer/start.ts', { LISTEN: 'everywhere', PEER_KEYS: 'x=y' });
+  const producer = start(t, 'kit/producer/start.ts', {
+    LISTEN: 'everywhere',
+    PEER_KEYS: 'x=y',
+    PROXIES: 'nginx',
+  });
   assert.deepEqual(await producer.exited, [78, null]);
-  assert.match(await producer.said, /LISTEN must be a port, or <ip>:<port>\n.*PEER_KEYS must be/);
+  assert.match(
+    await producer.said,
+    /LISTEN must be a port, or <ip>:<port>\n.*PEER_KEYS must be.*\n.*PROXIES must be a comma list of IP addresses/,
+  );
+});
+
+test('a port that is in use is said in one line, and exit code 78', async (t) => {
+  const first = start(t, 'kit/producer/start.ts', { LISTEN: '127.0.0.1:0' });
+  const second = start(t, 'kit/producer/start.ts', { LISTEN: `127.0.0.1:${await first.port}` });
+  assert.deepEqual(await second.exited, [78, null]);
+  assert.match(await second.said, /^Cannot listen \(listen EADDRINUSE: .*\)\. LISTEN names another .*\n$/);
 });

@@ -29,6 +29,7 @@ describe('the command line', () => {
       [['producers', 'remove', 'x', '--limit', '1'], /^producers remove has no option --limit\./],
       [['verify', 'consumer', '8.8.8.8', '--prefix', 'x'], /^--prefix does nothing without --redis\./],
       [['verify', 'consumer', '8.8.8.8', '--redis', 'x'], /^--redis must be a URL/],
+      [['page', '--port', '99999'], /^--port must be a whole number from 1 to 65535\./],
       [['man', '--all'], /^man has no option --all\./],
     ] as const) {
       const { code, out, err } = await p2p(argv);
