@@ -116,7 +116,7 @@ export const COMMANDS: readonly Command[] = [
     usage: [
       'consumer address [--redis url] [--prefix text] [--port n]',
       'producer address',
-      '… [--allow networks] [--as uuid, with SIGNING_KEY]',
+      '(consumer | producer) address [--allow networks] [--as uuid]',
     ],
     summary: 'does a peer that you write keep the contract?',
     details: [

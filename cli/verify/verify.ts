@@ -1,3 +1,4 @@
+import { RedisUnavailableError } from '../../lib/errors.ts';
 import { createAddressPolicy } from '../../lib/peers/address.ts';
 import { type Cidr, parseCidr } from '../../lib/peers/ip-space.ts';
 import { createSigner, parseSigningKey } from '../../lib/peers/signing.ts';
@@ -83,8 +84,7 @@ async function readOptions(context: Context, raw: string, kind: Kind): Promise<O
     throw new UsageError(refusalText(visible(raw), parsed.refused, allow), 'verify');
   }
   const { address } = parsed;
-  const peerPort = args.whole('port', { fallback: 80, min: 1 });
-  if (peerPort > 65_535) throw new UsageError('--port must be 65535 at most.', 'verify');
+  const peerPort = args.whole('port', { fallback: 80, min: 1, max: 65_535 });
   const signer = readSigner(context);
   const url = args.text('redis');
   if (url === undefined)
@@ -99,7 +99,9 @@ async function readOptions(context: Context, raw: string, kind: Kind): Promise<O
     return { address, database, peerPort, signer, close: () => redis.close() };
   } catch (error) {
     await redis.close();
-    throw error;
+    if (!(error instanceof RedisUnavailableError)) throw error;
+    // The operator gave this option, and no variable.
+    throw new RedisUnavailableError(error.message.replaceAll('REDIS_URL', '--redis'), error);
   }
 }
 

@@ -6,6 +6,7 @@ import { PRODUCER_RULES } from '../../../cli/verify/producer.ts';
 import { openBook } from '../../../kit/producer/book.ts';
 import { startProducer } from '../../../kit/producer/producer.ts';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
+import { closedPort } from '../../support/fake-redis.ts';
 import { startPeer } from '../../support/peer-server.ts';
 import { p2p } from '../cli/harness.ts';
 
@@ -84,4 +85,19 @@ test('an address that is not public must be allowed, and a wrong command line sa
     assert.equal(run.code, 2, line.join(' '));
     assert.match(run.err, message);
   }
+});
+
+test('a test database that cannot be reached is named by the option that gave it', async () => {
+  const port = await closedPort();
+  const run = await p2p([
+    'verify',
+    'consumer',
+    '127.0.0.1:8081',
+    '--allow',
+    '127.0.0.0/8',
+    '--redis',
+    `redis://127.0.0.1:${port}`,
+  ]);
+  assert.equal(run.code, 3);
+  assert.match(run.err, /cannot be reached \(ECONNREFUSED\)\. Check --redis,/);
 });
