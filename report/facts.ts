@@ -114,7 +114,7 @@ export async function readFacts(parts: AppParts, depth: Depth): Promise<Facts> {
   ];
   const wrongTypes = lengths.flatMap(([key, reply]) => (isWrongType(reply) ? [key] : []));
   const readable = (...names: string[]) => !names.some((name) => wrongTypes.includes(name));
-  const rounds = readRounds(stream);
+  const rounds = readRounds(stream, nowMs);
   const knowing = { ...parts, policy: policyFor(parts, register) };
   const [consumerFacts, waiting] = await Promise.all([
     countConsumers(knowing, {

@@ -79,7 +79,7 @@ async function lookAtRedis(parts: AppParts, findings: Finding[]) {
   const { register, nowMs, rest } = await begin(parts, [
     ['XREVRANGE', parts.keys.rounds, '+', '-', 'COUNT', DOCTOR_ROUNDS * parts.config.sync.maxShards],
   ]);
-  return { register, nowMs, rounds: readRounds(rest[0]) };
+  return { register, nowMs, rounds: readRounds(rest[0], nowMs) };
 }
 
 /** What `look` answers; undefined, and a finding, where Redis cannot be asked or refuses. */

@@ -84,8 +84,8 @@ export function withDay(value: unknown, day: number, digit: DayDigit): string {
   const [, lastText, digits = ''] =
     /^(\d{1,7}):([0-3]{1,90})$/.exec(typeof value === 'string' ? value : '') ?? [];
   const last = lastText === undefined ? day - 1 : Number(lastText);
-  // The same day again, or a clock that was set back.
-  if (last >= day) return `${last}:${digits}`;
+  // The same day again; or days of a clock that was ahead, which are none.
+  if (last >= day) return `${day}:${digits.slice(0, Math.max(0, digits.length - (last - day))) || digit}`;
   const gap = '0'.repeat(Math.min(KEPT_DAYS, day - last - 1));
   return `${day}:${`${digits}${gap}${digit}`.slice(-KEPT_DAYS)}`;
 }

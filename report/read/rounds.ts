@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import * as v from 'valibot';
-import type { HealthState } from '../../lib/store/health-record.ts';
+import { CLOCK_SLACK_MS, type HealthState } from '../../lib/store/health-record.ts';
 import { type Answered, entriesOf, wholeOf } from './fields.ts';
 
 /** One round of synchronization as its shards summed it up. */
@@ -112,8 +112,11 @@ export const ROUND_SUMMARY = v.object({
 
 export type RoundPart = v.InferOutput<typeof ROUND_SUMMARY>;
 
-/** Reads the reply to XREVRANGE of `sync:rounds`: the newest round first, its shards summed up. Never throws. */
-export function readRounds(reply: Answered): Round[] {
+/**
+ * Reads the reply to XREVRANGE of `sync:rounds`: the newest round first, its shards summed up. Rounds in the future come
+ * last: Redis's clock was set back since, and what was written after that is newer. Never throws.
+ */
+export function readRounds(reply: Answered, nowMs: number): Round[] {
   const rounds = new Map<string, { at: number; of: number; parts: Map<number, RoundPart> }>();
   for (const fields of entriesOf(reply)) {
     const id = fields.get('round');
@@ -124,7 +127,9 @@ export function readRounds(reply: Answered): Round[] {
     rounds.set(id, round);
     if (!round.parts.has(shard)) round.parts.set(shard, part);
   }
-  return [...rounds.values()].map(sumUp).sort((a, b) => b.at - a.at);
+  const newestFirst = [...rounds.values()].map(sumUp).sort((a, b) => b.at - a.at);
+  const isAhead = ({ at }: Round) => at - nowMs > CLOCK_SLACK_MS;
+  return [...newestFirst.filter((round) => !isAhead(round)), ...newestFirst.filter(isAhead)];
 }
 
 function decode(json: string | undefined): RoundPart | undefined {

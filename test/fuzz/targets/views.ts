@@ -119,7 +119,7 @@ export const VIEWS = [
         poisoned: parsed.poisoned,
         wrongTypes: [address],
         consumers,
-        rounds: readRounds(entries),
+        rounds: readRounds(entries, FUZZ_NOW_MS),
         syncRuns: false,
         producers: { known: 1, due: 1, overdue: 0, first: [producer] },
         notifyRuns: false,

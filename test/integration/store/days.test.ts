@@ -39,6 +39,12 @@ describe('what a day was like', () => {
     assert.equal(withDay(`${DAY - 1}:12`, DAY, 3), `${DAY}:123`);
     assert.equal(withDay(`${DAY - 3}:1`, DAY, 1), `${DAY}:1001`);
     assert.equal(withDay(`${DAY}:12`, DAY, 3), `${DAY}:12`, 'a day that was kept stays as it is');
+    assert.equal(
+      withDay(`${DAY + 2}:1221`, DAY, 3),
+      `${DAY}:12`,
+      'a clock that was ahead has written two more',
+    );
+    assert.equal(withDay(`${DAY + 365}:${'0'.repeat(89)}1`, DAY, 3), `${DAY}:3`);
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.constant(`${DAY - 7}:${'1'.repeat(90)}`)), (value) => {
         const kept = decodeDays(withDay(value, DAY, 2 satisfies DayDigit)) ?? assert.fail(value);

@@ -5,6 +5,8 @@ import { parseEpoch } from '../../../lib/ip/register.ts';
 import { readChanges } from '../../../report/read/changes.ts';
 import { readRounds } from '../../../report/read/rounds.ts';
 
+const NOW = 1_764_000_000_000;
+
 const entry = (fields: Readonly<Record<string, string | number>>) => [
   '1-1',
   Object.entries(fields).flatMap(([name, value]) => [name, String(value)]),
@@ -95,7 +97,7 @@ describe('the rounds', () => {
     });
 
   test('are the sums of their shards', () => {
-    const [round] = readRounds([part(1), part(0)]);
+    const [round] = readRounds([part(1), part(0)], NOW);
     assert.equal(round?.complete, true);
     assert.equal(round?.probes, 10);
     assert.deepEqual(round?.states, { new: 0, alive: 8, suspect: 2, dead: 0 });
@@ -103,31 +105,44 @@ describe('the rounds', () => {
     assert.equal(round?.durationMs, 20);
   });
 
+  test("come newest first, and those of a time before Redis's clock was set back after them", () => {
+    const at = (time: number) => entry({ round: `at ${time}`, shard: 0, of: 1, at: time, summary: '{}' });
+    const times = [NOW + 7_200_000, NOW - 10, NOW - 5].map(at);
+    assert.deepEqual(
+      readRounds(times, NOW).map((round) => round.at),
+      [NOW - 5, NOW - 10, NOW + 7_200_000],
+    );
+  });
+
   test('are not complete while a shard is missing, and count none twice', () => {
-    const [round] = readRounds([part(1), part(1)]);
+    const [round] = readRounds([part(1), part(1)], NOW);
     assert.deepEqual([round?.complete, round?.shards, round?.probes], [false, 1, 5]);
   });
 
   test('are read whatever stands there, and show no text of it', () => {
-    const [hostile] = readRounds([
-      part(0, { errors: { '\u001b[2J': 1 }, states: 'x', probes: -1, stopped: '\u0007' }),
-    ]);
+    const [hostile] = readRounds(
+      [part(0, { errors: { '\u001b[2J': 1 }, states: 'x', probes: -1, stopped: '\u0007' })],
+      NOW,
+    );
     assert.deepEqual(
       [hostile?.errors, hostile?.probes, hostile?.stopped, hostile?.states.alive],
       [{}, 0, [], 0],
     );
     assert.deepEqual(
-      readRounds([
-        entry({ round: 'r', shard: 0, of: 0, at: 1, summary: '{}' }),
-        entry({ round: 'r', summary: 'x' }),
-        3,
-      ]),
+      readRounds(
+        [
+          entry({ round: 'r', shard: 0, of: 0, at: 1, summary: '{}' }),
+          entry({ round: 'r', summary: 'x' }),
+          3,
+        ],
+        NOW,
+      ),
       [],
     );
     fc.assert(
       fc.property(
         fc.json(),
-        (summary) => void readRounds([entry({ round: 'r', shard: 0, of: 1, at: 1, summary })]),
+        (summary) => void readRounds([entry({ round: 'r', shard: 0, of: 1, at: 1, summary })], NOW),
       ),
     );
   });
