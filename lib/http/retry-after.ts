@@ -1,4 +1,6 @@
-const SECONDS = /^\d{1,10}$/;
+const SECONDS = /^\d+$/;
+/** More is read as this, 300 years: still a whole number of milliseconds. */
+const MOST_SECONDS = 9_999_999_999;
 /** `Sun, 06 Nov 1994 08:49:37 GMT`. */
 const IMF_FIXDATE = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
 /** `Sunday, 06-Nov-94 08:49:37 GMT`, obsolete. */
@@ -9,12 +11,12 @@ const FIFTY_YEARS_MS = 50 * 365.25 * 86_400_000;
 
 /**
  * How long a Retry-After asks to wait, in milliseconds from `nowWallMs`; undefined if it is in none of the forms of
- * RFC 9110 (10.2.3: seconds, or one of the three date forms of 5.6.7). A date that has passed is 0. There is no upper
- * bound here: the caller knows how long it is willing to wait.
+ * RFC 9110 (10.2.3: seconds, or one of the three date forms of 5.6.7). A date that has passed is 0. The
+ * caller knows how long it is willing to wait.
  */
 export function parseRetryAfter(value: string | undefined, nowWallMs: number): number | undefined {
   if (value === undefined) return undefined;
-  if (SECONDS.test(value)) return Number(value) * 1000;
+  if (SECONDS.test(value)) return Math.min(Number(value), MOST_SECONDS) * 1000;
   const at = parseHttpDate(value, nowWallMs);
   return at === undefined || Number.isNaN(at) ? undefined : Math.max(0, at - nowWallMs);
 }

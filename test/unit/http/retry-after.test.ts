@@ -11,6 +11,9 @@ test('seconds are read as milliseconds', () => {
     ['1', 1_000],
     ['0120', 120_000],
     ['9999999999', 9_999_999_999_000],
+    ['00000000000120', 120_000],
+    ['99999999999', 9_999_999_999_000],
+    ['1'.repeat(10_000), 9_999_999_999_000],
   ];
   for (const [value, ms] of cases) assert.equal(parseRetryAfter(value, NOW), ms);
 });
@@ -48,8 +51,6 @@ test('anything else is not usable', () => {
     '10 ',
     '10s',
     '10, 20',
-    '99999999999',
-    '1'.repeat(10_000),
     'soon',
     '2026-11-24T12:01:30Z',
     'Tue, 24 Nov 2026 12:01:30 UTC',
