@@ -57,6 +57,13 @@ export function familyOf(ip: Ip): IpFamily {
   return ip.includes(':') ? 6 : 4;
 }
 
+/** The v4 address that an IPv4-mapped v6 one stands for, in whatever spelling; any other as it is. */
+export function unmapped(ip: Ip): Ip {
+  if (familyOf(ip) === 4) return ip;
+  const parsed = ipaddr.IPv6.parse(ip);
+  return parsed.isIPv4MappedAddress() ? (parsed.toIPv4Address().toString() as Ip) : ip;
+}
+
 /** The local address from which to dial an address of `family`: `bindAddress`, or the system's choice if that is of the other family. */
 export function localAddressFor(family: IpFamily, bindAddress: Ip | undefined): Ip | undefined {
   return bindAddress !== undefined && familyOf(bindAddress) === family ? bindAddress : undefined;

@@ -1,5 +1,5 @@
 import type { Address, AddressPolicy } from './address.ts';
-import { type Ip, parseIp } from './ip-space.ts';
+import { type Ip, parseIp, unmapped } from './ip-space.ts';
 import { parsePeerRecord } from './registry.ts';
 import { parseUuid, type Uuid } from './uuid.ts';
 
@@ -48,15 +48,13 @@ export function parseSyncReply(body: Buffer, policy: AddressPolicy): SyncReply {
   };
 }
 
-/** An address of ours may come mapped into IPv6, as a server on a dual-stack socket sees it. */
-const MAPPED = /^::ffff:(?=\d+\.)/i;
-
 function parseYou(you: unknown): SyncReply['you'] {
   if (!isObject(you)) return undefined;
   const [seen, answers] = [own(you, 'ip'), own(you, 'answers')];
-  const ip = parseIp(typeof seen === 'string' ? seen.replace(MAPPED, '') : seen);
+  const ip = parseIp(seen);
   return {
-    ...(ip === undefined ? {} : { ip }),
+    // An address of ours may come mapped into IPv6, as a server on a dual-stack socket sees it.
+    ...(ip === undefined ? {} : { ip: unmapped(ip) }),
     ...(typeof answers === 'boolean' ? { answers } : {}),
   };
 }
@@ -79,9 +77,12 @@ function canonicalSpelling(address: Address, raw: string): string {
   return parseIp(raw) !== undefined || raw.endsWith(']') ? address.ip : address.key;
 }
 
-/** A body that cannot be an object is not parsed: most peers answer a word or nothing, and an exception is dear. */
+/**
+ * A body that cannot be an object is not parsed: most peers answer a word or nothing, and an exception is dear. Some
+ * servers put a byte order mark before everything that they send (RFC 8259, 8.1, lets a reader skip it).
+ */
 function parseObject(body: Buffer): object | undefined {
-  const text = body.toString();
+  const text = body.toString().replace(/^\ufeff/, '');
   if (!/^[ \t\r\n]*\{/.test(text)) return undefined;
   try {
     const value: unknown = JSON.parse(text);

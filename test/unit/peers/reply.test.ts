@@ -14,6 +14,7 @@ const SAYS_NOTHING = { heard: [], skipped: 0 };
 
 test('white space around the object is read over, as JSON has it', () => {
   assert.equal(parse(` \t\r\n{"uuid":"${UUID}"}\n`).names, UUID);
+  assert.equal(parse(`\ufeff{"uuid":"${UUID}"}`).names, UUID, 'and one byte order mark');
 });
 
 test('a reply that is no JSON object says nothing', async (t) => {
@@ -27,7 +28,7 @@ test('a reply that is no JSON object says nothing', async (t) => {
     array: JSON.stringify([{ uuid: UUID }]),
     'a cut object': '{"uuid":"',
     'two objects': '{}{}',
-    'a byte order mark': '\ufeff{}',
+    'two byte order marks': `\ufeff\ufeff{"uuid":"${UUID}"}`,
     'single quotes': "{'uuid':1}",
     '100,000 brackets': '['.repeat(100_000),
     '6,000 nested objects': '{"a":'.repeat(6_000),
@@ -159,6 +160,13 @@ test('of a thousand entries the first fifty are looked at', () => {
   assert.equal(heard.at(-1)?.uuid, uuidOf(49));
   assert.equal(skipped, 950);
   assert.deepEqual(parse({ consumers: [...Array(50).fill(0), ...consumers] }), { heard: [], skipped: 1050 });
+});
+
+test('our address as a peer saw it is the same in each spelling', () => {
+  for (const ip of ['8.8.8.8', '::ffff:8.8.8.8', '::FFFF:808:808', '0:0:0:0:0:ffff:0808:0808']) {
+    assert.deepEqual(parse({ you: { ip } }).you, { ip: '8.8.8.8' }, ip);
+  }
+  assert.deepEqual(parse({ you: { ip: '2A00:1450:0::80' } }).you, { ip: '2a00:1450::80' });
 });
 
 test('consumers that is no array says nothing', () => {
