@@ -28,6 +28,14 @@ export function candidatesIn(fields: number): number {
 const LEARN = defineScript(
   'learn',
   `${LUA_PRELUDE}${LUA_STORE}
+-- The same rule as decodeCandidate: nobody would ever probe anything else, and free its slot.
+local function is_usable(occupant, json)
+  local failures = occupant.failures
+  return json and #json <= ${LONGEST_JSON}
+    and type(occupant.uuid) == 'string' and string.find(occupant.uuid, UUID) and type(occupant.address) == 'string'
+    and type(occupant.from) == 'string' and type(occupant.at) == 'number'
+    and type(failures) == 'number' and failures >= 0 and failures % 1 == 0
+end
 local function learn()
   local slots, spellings = {}, {}
   for i = 1, #ARGV, 4 do
@@ -45,7 +53,7 @@ local function learn()
       if addresses[spelling] and decode(healths[spelling]).state ~= 'dead' then wanted = false end
     end
     local occupant = decode(occupants[n])
-    local stays = occupant.uuid and ((tonumber(occupant.failures) or 1) == 0
+    local stays = is_usable(occupant, occupants[n]) and (occupant.failures == 0
       or (occupant.uuid == uuid and occupant.address == address))
     if wanted and not stays and not claimed[slot] then
       claimed[slot] = true
@@ -203,7 +211,7 @@ export function encodeCandidate({
 /** Reads what a slot holds, which may be anything: undefined unless it is a candidate of ours. */
 export function decodeCandidate(field: string, json: string): Candidate | undefined {
   const slot = /^\d{1,4}$/.test(field) ? Number(field) : Number.NaN;
-  if (!(slot < SLOTS) || json.length > LONGEST_JSON) return undefined;
+  if (!(slot < SLOTS) || String(slot) !== field || json.length > LONGEST_JSON) return undefined;
   try {
     const parsed = v.safeParse(RECORD, JSON.parse(json));
     const uuid = parsed.success ? parseUuid(parsed.output.uuid) : undefined;

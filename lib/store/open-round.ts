@@ -5,7 +5,7 @@ import { parseUuid } from '../peers/uuid.ts';
 import { newLeaseToken, releaseCall } from '../redis/lease-calls.ts';
 import type { ScriptCall } from '../redis/redis.ts';
 import { defineScript, LUA_PRELUDE } from '../redis/script.ts';
-import { createCandidateStore, decodeCandidate } from './candidates.ts';
+import { createCandidateStore, decodeCandidate, SLOTS } from './candidates.ts';
 import { createConsumerStore } from './consumers.ts';
 import { CLOCK_SLACK_MS } from './health-record.ts';
 import { verifyIdentity } from './identity.ts';
@@ -63,8 +63,10 @@ local function open()
   if candidates then
     local secret, old = false, {}
     for i = 1, #candidates, 2 do
-      if candidates[i] == '${SECRET}' then secret = true
-      elseif not string.find(candidates[i], '^%d%d?%d?%d?$') then old[#old + 1] = candidates[i] end
+      local name = candidates[i]
+      local slot = string.find(name, '^%d+$') and tonumber(name)
+      if name == '${SECRET}' then secret = true
+      elseif not slot or slot >= ${SLOTS} or name ~= whole(slot) then old[#old + 1] = name end
     end
     if not secret then
       redis.call('HSET', KEYS[6], '${SECRET}', ARGV[5])

@@ -90,6 +90,14 @@ function know(place: Place, records: Readonly<Record<string, HealthRecord>>): Pr
   return inRound(place, (store) => write(store, { health }));
 }
 
+const claim = (slot: number, n: number, address = `9.9.9.${n}`) => ({
+  slot,
+  uuid: uuidOf(n),
+  address,
+  from: uuidOf(99),
+  at: 1_764_000_000_000,
+});
+
 /** One list of cases for every implementation of the interface, over every engine. */
 function contract(newPlace: () => Place): void {
   test('one round at a time: another finds it held, until it has ended', async () => {
@@ -249,13 +257,6 @@ function contract(newPlace: () => Place): void {
     assert.deepEqual(await find(), []);
   });
 
-  const claim = (slot: number, n: number, address = `9.9.9.${n}`) => ({
-    slot,
-    uuid: uuidOf(n),
-    address,
-    from: uuidOf(99),
-    at: 1_764_000_000_000,
-  });
   /** The candidates by their slot, in a round of its own. */
   const candidatesOf = async (place: Place): Promise<Map<number, Candidate>> => {
     const candidates = await inRound(place, (_, round) => round.candidates);
@@ -429,6 +430,29 @@ for (const { title, redis: options, suite } of REDIS_STACKS) {
       assert.ok(signal.aborted);
       assert.equal(await command('EXISTS', keys.lease('sync:0')), 0);
       await store.close();
+    });
+
+    test('what is no candidate of ours holds no slot', async () => {
+      const place = redisPlace();
+      const stored = { uuid: uuidOf(1), address: '9.9.9.1', from: uuidOf(99), at: 1, failures: 0 };
+      const damages = [
+        { ...stored, uuid: 'x' },
+        { ...stored, address: 5 },
+        { ...stored, from: null },
+        { ...stored, at: 'x' },
+        { ...stored, failures: -1 },
+        { ...stored, failures: '0' },
+        { ...stored, more: 'x'.repeat(1_000) },
+      ].map((damage) => JSON.stringify(damage));
+      const names = ['0005', '1024', '5 ', '-5', uuidOf(1)].map((name) => [name, JSON.stringify(stored)]);
+      const entries = [...damages, 'x', '[]'].map((json, slot) => [String(slot), json]);
+      await testRedis().command('HSET', place.keys.candidates, ...[...entries, ...names].flat());
+      await inRound(place, async (store, { candidates }) => {
+        assert.deepEqual(candidates, []);
+        const learned = await store.learn(entries.map((_, slot) => claim(slot, 1, '9.9.9.1')));
+        assert.equal(learned.length, entries.length);
+      });
+      assert.equal(await testRedis().command('HLEN', place.keys.candidates), entries.length + 1);
     });
 
     test('a lease without an end, or with one too far away, is damage and taken over', async () => {
