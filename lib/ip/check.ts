@@ -104,7 +104,7 @@ function refuseForeignFields(event: unknown): void {
   if (typeof event !== 'object' || Array.isArray(event)) {
     throw new EventError('The event of ip-check must be a JSON object; {} will do.');
   }
-  if ('ip' in event || 'epoch' in event) {
+  if (['ip', 'epoch', 'changed'].some((field) => field in event)) {
     throw new EventError(
       'ip-check takes no address: it asks the sources. Invoke producer-notify with {"ip": …} instead.',
     );

@@ -25,13 +25,19 @@ const SHARD = v.pipe(
 );
 
 /**
- * Reads an event. An object without a field of ours is a scheduled run, whatever the scheduler put into it.
+ * Reads an event. An object without a field of ours is a scheduled run, whatever the scheduler put into it. One that was
+ * meant for `producer-notify` is refused: whoever sent it has to know that nothing came of it.
  *
  * @throws EventError for anything else that is no shard.
  */
 export function parseSyncEvent(event: unknown): SyncEvent {
   if (typeof event !== 'object' || event === null || Array.isArray(event)) {
     throw new EventError('The event of sync must be an object: a scheduled event or a shard.');
+  }
+  if (['ip', 'epoch', 'changed'].some((field) => field in event)) {
+    throw new EventError(
+      'sync takes no address: a change of it never starts a round. Invoke producer-notify with {"ip": …} instead.',
+    );
   }
   if (!Object.keys(SHARD.entries).some((field) => Object.hasOwn(event, field))) return { kind: 'scheduled' };
   const parsed = v.safeParse(SHARD, event);

@@ -663,7 +663,7 @@ inWorld('an IP check', ({ test, settled }) => {
   });
 
   test('an address sent to ip-check is refused before anything is asked', async (w) => {
-    for (const event of [{ ip: '203.0.113.5' }, { epoch: 5 }, 'text', 5, [], true]) {
+    for (const event of [{ ip: '203.0.113.5' }, { epoch: 5 }, { changed: {} }, 'text', 5, [], true]) {
       await assert.rejects(w.check({}, event), EventError);
     }
     assert.equal(await w.test.command('DBSIZE'), 0);

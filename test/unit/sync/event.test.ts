@@ -12,6 +12,12 @@ test('an object without a field of ours is a scheduled run', () => {
   }
 });
 
+test('what was meant for producer-notify is refused, since it would start a round', () => {
+  for (const event of [{ ip: '8.8.8.8' }, { epoch: 5 }, { changed: { ip: '8.8.8.8', epoch: 5 } }]) {
+    assert.throws(() => parseSyncEvent(event), EventError);
+  }
+});
+
 test('a whole shard is a shard', () => {
   assert.deepEqual(parseSyncEvent(SHARD), { kind: 'shard', ...SHARD });
 });
