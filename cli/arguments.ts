@@ -27,7 +27,7 @@ export const OPTIONS = {
   redis: { type: 'string', value: 'url', help: 'the test database of the consumer API' },
   prefix: { type: 'string', value: 'text', help: 'with --redis: its REDIS_PREFIX, if not {p2p}:' },
   port: { type: 'string', value: 'n', help: "page: its port; verify: the consumer API's PEER_PORT" },
-  as: { type: 'string', value: 'uuid', help: 'a uuid whose public key the peer knows; SIGNING_KEY signs' },
+  as: { type: 'string', value: 'uuid', help: 'with SIGNING_KEY: a uuid whose key the peer knows' },
   reach: { type: 'string', value: 'ip[:port]', help: 'where consumers reach your consumer API' },
 } as const satisfies Record<string, OptionRule>;
 

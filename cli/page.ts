@@ -12,10 +12,10 @@ const DEFAULT_PAGE_PORT = 8090;
  * `p2p page`: the status page on this machine until Ctrl-C, wherever the scheduler runs: it needs Redis alone. Without
  * `--port` it is where `PAGE_PORT` says, and else on loopback.
  */
-export function page(context: Context): Promise<ExitCode> {
+export async function page(context: Context): Promise<ExitCode> {
   const { args, terminal, screen } = context;
+  const given = args.whole('port', { fallback: 0, min: 1, max: 65_535 });
   return withParts(context, async (parts) => {
-    const given = args.whole('port', { fallback: 0, min: 1, max: 65_535 });
     const { page: configured } = parts.config.host;
     const address =
       given > 0 || configured === undefined
