@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { buffer } from 'node:stream/consumers';
 import { awsTool } from '../support/aws-tools.ts';
 import type { Owner } from '../support/owner.ts';
-import { ROOT } from '../support/service.ts';
+import { ROOT } from '../support/processes.ts';
 import type { JsonObject } from '../support/template.ts';
 import { type ApiCall, actionOf } from './api-calls.ts';
 import { createFunctions } from './functions.ts';

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
-import { ROOT } from '../support/service.ts';
+import { ROOT } from '../support/processes.ts';
 import { readZip } from '../support/zip.ts';
 
 export interface FunctionsOptions {

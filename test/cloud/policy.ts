@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { ROOT } from '../support/service.ts';
+import { ROOT } from '../support/processes.ts';
 
 export interface Statement {
   readonly Sid: string;

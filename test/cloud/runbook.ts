@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Owner } from '../support/owner.ts';
-import { ROOT } from '../support/service.ts';
+import { ROOT } from '../support/processes.ts';
 
 /** The commands of docs/DEPLOYING.md that are marked `sh runbook:<name>`, by that name. */
 export async function readRunbook(): Promise<ReadonlyMap<string, string>> {

@@ -8,8 +8,7 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { Owner } from '../support/owner.ts';
-import { programEnv } from '../support/processes.ts';
-import { ROOT } from '../support/service.ts';
+import { programEnv, ROOT } from '../support/processes.ts';
 
 /** AWS's runtime interface client, which test/cloud/build-ric.sh builds. */
 const CLIENT = path.join(ROOT, '.ric/aws-lambda-ric');

@@ -7,9 +7,8 @@ import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { type Owner, temporaryFolder } from '../support/owner.ts';
 import { type PeerBehaviour, startPeer } from '../support/peer-server.ts';
-import { programEnv } from '../support/processes.ts';
+import { programEnv, ROOT } from '../support/processes.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
-import { ROOT } from '../support/service.ts';
 import { uuidOf } from '../support/uuids.ts';
 import { startSources } from './harness.ts';
 

@@ -6,7 +6,7 @@ import { createFeed } from '../support/feed.ts';
 import type { Owner } from '../support/owner.ts';
 import { type Peer, startPeer } from '../support/peer-server.ts';
 import { freePorts } from '../support/ports.ts';
-import { ROOT } from '../support/service.ts';
+import { ROOT } from '../support/processes.ts';
 
 export const LOCAL_UUID = randomUUID();
 

@@ -8,9 +8,8 @@ import { bundle } from '../../host/bundle.ts';
 import { feedOf } from '../support/feed.ts';
 import { temporaryFolder } from '../support/owner.ts';
 import { type Peer, startPeer } from '../support/peer-server.ts';
-import { programEnv } from '../support/processes.ts';
+import { programEnv, ROOT } from '../support/processes.ts';
 import { needsRealRedis, startTestRedis, type TestRedis } from '../support/redis.ts';
-import { ROOT } from '../support/service.ts';
 import { LOCAL_UUID, startSources } from './harness.ts';
 
 const needs = needsRealRedis();

@@ -10,9 +10,8 @@ import { feedOf } from '../support/feed.ts';
 import { temporaryFolder } from '../support/owner.ts';
 import { startPeer } from '../support/peer-server.ts';
 import { freePorts, isFree, type StackPorts } from '../support/ports.ts';
-import { descendants, processGone, programEnv } from '../support/processes.ts';
+import { descendants, processGone, programEnv, ROOT } from '../support/processes.ts';
 import { startTestRedis } from '../support/redis.ts';
-import { ROOT } from '../support/service.ts';
 
 const LONG = { timeout: 240_000 };
 

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ROOT } from '../support/service.ts';
+import { runScript } from '../support/processes.ts';
 import { TARGETS } from './targets/index.ts';
 
 /** What each test run does of it; `npm run fuzz` does more. */
@@ -16,18 +15,7 @@ for (const { name, property, seen } of TARGETS) {
   });
 }
 
-interface Ended {
-  readonly code: number;
-  readonly output: string;
-}
-
-function fuzz(...args: string[]): Promise<Ended> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, ['test/fuzz/run.ts', ...args], { cwd: ROOT }, (error, stdout, stderr) => {
-      resolve({ code: Number(error?.code ?? 0), output: stdout + stderr });
-    });
-  });
-}
+const fuzz = (...args: string[]) => runScript('test/fuzz/run.ts', ...args);
 
 test('npm run fuzz runs what it is told to, under the seed that it is given', async () => {
   const { code, output } = await fuzz('--runs', '50', '--seed', '7', '--only', 'reply', '--only', 'cursor');

@@ -3,12 +3,11 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { needsTool } from '../support/needs-tool.ts';
+import { ROOT } from '../support/processes.ts';
 import { redisForSuite } from '../support/redis.ts';
 import { OWN_UUID } from '../support/report-states.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PAGES = ['README.md', 'SECURITY.md', ...readdirSync(`${ROOT}docs`).map((name) => `docs/${name}`)];
 
 /** The shell blocks of a page, as they stand. */

@@ -5,9 +5,9 @@ import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
 import { startPeer } from '../support/peer-server.ts';
-import { programEnv } from '../support/processes.ts';
+import { programEnv, ROOT } from '../support/processes.ts';
 import { startTestRedis } from '../support/redis.ts';
-import { packageService, ROOT } from '../support/service.ts';
+import { packageService } from '../support/service.ts';
 
 const FUNCTIONS = ['sync', 'ip-check', 'producer-notify'];
 

@@ -7,9 +7,8 @@ import { createKeys } from '../../lib/store/keys.ts';
 import { answer, closedPort, startFakeRest, startFakeTcpRedis } from '../support/fake-redis.ts';
 import type { Ended, Scenario } from '../support/handlers-child.ts';
 import { type Peer, startPeer } from '../support/peer-server.ts';
-import { programEnv } from '../support/processes.ts';
+import { programEnv, ROOT } from '../support/processes.ts';
 import { needsRealRedis, startTestRedis } from '../support/redis.ts';
-import { ROOT } from '../support/service.ts';
 
 /** Every secret there is; each is found by this word, however it is cut or wrapped. */
 const PLANTED = 'planted';

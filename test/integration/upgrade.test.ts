@@ -11,7 +11,7 @@ import { type LogLine, recordLog } from '../support/log.ts';
 import { pairs, startTestRedis, type TestRedis } from '../support/redis.ts';
 import { sourceSaying } from '../support/sources.ts';
 import { loadVersion1, VERSION_1_UUID, version1 } from '../support/version-1.ts';
-import { ip } from '../unit/ip/votes.ts';
+import { ip } from '../support/votes.ts';
 
 const KEYS = createKeys('{p2p}:');
 const CURRENT = ip('203.0.113.30');

@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { createRedis } from '../../lib/redis/client.ts';
+import { ROOT } from '../support/processes.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
-import { ROOT } from '../support/service.ts';
 import { inhabit, report } from './inhabitant.ts';
 
 /** A machine at home: its Redis, and host processes as `npm run host` starts them, each with keys of its own. */

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Redis } from 'ioredis';
-import { ROOT } from '../support/service.ts';
+import { ROOT } from '../support/processes.ts';
 
 /** One consumer: a Redis, a consumer API and a host, three processes in a namespace of their own. */
 export interface Member {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { needsPython } from '../support/python.ts';
+import { needsTool } from '../support/needs-tool.ts';
 import { needsRealRedis } from '../support/redis.ts';
 import { needsNetwork } from './network.ts';
 import { addressChange, everyProducerKnows, formation, impostor, partition } from './scenarios.ts';
@@ -10,7 +10,7 @@ import { openPeerNetwork } from './world.ts';
 test('a network of peers in two languages forms, and follows one that moves', {
   ...needsNetwork(),
   ...needsRealRedis(),
-  ...needsPython(),
+  ...needsTool('python3'),
   timeout: 180_000,
 }, async (t) => {
   const network = await openPeerNetwork(t, { members: 4, producers: 4, intervalMs: 4_000, checkMs: 3_000 });

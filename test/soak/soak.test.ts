@@ -1,25 +1,13 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { describe, test } from 'node:test';
+import { runScript } from '../support/processes.ts';
 import { needsRealRedis } from '../support/redis.ts';
-import { ROOT } from '../support/service.ts';
 import { readOptions } from './options.ts';
 
 /** Enough for a few faults; `npm run soak` does more. */
 const MINUTES = '0.3';
 
-interface Ended {
-  readonly code: number;
-  readonly output: string;
-}
-
-function soak(...args: string[]): Promise<Ended> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, ['test/soak/run.ts', ...args], { cwd: ROOT }, (error, stdout, stderr) => {
-      resolve({ code: Number(error?.code ?? 0), output: stdout + stderr });
-    });
-  });
-}
+const soak = (...args: string[]) => runScript('test/soak/run.ts', ...args);
 
 describe('the soak', () => {
   test('finds a host that gets over every fault by itself', {

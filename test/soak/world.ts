@@ -8,8 +8,8 @@ import { createInterface } from 'node:readline';
 import { Redis } from 'ioredis';
 import { NODE_OPTION } from '../../host/bundle.ts';
 import { type Peer, startPeer } from '../support/peer-server.ts';
+import { ROOT } from '../support/processes.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
-import { ROOT } from '../support/service.ts';
 
 const CONSUMERS = 4;
 const PRODUCERS = 4;

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { ROOT } from './service.ts';
+import { ROOT } from './processes.ts';
 
 /** Python packages of test/cloud/requirements.txt, in a virtual environment that `.ci/run` makes. */
 const BIN = path.join(ROOT, '.venv/bin');

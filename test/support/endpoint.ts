@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import type { Owner } from './owner.ts';
+import { connect, createServer, type Socket } from 'node:net';
+import { listen, type Owner } from './owner.ts';
 
 /** A TCP endpoint that hands connections to a server behind it, as a name or a load balancer does. */
 export interface Endpoint {
@@ -32,15 +32,14 @@ export async function startEndpoint(t: Owner, port: number): Promise<Endpoint> {
     }
     socket.pipe(behind).pipe(socket);
   });
-  server.listen({ port: 0, host: '127.0.0.1' });
-  await once(server, 'listening');
+  const own = await listen(server);
   t.after(async () => {
     for (const [socket] of pairs) socket.destroy();
     server.close();
     await once(server, 'close');
   });
   return {
-    port: (server.address() as AddressInfo).port,
+    port: own,
     get connections() {
       return connections;
     },

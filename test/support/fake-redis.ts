@@ -1,6 +1,6 @@
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import type { Owner } from './owner.ts';
+import { createServer, type Socket } from 'node:net';
+import { listen, type Owner } from './owner.ts';
 
 /** A TCP server that does with each connection's data what the script says, for faults that no real Redis shows on demand. */
 export async function startFakeTcpRedis(
@@ -66,9 +66,4 @@ export async function closedPort(): Promise<number> {
   const port = await listen(server);
   await new Promise((resolve) => server.close(resolve));
   return port;
-}
-
-async function listen(server: Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen({ port: 0, host: '127.0.0.1' }, resolve));
-  return (server.address() as AddressInfo).port;
 }

@@ -1,6 +1,6 @@
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
-import type { Owner } from './owner.ts';
+import { listen, type Owner } from './owner.ts';
 
 /** What a client's transport may make of a behaviour: `replied` is a whole reply, the others are error classes. */
 export type Verdict = 'replied' | 'refused' | 'timeout' | 'reset' | 'redirect' | 'oversized' | 'malformed';
@@ -42,8 +42,7 @@ export async function startHostile(t: Owner, behaviour: HostileBehaviour): Promi
     });
     void behaviour.serve(socket, request);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  const port = await listen(server);
   const stop = async () => {
     if (!server.listening) return;
     const ended = new Promise<void>((resolve) => server.close(() => resolve()));

@@ -1,9 +1,12 @@
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-const CACHES = fileURLToPath(new URL('../../node_modules/.cache', import.meta.url));
+/** The folder of this project. */
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const CACHES = join(ROOT, 'node_modules/.cache');
 
 /**
  * An environment for a program of its own, with nothing of this machine but where programs are. It can find what Node and
@@ -17,6 +20,15 @@ export function programEnv(env: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
     SLS_SCHEMA_CACHE_BASE_DIR: CACHES,
     ...env,
   };
+}
+
+/** Runs a script of this project in a Node of its own, in its folder; answers how that ended and all that it wrote. */
+export function runScript(script: string, ...args: string[]): Promise<{ code: number; output: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [script, ...args], { cwd: ROOT }, (error, stdout, stderr) => {
+      resolve({ code: Number(error?.code ?? 0), output: stdout + stderr });
+    });
+  });
 }
 
 /** Resolves when no process has this id any more (a zombie that waits for its parent counts as gone). */

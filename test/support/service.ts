@@ -3,13 +3,11 @@ import { once } from 'node:events';
 import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { type Owner, temporaryFolder } from './owner.ts';
-import { programEnv } from './processes.ts';
+import { programEnv, ROOT } from './processes.ts';
 import { applyConditions, type RawTemplate, type Template } from './template.ts';
 import { readZip } from './zip.ts';
 
-export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SOURCES = ['aws', 'functions', 'lib', 'local', 'serverless.yml', 'package.json', 'tsconfig.json'];
 
 export interface PackagedService {

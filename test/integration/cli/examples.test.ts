@@ -9,7 +9,7 @@ import { type Fields, redisForSuite } from '../../support/redis.ts';
 import { roundEntry } from '../../support/report-states.ts';
 import { type Said, sourceSaying } from '../../support/sources.ts';
 import { withReplies } from '../../support/tampered-redis.ts';
-import { ip } from '../../unit/ip/votes.ts';
+import { ip } from '../../support/votes.ts';
 import { KEYS, LOCAL_UUID, p2p } from './harness.ts';
 
 const PAGE = new URL('../../../docs/OPERATING.md', import.meta.url);

@@ -6,8 +6,7 @@ import { after, describe, test } from 'node:test';
 import { bundle } from '../../../host/bundle.ts';
 import { EXIT } from '../../../host/main.ts';
 import { temporaryFolder } from '../../support/owner.ts';
-import { programEnv } from '../../support/processes.ts';
-import { ROOT } from '../../support/service.ts';
+import { programEnv, ROOT } from '../../support/processes.ts';
 
 const folder = temporaryFolder({ after });
 const file = join(folder, 'p2p-scheduler.mjs');

@@ -11,14 +11,13 @@ import {
 } from '../../../host/hints/gateway-messages.ts';
 import { type Surroundings, watchForHints } from '../../../host/hints/hints.ts';
 import { type Host, systemHost } from '../../../lib/host.ts';
-import { type Ip, parseIp } from '../../../lib/peers/ip-space.ts';
+import { ip } from '../../support/votes.ts';
 import { configOf, keepLog } from './harness.ts';
 
 const TIMEOUT = { timeout: 30_000 };
 const A = '203.0.113.1';
 const B = '203.0.113.2';
 
-const ip = (text: string): Ip => parseIp(text) ?? assert.fail(text);
 const natPmp = (external: string, epochS = 100) =>
   Buffer.from([0, 0x80, 0, 0, 0, 0, epochS >> 8, epochS & 0xff, ...external.split('.').map(Number)]);
 const pcp = (epochS = 100) =>

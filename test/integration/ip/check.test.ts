@@ -6,7 +6,7 @@ import { DAY, HOUR, MINUTE } from '../../support/clock.ts';
 import { countCommands } from '../../support/monitor.ts';
 import { needsRealRedis } from '../../support/redis.ts';
 import { uuidOf } from '../../support/uuids.ts';
-import { BEFORE, NEW, OLD, OTHER } from '../../unit/ip/votes.ts';
+import { BEFORE, NEW, OLD, OTHER } from '../../support/votes.ts';
 import { inWorld, LOCAL_UUID, START } from './world.ts';
 
 const SECOND_LOOK = 3_000;

@@ -4,7 +4,7 @@ import { defineScript } from '../../../lib/redis/script.ts';
 import { LONGEST_LEASE_MS } from '../../../lib/store/delivery-record.ts';
 import { DAY, HOUR, MINUTE } from '../../support/clock.ts';
 import { uuidOf } from '../../support/uuids.ts';
-import { ip, NEW, OLD } from '../../unit/ip/votes.ts';
+import { ip, NEW, OLD } from '../../support/votes.ts';
 import { inWorld, type World } from './world.ts';
 
 /** Changes the address from OLD to NEW now, and answers what the commit did. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { DAY, HOUR, MINUTE } from '../../support/clock.ts';
 import { uuidOf } from '../../support/uuids.ts';
-import { NEW, OLD, OTHER } from '../../unit/ip/votes.ts';
+import { NEW, OLD, OTHER } from '../../support/votes.ts';
 import { inWorld, type World } from './world.ts';
 
 const QUARTER = 15 * MINUTE;

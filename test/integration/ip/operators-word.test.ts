@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { RedisReplyError } from '../../../lib/errors.ts';
 import { MINUTE } from '../../support/clock.ts';
 import { uuidOf } from '../../support/uuids.ts';
-import { ip, NEW, OLD } from '../../unit/ip/votes.ts';
+import { ip, NEW, OLD } from '../../support/votes.ts';
 import { inWorld, type World } from './world.ts';
 
 const say = (w: World, address = NEW, id = 'request-1') => w.word(address, id);

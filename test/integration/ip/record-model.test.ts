@@ -9,7 +9,7 @@ import { DAY, HOUR, MINUTE } from '../../support/clock.ts';
 import { needsRealRedis } from '../../support/redis.ts';
 import { type Held, Rules } from '../../support/register-rules.ts';
 import { uuidOf } from '../../support/uuids.ts';
-import { NEW, OLD, OTHER } from '../../unit/ip/votes.ts';
+import { NEW, OLD, OTHER } from '../../support/votes.ts';
 import { inWorld, type World } from './world.ts';
 
 type Step =

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { parseSource } from '../../../lib/ip/source-spec.ts';
 import { createSources, type Source, type SourceOptions } from '../../../lib/ip/sources.ts';
 import { cidr, parseIp } from '../../../lib/peers/ip-space.ts';
 import { startDns } from '../../support/dns-server.ts';
+import { listen } from '../../support/owner.ts';
 import { startPeer } from '../../support/peer-server.ts';
 import { LOCALHOST, TEST_CA } from '../../support/tls.ts';
 
@@ -28,12 +28,12 @@ const startTls = async (t: TestContext, body: string, tls: object = LOCALHOST) =
   const sessions: boolean[] = [];
   const server = createServer(tls, (_request, response) => void response.end(body));
   server.on('secureConnection', (socket) => void sessions.push(socket.isSessionReused()));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const port = await listen(server);
   t.after(async () => {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });
-  return { port: (server.address() as AddressInfo).port, sessions };
+  return { port, sessions };
 };
 
 test('an echo service is asked by a plain GET and its whole trimmed answer is the address', async (t) => {
@@ -203,9 +203,8 @@ test('a service that does not speak TLS is not believed', async (t) => {
 test('a TLS handshake that never ends is unknown at the deadline', async (t) => {
   const { createServer: createTcpServer } = await import('node:net');
   const silent = createTcpServer((socket) => void socket.on('error', () => undefined).resume());
-  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const port = await listen(silent);
   t.after(() => void silent.close());
-  const { port } = silent.address() as AddressInfo;
   assert.equal(
     ip(await source(`https://localhost:${port}/`, { ca: TEST_CA, timeoutMs: 50 }).ask()),
     'timeout',

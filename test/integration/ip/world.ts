@@ -15,7 +15,7 @@ import { pairs, startTestRedis, type TestRedis, type TestRedisOptions } from '..
 import { sourceSaying } from '../../support/sources.ts';
 import { type Mistake, withMistakes } from '../../support/tampered-redis.ts';
 import { uuidOf } from '../../support/uuids.ts';
-import { OLD } from '../../unit/ip/votes.ts';
+import { OLD } from '../../support/votes.ts';
 
 export const LOCAL_UUID = '6f1c1a6e-0f52-4b53-9f60-3f2b8c0f9a01';
 export const START = 1_764_000_000_000;

@@ -5,9 +5,8 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { postFrom } from '../../support/post-from.ts';
-import { programEnv } from '../../support/processes.ts';
+import { programEnv, ROOT } from '../../support/processes.ts';
 import { startTestRedis } from '../../support/redis.ts';
-import { ROOT } from '../../support/service.ts';
 import { newUuid } from './harness.ts';
 
 function start(t: TestContext, script: string, env: Record<string, string>) {

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { getEventListeners, once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { type Address, createAddressPolicy } from '../../../lib/peers/address.ts';
 import { cidr, parseIp } from '../../../lib/peers/ip-space.ts';
 import { createPostToPeer, MAX_REPLY_BYTES, type PeerRequest } from '../../../lib/peers/post.ts';
+import { listen } from '../../support/owner.ts';
 import { startPeer } from '../../support/peer-server.ts';
 import { runModule } from '../../support/run-module.ts';
 
@@ -166,9 +167,8 @@ test('a socket that turns out to be connected to a forbidden address sends nothi
     socket.on('error', () => undefined);
     socket.on('close', () => ended.resolve());
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const port = await listen(server);
   t.after(() => void server.close());
-  const { port } = server.address() as AddressInfo;
   const misled = createPostToPeer({
     policy: createAddressPolicy({ defaultPort: 80, allow: [] }),
     version: '0.0.0',
@@ -330,8 +330,7 @@ test('the host header names the port unless it is 80', async () => {
       socket.end('HTTP/1.1 204 No Content\r\n\r\n');
     });
   });
-  await new Promise<void>((resolve) => recorder.listen(0, '127.0.0.1', resolve));
-  const { port } = recorder.address() as AddressInfo;
+  const port = await listen(recorder);
   const anywhere = createPostToPeer({
     policy,
     version: '0.0.0',

@@ -9,8 +9,8 @@ import { loadConfig } from '../../../lib/config.ts';
 import { EPOCH_HEADER, type PeerRequest } from '../../../lib/peers/post.ts';
 import { createKeyPair, parseSigningKey, publicKeyOf } from '../../../lib/peers/signing.ts';
 import { silentLog } from '../../support/log.ts';
+import { needsTool } from '../../support/needs-tool.ts';
 import { type RecordedRequest, startPeer } from '../../support/peer-server.ts';
-import { needsPython } from '../../support/python.ts';
 
 type Received = Pick<RecordedRequest, 'path' | 'headers' | 'body'>;
 type IsGenuine = (
@@ -42,7 +42,7 @@ print(verify(given["path"], given["headers"], given["body"].encode(), given["key
 
 const VERIFIERS = [
   { language: 'TypeScript', isGenuine: inTypeScript, needs: {} },
-  { language: 'Python', isGenuine: inPython, needs: needsPython() },
+  { language: 'Python', isGenuine: inPython, needs: needsTool('python3') },
 ];
 
 test('the TypeScript that docs/SIGNING.md shows is the module of the kit', async () => {

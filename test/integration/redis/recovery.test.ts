@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer as createHttpServer } from 'node:http';
-import { type AddressInfo, connect, getDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
+import { connect, getDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { RedisReplyError, type RedisTrouble, RedisUnavailableError } from '../../../lib/errors.ts';
 import { createRedis, type RedisClientOptions } from '../../../lib/redis/client.ts';
@@ -10,6 +9,7 @@ import { defineScript } from '../../../lib/redis/script.ts';
 import { LUA_STORE } from '../../../lib/store/lua.ts';
 import { startEndpoint } from '../../support/endpoint.ts';
 import { closedPort, startFakeTcpRedis } from '../../support/fake-redis.ts';
+import { startPeer } from '../../support/peer-server.ts';
 import { needsRealRedis, startRedisServer, startTestRedis } from '../../support/redis.ts';
 import { runModule } from '../../support/run-module.ts';
 
@@ -299,11 +299,7 @@ describe('a Redis Cluster', needsRealRedis(), () => {
 
 describe('what is no Redis of that scheme is told by what it says', () => {
   test('HTTP', async (t) => {
-    const http = createHttpServer();
-    http.listen({ port: 0, host: '127.0.0.1' });
-    await once(http, 'listening');
-    t.after(() => void http.close());
-    const { port } = http.address() as AddressInfo;
+    const { port } = await startPeer(t);
 
     for (const login of ['', ':secret@']) {
       const error = await failureOf(client(t, { url: `redis://${login}127.0.0.1:${port}` }));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
-import { type AddressInfo, connect } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { createServer, type TlsOptions } from 'node:tls';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { RedisUnavailableError } from '../../../lib/errors.ts';
 import { createRedis } from '../../../lib/redis/client.ts';
 import { startFakeTcpRedis } from '../../support/fake-redis.ts';
-import { temporaryFolder } from '../../support/owner.ts';
+import { listen, temporaryFolder } from '../../support/owner.ts';
 import { needsRealRedis, startRedisServer, startTestRedis } from '../../support/redis.ts';
 import { runModule } from '../../support/run-module.ts';
 
@@ -36,9 +36,8 @@ async function startTlsRedis(t: TestContext, options: TlsOptions = {}) {
     },
   );
   server.on('tlsClientError', () => {});
-  await new Promise<void>((resolve) => server.listen({ port: 0, host: '127.0.0.1' }, resolve));
+  const port = await listen(server);
   t.after(() => void server.close());
-  const { port } = server.address() as AddressInfo;
   return { url: `rediss://localhost:${port}`, port, names };
 }
 

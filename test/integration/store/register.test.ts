@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { IdentityError, RedisReplyError } from '../../../lib/errors.ts';
 import type { Verdict } from '../../../lib/ip/decide.ts';
 import type { Finding, Recorded } from '../../../lib/store/register.ts';
-import { DAY, HOUR, MINUTE } from '../../support/clock.ts';
+import { HOUR, MINUTE } from '../../support/clock.ts';
 import { REDIS_STACKS } from '../../support/redis-stacks.ts';
 import { uuidOf } from '../../support/uuids.ts';
-import { NEW, OLD, OTHER } from '../../unit/ip/votes.ts';
+import { NEW, OLD, OTHER } from '../../support/votes.ts';
 import { inWorld, LOCAL_UUID, type World } from '../ip/world.ts';
 
 /** A whole check through the store: both trips, with what the sources came to given. */
@@ -116,31 +116,6 @@ for (const { title, redis, suite } of REDIS_STACKS) {
           assert.equal((await w.history()).length, 2);
         },
       );
-
-      settled('a return that waits is reported once a day, and stays counted', async (w) => {
-        const quickReturn = { kind: 'waits', untilMs: w.nowMs + HOUR } as const;
-        for (const warnings of [['dampedAt'], []] as const) {
-          w.nowMs += MINUTE;
-          const called = { quickReturn, warnings: ['dampedAt'] } as const;
-          const recorded = await check(w, { kind: 'change', ip: NEW }, called);
-          assert.deepEqual([recorded.outcome, recorded.warnings, recorded.due], ['damped', warnings, 0]);
-        }
-        const later = { quickReturn: { kind: 'taken', returns: 4, returnsAt: w.nowMs } } as const;
-        w.nowMs += DAY;
-        assert.equal((await check(w, { kind: 'change', ip: NEW }, later)).outcome, 'changed');
-        const { returns, returnsAt } = await w.register();
-        assert.deepEqual([returns, returnsAt], ['4', String(w.nowMs - DAY)]);
-      });
-
-      test('warnings are given once a day each, and how many operators answer is kept', async (w) => {
-        await w.settle(OLD);
-        const asked = { answering: 1, warnings: ['warnedAt', 'answeringWarnedAt'] } as const;
-        assert.deepEqual((await check(w, { kind: 'voice' }, asked)).warnings, asked.warnings);
-        assert.deepEqual((await check(w, { kind: 'voice' }, asked)).warnings, []);
-        assert.equal((await w.register()).answering, '1');
-        w.nowMs += DAY;
-        assert.deepEqual((await check(w, { kind: 'voice' }, asked)).warnings, asked.warnings);
-      });
 
       settled("the operator's word counts once per id", async (w) => {
         const word = await w.word(NEW, 'id');

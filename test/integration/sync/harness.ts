@@ -15,7 +15,7 @@ import { type LogLine, recordLog } from '../../support/log.ts';
 import { startTestRedis, type TestRedis, type TestRedisOptions } from '../../support/redis.ts';
 import { type Said, sourceSaying } from '../../support/sources.ts';
 import { uuidOf } from '../../support/uuids.ts';
-import { ip } from '../../unit/ip/votes.ts';
+import { ip } from '../../support/votes.ts';
 
 export const LOCAL_UUID = '00000000-0000-4000-8000-000000000001';
 export const INTERVAL_MS = 300_000;

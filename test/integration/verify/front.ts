@@ -1,7 +1,6 @@
 import { createServer, type IncomingHttpHeaders, request, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import type { Owner } from '../../support/owner.ts';
+import { listen, type Owner } from '../../support/owner.ts';
 
 /** What came to the front. */
 export interface Incoming {
@@ -80,12 +79,11 @@ export async function startFront(t: Owner, peerPort: number, fault: Fault): Prom
     socket.on('close', () => open.set(from, (open.get(from) ?? 1) - 1));
     if (count > MOST_CONNECTIONS_OF_ONE && !fault.crowded) socket.destroy();
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.after(async () => {
     server.close();
     server.closeAllConnections();
   });
-  return (server.address() as AddressInfo).port;
+  return listen(server);
 }
 
 function forward(port: number, { method, path, headers, body, from }: Incoming): Promise<Outgoing> {

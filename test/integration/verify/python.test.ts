@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createKeyPair } from '../../../lib/peers/signing.ts';
+import { needsTool } from '../../support/needs-tool.ts';
 import { freePorts } from '../../support/ports.ts';
-import { needsPython, startPythonPeer } from '../../support/python.ts';
+import { startPythonPeer } from '../../support/python.ts';
 import { needsRealRedis, startTestRedis } from '../../support/redis.ts';
 import { p2p } from '../cli/harness.ts';
 import { newUuid } from '../kit/harness.ts';
 
 /** Peers in another language, written from docs/ alone. */
-const options = { ...needsRealRedis(), ...needsPython() };
+const options = { ...needsRealRedis(), ...needsTool('python3') };
 const pair = createKeyPair();
 
 function peerEnv(signer: string, port: number) {

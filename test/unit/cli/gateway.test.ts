@@ -3,9 +3,9 @@ import { describe, test } from 'node:test';
 import { judgeNetwork, type NetworkLook } from '../../../cli/doctor/gateway.ts';
 import { findService, readLocation } from '../../../cli/doctor/upnp.ts';
 import { loadConfig } from '../../../lib/config.ts';
-import { type Ip, parseIp } from '../../../lib/peers/ip-space.ts';
+import type { Ip } from '../../../lib/peers/ip-space.ts';
+import { ip } from '../../support/votes.ts';
 
-const ip = (text: string): Ip => parseIp(text) ?? assert.fail(text);
 const SEEN = ip('203.0.113.9');
 const GATEWAY = ip('192.168.1.1');
 const OWN = { interface: 'eth0', ip: ip('192.168.1.5') };

@@ -15,9 +15,8 @@ import {
 } from '../../../host/hints/gateway-watch.ts';
 import { bindAddressFault, localAddresses } from '../../../host/hints/interfaces.ts';
 import { chooseRoute, parseRouteGet, parseRoutes4, parseRoutes6 } from '../../../host/hints/routes.ts';
-import { type Ip, parseIp } from '../../../lib/peers/ip-space.ts';
+import { ip } from '../../support/votes.ts';
 
-const ip = (text: string): Ip => parseIp(text) ?? assert.fail(text);
 const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex');
 
 describe('what a gateway says', () => {

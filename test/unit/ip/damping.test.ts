@@ -7,7 +7,7 @@ import { createRandom } from '../../chaos/random.ts';
 import { DAY, HOUR, invocation, MINUTE, SECOND } from '../../support/clock.ts';
 import { Rules } from '../../support/register-rules.ts';
 import { sourceSaying } from '../../support/sources.ts';
-import { ip, NEW, OLD } from './votes.ts';
+import { ip, NEW, OLD } from '../../support/votes.ts';
 
 const NOW = 1_764_000_000_000;
 

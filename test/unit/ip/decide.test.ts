@@ -11,7 +11,7 @@ import {
   type Verdict,
 } from '../../../lib/ip/decide.ts';
 import type { Ip } from '../../../lib/peers/ip-space.ts';
-import { BEFORE, NEW, OLD, OTHER, votes } from './votes.ts';
+import { BEFORE, NEW, OLD, OTHER, votes } from '../../support/votes.ts';
 
 const NOW = 1_764_000_000_000;
 const LONG_AGO = NOW - 10 * RETURN_WINDOW_MS;

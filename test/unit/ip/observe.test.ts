@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { dnsDisagreement } from '../../../lib/ip/observe.ts';
 import type { Source } from '../../../lib/ip/sources.ts';
 import type { Ip } from '../../../lib/peers/ip-space.ts';
-import { NEW, OLD } from './votes.ts';
+import { NEW, OLD } from '../../support/votes.ts';
 
 test('a dns: source disagrees if it names another address than most https:// sources see', () => {
   const sources = [

@@ -7,7 +7,6 @@ import {
   carriesV4,
   cidr,
   familyOf,
-  type Ip,
   inCidr,
   isPublicUnicast,
   isThisMachine,
@@ -17,12 +16,7 @@ import {
 } from '../../../lib/peers/ip-space.ts';
 import { changed } from '../../support/arbitraries.ts';
 import { SPECIAL_V4, SPECIAL_V6 } from '../../support/special-purpose.ts';
-
-const ip = (text: string): Ip => {
-  const parsed = parseIp(text);
-  assert.ok(parsed !== undefined, text);
-  return parsed;
-};
+import { ip } from '../../support/votes.ts';
 
 test('no end of a special-purpose range is public', () => {
   for (const [range, first, last] of [...SPECIAL_V4, ...SPECIAL_V6]) {

@@ -3,51 +3,41 @@ import { describe, test } from 'node:test';
 import { RedisReplyError } from '../../../lib/errors.ts';
 import { createRedisClock } from '../../../lib/redis/clock.ts';
 import type { Command, Redis, Reply } from '../../../lib/redis/redis.ts';
+import { createMachine } from '../../support/clock.ts';
 
-/** A machine whose two clocks are moved by hand. */
-function machine() {
-  const now = { monotonic: 5_000.25, wall: 1_700_000_000_000 };
-  return {
-    clock: createRedisClock({ monotonicMs: () => now.monotonic, wallMs: () => now.wall }),
-    pass(ms: number) {
-      now.monotonic += ms;
-      now.wall += ms;
-    },
-    /** The container is frozen: the wall clock goes on, the monotonic one does not. */
-    freeze(ms: number) {
-      now.wall += ms;
-    },
-  };
+function setUp() {
+  const machine = createMachine();
+  return { machine, clock: createRedisClock(machine) };
 }
 
 const TIME: Reply = ['1800000000', '250999'];
 
 describe('the Redis clock', () => {
   test('cannot be read before TIME was', () => {
-    const { clock } = machine();
+    const { clock } = setUp();
     assert.throws(() => clock.nowMs(), /before TIME was read/);
     assert.equal(clock.isStale(), true);
     assert.equal(clock.readings, 0);
   });
 
   test('dates a reading from the moment of sending and goes on with the monotonic clock', () => {
-    const { clock, pass } = machine();
+    const { clock, machine } = setUp();
 
     const finish = clock.startReading();
-    pass(400);
+    machine.work(400);
     finish(TIME);
 
     assert.equal(clock.nowMs(), 1_800_000_000_650);
-    pass(1_000);
+    machine.work(1_000);
     assert.equal(clock.nowMs(), 1_800_000_001_650);
     assert.equal(clock.isStale(), false);
     assert.equal(clock.readings, 1);
   });
 
   test('ignores what the machine thinks the time is', () => {
-    const { clock, freeze } = machine();
+    const { clock, machine } = setUp();
     clock.startReading()(TIME);
-    freeze(-3_600_000);
+    machine.suspend(-3_600_000);
     assert.equal(clock.nowMs(), 1_800_000_000_250);
   });
 
@@ -56,9 +46,9 @@ describe('the Redis clock', () => {
     [2_001, true],
   ] as const) {
     test(`is ${stale ? '' : 'not '}stale after a reply that took ${ms} ms`, () => {
-      const { clock, pass } = machine();
+      const { clock, machine } = setUp();
       const finish = clock.startReading();
-      pass(ms);
+      machine.work(ms);
       finish(TIME);
       assert.equal(clock.isStale(), stale);
     });
@@ -70,24 +60,24 @@ describe('the Redis clock', () => {
     [-1_001, true],
   ] as const) {
     test(`is ${stale ? '' : 'not '}stale when the wall clock has moved by ${ms} ms of its own`, () => {
-      const { clock, pass, freeze } = machine();
+      const { clock, machine } = setUp();
       clock.startReading()(TIME);
-      pass(60_000);
-      freeze(ms);
+      machine.work(60_000);
+      machine.suspend(ms);
       assert.equal(clock.isStale(), stale);
     });
   }
 
   test('is stale when the container froze between the sending and the reply', () => {
-    const { clock, freeze } = machine();
+    const { clock, machine } = setUp();
     const finish = clock.startReading();
-    freeze(30_000);
+    machine.suspend(30_000);
     finish(TIME);
     assert.equal(clock.isStale(), true);
   });
 
   test('keeps its reading when a later one fails', () => {
-    const { clock } = machine();
+    const { clock } = setUp();
     clock.startReading()(TIME);
     assert.throws(() => clock.startReading()(new RedisReplyError('NOPERM no')), /NOPERM/);
     assert.equal(clock.nowMs(), 1_800_000_000_250);
@@ -107,14 +97,14 @@ describe('the Redis clock', () => {
     ['-1', '0'],
   ]) {
     test(`refuses ${JSON.stringify(reply)} as a reply to TIME`, () => {
-      const { clock } = machine();
+      const { clock } = setUp();
       assert.throws(() => clock.startReading()(reply), RedisReplyError);
       assert.equal(clock.readings, 0);
     });
   }
 
   test('refresh reads TIME again only when it is stale', async () => {
-    const { clock, freeze, pass } = machine();
+    const { clock, machine } = setUp();
     const sent: unknown[] = [];
     const redis: Redis = {
       async send(requests) {
@@ -127,9 +117,9 @@ describe('the Redis clock', () => {
     clock.startReading()(TIME);
     await clock.refresh(redis);
     assert.deepEqual(sent, []);
-    freeze(1_500);
+    machine.suspend(1_500);
     await clock.refresh(redis);
-    pass(5);
+    machine.work(5);
 
     assert.deepEqual(sent, [['TIME'] satisfies Command]);
     assert.equal(clock.nowMs(), 1_800_000_100_005);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Round } from '../../../report/read/rounds.ts';
-import { silenceWords } from '../../../report/words.ts';
+import { mirrorWords, silenceWords } from '../../../report/words.ts';
 
 const round = (change: Partial<Round> = {}): Round => ({
   at: 1,
@@ -40,4 +40,18 @@ test('it is not said while somebody does, where few answer, and of a round that 
     assert.equal(silenceWords(rounds), undefined);
   }
   assert.equal(introducing, 0);
+});
+
+test('what peers say about us is a sentence for one peer and for many', () => {
+  const words = (voices: number) =>
+    mirrorWords({ at: 0, here: voices, elsewhere: 0, reached: voices, unreached: 0 }, '203.0.113.9');
+  assert.deepEqual(words(1), [
+    '1 of 1 peer sees our calls come from 203.0.113.9',
+    '1 of 1 peer reaches our consumer API',
+  ]);
+  assert.deepEqual(words(2), [
+    '2 of 2 peers see our calls come from 203.0.113.9',
+    '2 of 2 peers reach our consumer API',
+  ]);
+  assert.deepEqual(words(0), []);
 });

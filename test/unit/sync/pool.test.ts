@@ -4,20 +4,10 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { systemHost } from '../../../lib/host.ts';
 import { createPool as create, type PoolOptions } from '../../../lib/sync/pool.ts';
+import { createMachine } from '../../support/clock.ts';
 
 const createPool = (limit: number, gate: PoolOptions['gate'], over: Partial<PoolOptions> = {}) =>
   create({ limit, gate, everyMs: 0, host: systemHost, signal: new AbortController().signal, ...over });
-
-/** A clock that stands where the last sleep has put it. */
-function virtualHost() {
-  let nowMs = 0;
-  return {
-    monotonicMs: () => nowMs,
-    sleep: async (ms: number) => {
-      nowMs += ms;
-    },
-  };
-}
 
 test('jobs start in order, at most so many at a time, and all of them run', async () => {
   const pool = createPool(3, () => true);
@@ -121,17 +111,15 @@ test('a job that has run is let go, although the pool is never idle', async () =
 });
 
 test('with a pace, one job starts each so many milliseconds', async () => {
-  const host = virtualHost();
+  const host = createMachine();
   const pool = createPool(1, () => true, { everyMs: 33, host });
   const startedMs: number[] = [];
-  await Promise.all(
-    Array.from({ length: 5 }, () => pool.run(async () => void startedMs.push(host.monotonicMs()))),
-  );
+  await Promise.all(Array.from({ length: 5 }, () => pool.run(async () => void startedMs.push(host.watchMs))));
   assert.deepEqual(startedMs, [0, 33, 66, 99, 132]);
 });
 
 test('a pool that is to slow down pauses for a second, and then runs half as many at a time', async () => {
-  const host = virtualHost();
+  const host = createMachine();
   const pool = createPool(8, () => true, { host });
   let running = 0;
   let most = 0;
@@ -148,7 +136,7 @@ test('a pool that is to slow down pauses for a second, and then runs half as man
   most = 0;
   await Promise.all(Array.from({ length: 16 }, () => pool.run(job)));
   assert.equal(most, 4, 'many errors of one moment are one');
-  assert.ok(host.monotonicMs() >= 1_000);
+  assert.ok(host.watchMs >= 1_000);
 });
 
 test('once the round stops nobody waits for a turn any more', async () => {

@@ -1,13 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Ip, parseIp } from '../../../lib/peers/ip-space.ts';
 import { createWitness } from '../../../lib/sync/witness.ts';
+import { ip } from '../../support/votes.ts';
 
-const ip = (text: string): Ip => {
-  const parsed = parseIp(text);
-  assert.ok(parsed !== undefined);
-  return parsed;
-};
 const OURS = ip('198.51.100.1');
 const NEIGHBOUR = ip('198.51.7.7');
 const FAR = Array.from({ length: 10 }, (_, n) => ip(`9.${n}.0.1`));

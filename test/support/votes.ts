@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { Vote } from '../../../lib/ip/sources.ts';
-import { type Ip, parseIp } from '../../../lib/peers/ip-space.ts';
+import type { Vote } from '../../lib/ip/sources.ts';
+import { type Ip, parseIp } from '../../lib/peers/ip-space.ts';
 
 /** An address that a test names itself. */
 export function ip(text: string): Ip {
