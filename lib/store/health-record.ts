@@ -129,20 +129,33 @@ export function encodeHealth(record: HealthRecord): string {
 
 /**
  * Reads what Redis holds, which may be anything: undefined unless it is a record of ours, of this version or of version 1.
- * A record that lies in the future counts as none: Redis's clock was set back, or somebody else wrote it. It would keep
- * its consumer from ever being probed.
+ * If a record lies in the future, Redis's clock was set back, or somebody else wrote it. Then none of its times counts, or
+ * its consumer would not be probed. What else it says stays: who has named itself, and where a consumer was at home.
  */
 export function decodeHealth(json: unknown, nowMs: number): HealthRecord | undefined {
   if (typeof json !== 'string' || json.length > LONGEST_JSON) return undefined;
   const stored = parseFields(json);
   if (stored === undefined || !isStored(stored)) return undefined;
-  const { lastOk = 0, lastFail = 0, since, due = 0, homeDue = 0 } = stored;
-  const latest = Math.max(lastOk, lastFail);
-  if (Math.max(latest, since) > nowMs + CLOCK_SLACK_MS || due > latest + LONGEST_PAUSE_MS) return undefined;
-  if (homeDue > nowMs + LONGEST_PAUSE_MS + CLOCK_SLACK_MS) return undefined;
-  if (stored.failures === undefined || stored.fails !== undefined) return stored;
+  const record = isAhead(stored, nowMs) ? withoutTimes(stored, nowMs) : stored;
+  if (stored.failures === undefined || stored.fails !== undefined) return record;
   // Version 1 kept one count.
-  return { ...stored, fails: stored.failures, counted: stored.failures };
+  return { ...record, fails: stored.failures, counted: stored.failures };
+}
+
+function isAhead({ lastOk = 0, lastFail = 0, since, due = 0, homeDue = 0 }: HealthRecord, nowMs: number) {
+  const latest = Math.max(lastOk, lastFail);
+  return (
+    Math.max(latest, since) > nowMs + CLOCK_SLACK_MS ||
+    due > latest + LONGEST_PAUSE_MS ||
+    homeDue > nowMs + LONGEST_PAUSE_MS + CLOCK_SLACK_MS
+  );
+}
+
+function withoutTimes(
+  { lastOk: _, lastFail: __, due: ___, homeDue: ____, ...rest }: StoredRecord,
+  nowMs: number,
+): StoredRecord {
+  return { ...rest, since: Math.min(rest.since, nowMs) };
 }
 
 /** A record as Redis may hold it, with the one count of version 1. */

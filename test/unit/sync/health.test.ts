@@ -260,15 +260,24 @@ test('what is no record of ours is read as none', () => {
     assert.equal(decodeHealth(json, NOW + 9 * INTERVAL), undefined, String(json).slice(0, 80));
 });
 
-test('a record from the future, or with an endless pause, is none: it would never be probed again', () => {
+test('of a record from the future, or with an endless pause, no time counts, and the rest stays', () => {
   const good = run([FAILED, FAILED, FAILED]);
   const later = NOW + 3 * INTERVAL;
   const read = (over: Partial<HealthRecord>) => decodeHealth(JSON.stringify({ ...good, ...over }), later);
   assert.deepEqual(read({}), good);
-  assert.equal(read({ lastFail: later + 60_001 }), undefined);
-  assert.equal(read({ lastOk: later + 60_001 }), undefined);
-  assert.equal(read({ since: later + 60_001 }), undefined);
-  assert.equal(read({ due: (good.lastFail ?? 0) + LONGEST_PAUSE_MS + 1 }), undefined);
+  const kept = { named: true, home: '9.9.9.9' } as const;
+  for (const ahead of [
+    { lastFail: later + 60_001 },
+    { lastOk: later + 60_001 },
+    { since: later + 60_001 },
+    { due: (good.lastFail ?? 0) + LONGEST_PAUSE_MS + 1 },
+    { homeDue: later + LONGEST_PAUSE_MS + 60_001 },
+  ]) {
+    const record = read({ ...kept, ...ahead });
+    const { lastFail: _, lastOk: __, due: ___, ...rest } = good;
+    assert.deepEqual(record, { ...rest, ...kept, since: 'since' in ahead ? later : good.since });
+    assert.equal(isDue(record, { at: later, intervalMs: INTERVAL }), true);
+  }
 });
 
 test('whatever Redis holds, reading it never throws', () => {
