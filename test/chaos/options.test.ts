@@ -20,11 +20,6 @@ test('a seed, a number of runs, lanes and a planted mistake can be chosen', () =
   });
 });
 
-test('without a seed one is drawn, which is printed in the end', () => {
-  const options = readOptions([]);
-  assert.ok('seed' in options && Number.isSafeInteger(options.seed));
-});
-
 test('an unknown option, a stray word, a bad number and an unknown mistake are errors, not guesses', () => {
   assert.match(faultOf(['--rnus', '5']), /--rnus/);
   assert.match(faultOf(['5']), /5/);

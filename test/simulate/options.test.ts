@@ -41,11 +41,6 @@ test('everything about a scenario can be chosen', () => {
   });
 });
 
-test('without a seed one is drawn, which is printed in the end', () => {
-  const options = readOptions([]);
-  assert.ok('scenario' in options && Number.isSafeInteger(options.scenario.seed));
-});
-
 test('an unknown option and a stray word are errors, not guesses', () => {
   assert.match(faultOf('--node', '5'), /--node/);
   assert.match(faultOf('5'), /5/);

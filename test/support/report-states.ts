@@ -3,6 +3,7 @@ import { loadConfig } from '../../lib/config.ts';
 import type { Command, Redis } from '../../lib/redis/redis.ts';
 import { pushOutcome, type RecentOutcome } from '../../lib/store/health-record.ts';
 import { createKeys } from '../../lib/store/keys.ts';
+import type { Round } from '../../report/read/rounds.ts';
 import { DAY, HOUR, MINUTE, SECOND } from './clock.ts';
 import { silentLog } from './log.ts';
 import type { Fields } from './redis.ts';
@@ -36,6 +37,29 @@ export function reportParts(redis: Redis, env: Readonly<Record<string, string>> 
 /** What `rounds` holds of a round that was not split. */
 export function roundEntry(at: number, summary: object): Fields {
   return { round: `r${at}`, shard: 0, of: 1, at, summary: JSON.stringify(summary) };
+}
+
+/** A complete round without an incident, as a report reads it, but for what `change` says. */
+export function roundRead(change: Partial<Round>): Round {
+  return {
+    at: 1,
+    shards: 1,
+    of: 1,
+    complete: true,
+    inconclusive: false,
+    resumed: false,
+    stopped: [],
+    probes: 3,
+    states: { new: 0, alive: 2, suspect: 0, dead: 1 },
+    errors: {},
+    skipped: {},
+    promoted: 0,
+    moved: 0,
+    learned: 0,
+    shardsLost: 0,
+    durationMs: 1_000,
+    ...change,
+  };
 }
 
 /** Fills an empty Redis so that it is in the state at `nowMs`. `consumers` is how many there are in `many`. */

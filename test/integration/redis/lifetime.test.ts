@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { describe, test } from 'node:test';
 import { startEmbeddedRedis } from '../../../local/redis/embedded.ts';
-import { startTestRedis } from '../../support/redis.ts';
+import { needsRealRedis, startTestRedis } from '../../support/redis.ts';
 import { runModule } from '../../support/run-module.ts';
 
 describe('a program that sent something', () => {
@@ -71,5 +72,22 @@ describe('the embedded Redis', () => {
         (error) => error.cause?.code === 'ECONNREFUSED',
       );
     while (!(await gone()));
+  });
+});
+
+describe('the real redis-server of tests', needsRealRedis(), () => {
+  test('does not outlive a test that is killed', async (t) => {
+    const { child, firstLine } = runModule(
+      t,
+      `import { startRedisServer } from './test/support/redis-server.ts';
+       const { pid, dir } = await startRedisServer();
+       console.log(pid, dir);`,
+    );
+    const [, dir = ''] = (await firstLine).split(' ');
+    assert.equal(existsSync(dir), true);
+
+    child.kill('SIGKILL');
+
+    while (existsSync(dir)) await new Promise(setImmediate);
   });
 });

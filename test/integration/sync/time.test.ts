@@ -311,37 +311,28 @@ test('a page that cannot be read fails the round after what was probed is writte
   assert.equal(await world.test.command('HLEN', KEYS.health), 3_000);
 });
 
-test('a page that cannot be written fails the round, and the next one does it again', async (t) => {
-  const world = await startWorld(t);
-  await world.setConsumers(manyConsumers(3_000));
-  await assert.rejects(
-    () => world.round({ post: fakePost(), redis: failing(world, 'write-page', 2, 'before') }),
-    RedisUnavailableError,
-  );
-  const first = Number(await world.test.command('HLEN', KEYS.health));
-  assert.ok(first > 0 && first < 3_000);
-  await world.test.command('DEL', KEYS.lease('sync:0'));
+for (const [what, page, when] of [
+  ['that cannot be written fails the round, and the next one does it again', 2, 'before'],
+  ['whose reply is lost was written: the next round goes on behind it', 1, 'after'],
+] as const) {
+  test(`a page ${what}`, async (t) => {
+    const world = await startWorld(t);
+    await world.setConsumers(manyConsumers(3_000));
+    await assert.rejects(
+      () => world.round({ post: fakePost(), redis: failing(world, 'write-page', page, when) }),
+      RedisUnavailableError,
+    );
+    const first = Number(await world.test.command('HLEN', KEYS.health));
+    assert.ok(first > 0 && first < 3_000);
+    await world.test.command('DEL', KEYS.lease('sync:0'));
 
-  const next = fakePost();
-  await world.round({ post: next });
-  assert.equal(next.calls.length, 3_000 - first);
-  assert.equal(await world.test.command('HLEN', KEYS.health), 3_000);
-});
-
-test('a page whose reply is lost was written: the next round goes on behind it', async (t) => {
-  const world = await startWorld(t);
-  await world.setConsumers(manyConsumers(3_000));
-  await assert.rejects(
-    () => world.round({ post: fakePost(), redis: failing(world, 'write-page', 1, 'after') }),
-    RedisUnavailableError,
-  );
-  const first = Number(await world.test.command('HLEN', KEYS.health));
-  await world.test.command('DEL', KEYS.lease('sync:0'));
-  const next = fakePost();
-  const summary = await world.round({ post: next });
-  assert.equal(next.calls.length, 3_000 - first);
-  assert.equal(summary.complete, true);
-});
+    const next = fakePost();
+    const { complete } = await world.round({ post: next });
+    assert.equal(complete, true);
+    assert.equal(next.calls.length, 3_000 - first);
+    assert.equal(await world.test.command('HLEN', KEYS.health), 3_000);
+  });
+}
 
 test('candidates that cannot be written fail the round, and its end is still written', async (t) => {
   const world = await startWorld(t);

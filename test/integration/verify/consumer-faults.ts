@@ -2,15 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { SYNC_DEADLINE_MS } from '../../../cli/verify/consumer.ts';
 import type { Uuid } from '../../../lib/peers/uuid.ts';
 import { newUuid, type startApi } from '../kit/harness.ts';
-import type { Fault, Incoming } from './front.ts';
+import { answering, type Fault, type Incoming } from './front.ts';
 
 type Api = Awaited<ReturnType<typeof startApi>>;
 
 const replyWith = (more: (incoming: Incoming) => object): Fault => ({
   onReply: async (reply, incoming) => ({ ...reply, fields: { ...reply.fields, ...more(incoming) } }),
-});
-const answering = (is: (incoming: Incoming) => boolean, status: number): Fault => ({
-  onRequest: async (incoming) => (is(incoming) ? { status, fields: {} } : undefined),
 });
 /** Writes what the API does not write. */
 const writing =

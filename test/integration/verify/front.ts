@@ -33,6 +33,11 @@ export interface Fault {
   readonly crowded?: boolean;
 }
 
+/** Answers certain requests in place of the peer. */
+export function answering(is: (incoming: Incoming) => boolean, status: number): Fault {
+  return { onRequest: async (incoming) => (is(incoming) ? { status, fields: {} } : undefined) };
+}
+
 const MOST_CONNECTIONS_OF_ONE = 32;
 
 /**

@@ -10,7 +10,7 @@ import { createAddressPolicy } from '../../../lib/peers/address.ts';
 import { cidr } from '../../../lib/peers/ip-space.ts';
 import { createKeyPair, createSigner, parseSigningKey } from '../../../lib/peers/signing.ts';
 import { newUuid } from '../kit/harness.ts';
-import { type Fault, type Incoming, type Outgoing, startFront } from './front.ts';
+import { answering, type Fault, type Incoming, type Outgoing, startFront } from './front.ts';
 
 /** The rule that makes calls to look back at. */
 const FIRST = 'refuses what is no such call, and goes on';
@@ -86,9 +86,6 @@ interface Held {
   readonly epoch: number;
 }
 
-const answering = (is: (incoming: Incoming) => boolean, status: number, fields: object = {}): Fault => ({
-  onRequest: async (incoming) => (is(incoming) ? { status, fields: { ...fields } } : undefined),
-});
 const highest = (held: Held | undefined, told: Held) =>
   held !== undefined && told.epoch !== 0 && told.epoch < held.epoch
     ? held

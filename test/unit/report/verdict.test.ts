@@ -7,30 +7,14 @@ import type { Facts } from '../../../report/facts.ts';
 import { HEADLINE_COLUMNS, reportOf } from '../../../report/report.ts';
 import { reasonsOf, verdictOf } from '../../../report/verdict.ts';
 import { MINUTE } from '../../support/clock.ts';
+import { roundRead } from '../../support/report-states.ts';
 
 const NOW = 1_764_000_000_000;
 const UUID = parseUuid('1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b') ?? assert.fail();
 const EPOCH = parseEpoch(NOW - 60 * MINUTE);
 const STATES = { alive: 2, suspect: 0, dead: 1, new: 0, unknown: 0, unusable: 0 };
 const CONSUMERS = { known: 3, heardOf: 0, states: STATES, refused: {}, worst: [], unusable: [] };
-const ROUND: Facts['rounds'][number] = {
-  at: NOW - MINUTE,
-  shards: 1,
-  of: 1,
-  complete: true,
-  inconclusive: false,
-  resumed: false,
-  stopped: [],
-  probes: 3,
-  states: { new: 0, alive: 2, suspect: 0, dead: 1 },
-  errors: {},
-  skipped: {},
-  promoted: 0,
-  moved: 0,
-  learned: 0,
-  shardsLost: 0,
-  durationMs: 1_000,
-};
+const ROUND = roundRead({ at: NOW - MINUTE });
 
 function register(fields: Readonly<Record<string, number | string>> = {}): Facts['register'] {
   const known = {

@@ -2,27 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Round } from '../../../report/read/rounds.ts';
 import { mirrorWords, silenceWords } from '../../../report/words.ts';
+import { roundRead } from '../../support/report-states.ts';
 
-const round = (change: Partial<Round> = {}): Round => ({
-  at: 1,
-  shards: 1,
-  of: 1,
-  complete: true,
-  inconclusive: false,
-  resumed: false,
-  stopped: [],
-  probes: 9,
-  states: { new: 0, alive: 9, suspect: 0, dead: 1 },
-  errors: {},
-  skipped: {},
-  promoted: 0,
-  moved: 0,
-  learned: 0,
-  introducing: 0,
-  shardsLost: 0,
-  durationMs: 10,
-  ...change,
-});
+const round = (change: Partial<Round> = {}) =>
+  roundRead({ states: { new: 0, alive: 9, suspect: 0, dead: 1 }, introducing: 0, ...change });
 
 test('it is said that none of those who answer introduces others', () => {
   assert.match(silenceWords([round()]) ?? '', /^none of the 9 that answer introduces others/);
