@@ -6,6 +6,14 @@ import type { Environment } from '../lib/config.ts';
 /** The parts of the scheduler that a test may bring. */
 export type Brought = Partial<Pick<AppOptions, 'redis' | 'post' | 'sources' | 'host'>>;
 
+/** A terminal on which the output may be drawn over and over. */
+export interface Display {
+  /** As it is now. */
+  size(): { readonly columns: number; readonly rows: number };
+  /** Calls the listener whenever the size has changed, until the answer is called. */
+  onResize(listener: () => void): () => void;
+}
+
 /** What a command needs of the process that it runs in. Tests bring their own. */
 export interface Terminal {
   /** The exported variables. */
@@ -18,6 +26,8 @@ export interface Terminal {
   readonly interactive: boolean;
   /** Whether stderr is a terminal on which a line may be drawn over and over. */
   readonly draws: boolean;
+  /** Stdout, where it is a terminal that can be drawn on. */
+  readonly display?: Display;
   /** Stdout. */
   write(text: string): void;
   /** Stderr. */
@@ -27,10 +37,13 @@ export interface Terminal {
   /** Asks on stderr; the answer, or nothing where the input ends. */
   ask(question: string): Promise<string>;
   /**
-   * From now on Ctrl-C, SIGTERM and SIGHUP abort the signal instead of ending the process; the second time they end it.
-   * `end` gives them back, unless one came.
+   * From now on Ctrl-C, SIGTERM and SIGHUP abort the signal instead of ending the process; the second time they end it. With
+   * `needsReader` a reader of stdout that goes away aborts it, too. `end` gives them back, unless one came.
    */
-  watchInterrupts(): { readonly signal: AbortSignal; end(): void };
+  watchInterrupts(options?: { readonly needsReader?: boolean }): {
+    readonly signal: AbortSignal;
+    end(): void;
+  };
   readonly brought?: Brought;
 }
 
@@ -50,13 +63,25 @@ export function processTerminal(env: Environment): Terminal {
     if (watched === 0) process.exit(NO_READER);
   });
   stderr.on('error', () => undefined);
+  const columns = () => Math.min(stdout.columns || 80, MOST_COLUMNS);
   return {
     env,
     folder: process.cwd(),
-    columns: Math.min(stdout.columns || 80, MOST_COLUMNS),
+    columns: columns(),
     colour: stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
     interactive: stdin.isTTY === true && stderr.isTTY === true,
     draws: stderr.isTTY === true && env.TERM !== 'dumb',
+    ...(stdout.isTTY && env.TERM !== 'dumb'
+      ? {
+          display: {
+            size: () => ({ columns: columns(), rows: stdout.rows || 24 }),
+            onResize: (listener) => {
+              stdout.on('resize', listener);
+              return () => stdout.off('resize', listener);
+            },
+          },
+        }
+      : {}),
     write: (text) => void stdout.write(text),
     writeError: (text) => void stderr.write(text),
     flush: () => new Promise((resolve) => stdout.write('', () => resolve())),
@@ -69,14 +94,17 @@ export function processTerminal(env: Environment): Terminal {
           lines.close();
         });
       }),
-    watchInterrupts() {
+    watchInterrupts({ needsReader = false } = {}) {
       const interrupted = new AbortController();
+      const abort = () => interrupted.abort();
       watched += 1;
-      const requests = onEndRequest(() => interrupted.abort());
+      if (needsReader) stdout.once('error', abort);
+      const requests = onEndRequest(abort);
       return {
         signal: interrupted.signal,
         end() {
           watched -= 1;
+          stdout.off('error', abort);
           requests.end();
         },
       };

@@ -156,6 +156,9 @@ describe('npm run p2p', () => {
     const [code] = await once(child, 'exit');
     assert.equal(code, 141);
     assert.equal(await errors, '');
+    const watching = start(['status', '--watch']);
+    watching.stdout?.destroy();
+    assert.deepEqual(await once(watching, 'exit'), [141, null]);
   });
 
   test('runs the deployed function with --stage, and says what AWS refuses', LIMIT, async (t) => {

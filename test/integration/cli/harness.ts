@@ -1,5 +1,5 @@
 import { runCommand } from '../../../cli/run.ts';
-import type { Brought, Terminal } from '../../../cli/terminal.ts';
+import type { Brought, Display, Terminal } from '../../../cli/terminal.ts';
 import type { Source } from '../../../lib/ip/sources.ts';
 import { createKeys } from '../../../lib/store/keys.ts';
 import type { TestRedis } from '../../support/redis.ts';
@@ -22,6 +22,9 @@ export interface RunOptions {
   readonly columns?: number;
   readonly colour?: boolean;
   readonly draws?: boolean;
+  readonly display?: Display;
+  /** Sees what is written to stdout, a call for each write. */
+  readonly onWrite?: (text: string) => void;
   /** What is answered to a question; without it nobody is there to be asked. */
   readonly answer?: string;
   /** Interrupts the job when it resolves. */
@@ -32,7 +35,16 @@ export interface RunOptions {
 export async function p2p(argv: readonly string[], options: RunOptions = {}): Promise<Run> {
   let out = '';
   let err = '';
-  const { env = {}, brought, columns = 80, colour = false, draws = false, answer, interrupt } = options;
+  const {
+    env = {},
+    brought,
+    columns = 80,
+    colour = false,
+    draws = false,
+    answer,
+    interrupt,
+    display,
+  } = options;
   const terminal: Terminal = {
     env: { LOCAL_ENV_FILE: '', ...env },
     folder: '/',
@@ -42,6 +54,7 @@ export async function p2p(argv: readonly string[], options: RunOptions = {}): Pr
     interactive: answer !== undefined,
     write: (text) => {
       out += text;
+      options.onWrite?.(text);
     },
     writeError: (text) => {
       err += text;
@@ -56,6 +69,7 @@ export async function p2p(argv: readonly string[], options: RunOptions = {}): Pr
       void interrupt?.then(() => interrupted.abort());
       return { signal: interrupted.signal, end: () => undefined };
     },
+    ...(display === undefined ? {} : { display }),
     ...(brought === undefined ? {} : { brought }),
   };
   const code = await runCommand(argv, terminal);
