@@ -193,5 +193,5 @@ function operatorCount(specs: readonly SourceSpec[]): number {
 function faultOf(issue: v.BaseIssue<unknown>): string {
   const name = v.getDotPath(issue) ?? '';
   if (issue.kind !== 'schema' || issue.input !== undefined) return `${name} ${issue.message}`;
-  return `${name} is required${isChecked(name) ? `: ${CHECKED[name].meaning}` : ''}`;
+  return `${name} is required${isChecked(name) ? `: ${CHECKED[name].meaning.replaceAll('`', '')}` : ''}`;
 }

@@ -37,9 +37,7 @@ export async function openOwnRedis(
 
 function explain(error: unknown): unknown {
   if (error instanceof RedisUnavailableError) {
-    return new StartError(
-      `Redis cannot be used: ${error.message}\nREDIS_URL must name a Redis that runs and can be reached from here.`,
-    );
+    return new StartError(`Redis cannot be used: ${error.message}`);
   }
   return error instanceof ConfigError ? new StartError(error.message) : error;
 }
