@@ -27,7 +27,9 @@ function rounds({ rounds: entries, members }: Snapshot): RedisEvent[] {
 
 function consumerStates({ consumers, health }: Members): ConsumerState[] {
   return [...consumers].map(([uuid, address]) => {
-    const record = jsonObject(health.get(uuid) ?? '') ?? {};
+    const found = jsonObject(health.get(uuid) ?? '') ?? {};
+    // What was found out at another address says nothing about one that has moved since.
+    const record = found.address === address ? found : {};
     return {
       uuid,
       address,

@@ -4,7 +4,7 @@ import type { WorldEvent } from './world/world.ts';
 export interface ConsumerState {
   readonly uuid: string;
   readonly address: string;
-  /** As in `consumers:health`; `new` if there is no record yet. */
+  /** As in `consumers:health`; `new` if there is no record about this address yet. */
   readonly state: string;
   readonly lastError?: string;
 }

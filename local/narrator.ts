@@ -92,7 +92,7 @@ function roundLine(
   const width = Math.max(...consumers.map(({ uuid }) => name(uuid).length));
   return {
     tag: 'sync',
-    text: `round finished, every consumer was sent POST /sync: ${countStates(consumers)}`,
+    text: `round finished, each consumer that was due was sent POST /sync: ${countStates(consumers)}`,
     details: consumers.map(
       ({ uuid, address, state, lastError }) =>
         `${name(uuid).padEnd(width)}  ${state.padEnd(7)}  ${address}${state !== 'alive' && lastError !== undefined ? ` (${lastError})` : ''}`,

@@ -39,12 +39,15 @@ test('nothing is told of what was there before the first look', () => {
   assert.deepEqual(changesBetween(undefined, first), []);
 });
 
-test('a round comes with the state of each consumer, new where it has no record', () => {
+test('a round comes with the state of each consumer, new where there is no record about its address', () => {
   const after = snapshot({
     rounds: [entry({ round: 'r' })],
     members: members({
-      consumers: fields({ u1: '127.0.0.1:1', u2: '127.0.0.1:2' }),
-      health: fields({ u1: { state: 'suspect', lastError: 'refused' } }),
+      consumers: fields({ u1: '127.0.0.1:1', u2: '127.0.0.1:2', u3: '127.0.0.1:3' }),
+      health: fields({
+        u1: { state: 'suspect', address: '127.0.0.1:1', lastError: 'refused' },
+        u3: { state: 'suspect', address: '127.0.0.1:9', lastError: 'wrong-identity' },
+      }),
     }),
   });
   const [round] = changesBetween(undefined, after);
@@ -52,6 +55,7 @@ test('a round comes with the state of each consumer, new where it has no record'
   assert.deepEqual(round.consumers, [
     { uuid: 'u1', address: '127.0.0.1:1', state: 'suspect', lastError: 'refused' },
     { uuid: 'u2', address: '127.0.0.1:2', state: 'new' },
+    { uuid: 'u3', address: '127.0.0.1:3', state: 'new' },
   ]);
 });
 
