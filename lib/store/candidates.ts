@@ -31,7 +31,7 @@ const LEARN = defineScript(
 -- The same rule as decodeCandidate: nobody would ever probe anything else, and free its slot.
 local function is_usable(occupant, json)
   local failures = occupant.failures
-  return json and #json <= ${LONGEST_JSON}
+  return json and #json <= ${LONGEST_JSON} and not string.find(json, '[^ -~]')
     and type(occupant.uuid) == 'string' and string.find(occupant.uuid, UUID) and type(occupant.address) == 'string'
     and type(occupant.from) == 'string' and type(occupant.at) == 'number'
     and type(failures) == 'number' and failures >= 0 and failures % 1 == 0
@@ -211,7 +211,8 @@ export function encodeCandidate({
 /** Reads what a slot holds, which may be anything: undefined unless it is a candidate of ours. */
 export function decodeCandidate(field: string, json: string): Candidate | undefined {
   const slot = /^\d{1,4}$/.test(field) ? Number(field) : Number.NaN;
-  if (!(slot < SLOTS) || String(slot) !== field || json.length > LONGEST_JSON) return undefined;
+  if (!(slot < SLOTS) || String(slot) !== field || json.length > LONGEST_JSON || !PRINTABLE.test(json))
+    return undefined;
   try {
     const parsed = v.safeParse(RECORD, JSON.parse(json));
     const uuid = parsed.success ? parseUuid(parsed.output.uuid) : undefined;
@@ -222,6 +223,9 @@ export function decodeCandidate(field: string, json: string): Candidate | undefi
     return undefined;
   }
 }
+
+/** What we write. Other bytes may not come back as they are, and then nothing could change the record. */
+const PRINTABLE = /^[ -~]*$/;
 
 const RECORD = v.object({
   uuid: v.string(),

@@ -443,6 +443,7 @@ for (const { title, redis: options, suite } of REDIS_STACKS) {
         { ...stored, failures: -1 },
         { ...stored, failures: '0' },
         { ...stored, more: 'x'.repeat(1_000) },
+        { ...stored, from: '\u00ff' },
       ].map((damage) => JSON.stringify(damage));
       const names = ['0005', '1024', '5 ', '-5', uuidOf(1)].map((name) => [name, JSON.stringify(stored)]);
       const entries = [...damages, 'x', '[]'].map((json, slot) => [String(slot), json]);
