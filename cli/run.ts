@@ -25,11 +25,13 @@ import { version } from './version.ts';
 export async function runCommand(argv: readonly string[], terminal: Terminal): Promise<number> {
   const secrets = new Set<string>();
   const scrub = createScrub(secrets);
+  // A progress line may stand there.
+  const begin = terminal.draws ? '\r\u001b[K' : '';
   const note = (text: string) => {
     for (const line of scrub(text).split('\n')) {
       const hanging = /^ +- /.exec(line)?.[0] ?? '';
       for (const row of wrap(clean(line), terminal.columns, ' '.repeat(hanging.length)))
-        terminal.writeError(`${row}\n`);
+        terminal.writeError(`${begin}${row}\n`);
     }
   };
   const screen = createScreen(terminal);

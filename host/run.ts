@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Invocation } from '../lib/host.ts';
+import { ENDED_EARLY, type Invocation } from '../lib/host.ts';
 import type { IpCheckSummary } from '../lib/ip/check.ts';
 import type { NotifySummary } from '../lib/notify/notify.ts';
 import type { RoundSummary } from '../lib/sync/round.ts';
@@ -51,7 +51,7 @@ export function startRun(clock: BootClock, limitMs: number): Run {
     },
     hurry(withinMs) {
       endsMs = Math.min(endsMs, clock.nowMs() + withinMs + LEAVE_MS);
-      aborted.abort();
+      aborted.abort(ENDED_EARLY);
     },
     end: () => over.abort(),
   };

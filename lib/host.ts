@@ -4,11 +4,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface Invocation {
   /** `awsRequestId` on Lambda. The same for a retry of the same asynchronous invocation. */
   readonly requestId: string;
-  /** Aborts when the run has to end: the job then starts nothing new and finishes or hands back what it began. */
+  /**
+   * Aborts when the run has to end: the job then starts nothing new and finishes or hands back what it began. Its reason is
+   * `ENDED_EARLY` where somebody asked for that, and the time was not up.
+   */
   readonly signal: AbortSignal;
   /** Milliseconds until the host stops the run, whatever it is doing. */
   remainingMs(): number;
 }
+
+/** Why a run's signal aborted before its time was up: the process ends, or the operator interrupted the command. */
+export const ENDED_EARLY = new DOMException('The run was ended early', 'AbortError');
 
 /** Starts a sibling function asynchronously (`InvocationType: Event`). Rejects if it was not accepted. */
 export type Invoke = (functionName: string, payload: unknown) => Promise<void>;

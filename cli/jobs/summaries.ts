@@ -188,10 +188,10 @@ export function tellNotify(summary: unknown, nowMs: number): Told | undefined {
         screen.entry('put off', tallyText({ 'not in producers': missing, unusable }));
       if (remaining > 0 && !handed) {
         const next =
-          nextDueAt === undefined
-            ? ''
-            : `, the next ${nextDueAt <= nowMs ? 'due now' : relative(nextDueAt, nowMs)}`;
-        screen.entry('to go', `${thousands(remaining)}${next}: by the first check after that`);
+          nextDueAt === undefined || nextDueAt <= nowMs
+            ? 'by the next check'
+            : `the next ${relative(nextDueAt, nowMs)}, by the first check after that`;
+        screen.entry('to go', `${thousands(remaining)}, ${next}`);
       }
     },
   };

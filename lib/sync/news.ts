@@ -49,11 +49,14 @@ export function tellCourse(
     outageNow,
     stopped,
     complete,
+    endedEarly,
   }: {
     readonly outageBefore: boolean;
     readonly outageNow: boolean;
     readonly stopped: StopReason | undefined;
     readonly complete: boolean;
+    /** Somebody ended the run: there is nothing to set. */
+    readonly endedEarly: boolean;
   },
 ): void {
   if (outageNow && !outageBefore) {
@@ -63,7 +66,7 @@ export function tellCourse(
   } else if (outageBefore && !outageNow) {
     log.info('Our own network is back: consumers or IP sources answer again');
   }
-  if (stopped === 'time' && !complete) {
+  if (stopped === 'time' && !complete && !endedEarly) {
     log.warn(
       'The round ran out of time before it had called everyone; the next round goes on from there. ' +
         'If this repeats, raise SYNC_CONCURRENCY or SYNC_INTERVAL_MS.',

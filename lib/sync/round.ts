@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Config } from '../config.ts';
-import type { Invocation } from '../host.ts';
+import { ENDED_EARLY, type Invocation } from '../host.ts';
 import type { Uuid } from '../peers/uuid.ts';
 import { pageAt } from '../store/part-state.ts';
 import type { OpenedRound, PageWrite, RoundStore } from '../store/rounds.ts';
@@ -45,7 +45,7 @@ export async function runSync(
     }
     warnOfUnusable(log, opened.unusable);
     const round = createRound(part, opened, store, invocation, parts);
-    return await carryOut(round, opened, parts, startedMs);
+    return await carryOut(round, opened, parts, { startedMs, signal: invocation.signal });
   } finally {
     await store.close();
   }
@@ -80,7 +80,7 @@ async function carryOut(
   round: Round,
   opened: OpenedRound,
   parts: SyncParts,
-  startedMs: number,
+  { startedMs, signal }: { startedMs: number; signal: AbortSignal },
 ): Promise<RoundSummary> {
   const { store, part, calls, findings, host, failures, attempt } = round;
   const { log } = parts;
@@ -136,6 +136,7 @@ async function carryOut(
     outageNow: tally.inconclusive,
     stopped: calls.stopped,
     complete: isComplete(),
+    endedEarly: signal.reason === ENDED_EARLY,
   });
   tellSkipped(log, tally);
   if (failures.length > 0) throw failures[0];

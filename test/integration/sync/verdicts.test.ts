@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ENDED_EARLY } from '../../../lib/host.ts';
 import { uuidOf } from '../../support/uuids.ts';
 import {
   answeringSource,
@@ -367,4 +368,20 @@ test('a round that is cut by time warns, and says what to set', async (t) => {
   const warnings = world.logs.filter(({ level }) => level === 'warn');
   assert.equal(warnings.length, 1);
   assert.match(warnings[0]?.message ?? '', /ran out of time.*SYNC_CONCURRENCY/);
+});
+
+test('a round that somebody ends early does not tell them to set anything', async (t) => {
+  const world = await startWorld(t, { SYNC_CONCURRENCY: '1' });
+  await world.setConsumers(consumersAt(up(9, far)));
+  const ended = new AbortController();
+  const post = fakePost((_, before) => {
+    if (before === 3) ended.abort(ENDED_EARLY);
+    return reply();
+  });
+  const summary = await world.round({ post, signal: ended.signal });
+  assert.equal(summary.complete, false);
+  assert.deepEqual(
+    world.logs.filter(({ level }) => level === 'warn'),
+    [],
+  );
 });
