@@ -212,12 +212,7 @@ async function tellAll(subject: Subject, uuid: string, steps: readonly Step[]): 
   }
   return silent
     ? unchecked('answers 2xx; what it holds is not seen (docs/PEERS.md#say-what-you-hold)')
-    : holds(
-        steps
-          .map(({ holds: expected }) => expected)
-          .filter(Boolean)
-          .join(', then '),
-      );
+    : holds(`it held ${steps.flatMap(({ holds: expected }) => expected ?? []).join(', then ')}`);
 }
 
 function heldBy(called: Called): string | undefined {
