@@ -91,7 +91,6 @@ export async function startLane(worker: string, mistakes: readonly Mistake[]): P
       AWS_CONFIG_FILE: '/dev/null',
       AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
       POWERTOOLS_METRICS_DISABLED: 'true',
-      POWERTOOLS_LOG_LEVEL: 'SILENT',
       NODE_COMPILE_CACHE: cache,
     }));
     ends.push(containers.end);
