@@ -9,7 +9,7 @@ const SUITES = [
   'test/integration/redis/{conformance,recovery,acl,lua,lease}.test.ts',
   'test/integration/store/*.test.ts',
   'test/integration/ip/{check,commit}.test.ts',
-  'test/integration/sync/{round,scripts}.test.ts',
+  'test/integration/sync/round.test.ts',
   'test/integration/notify/notify.test.ts',
 ];
 
