@@ -33,11 +33,11 @@ export interface Calls {
 /** A call leaves so much time after its deadline: 3 s for the IP sources, 2 s to write. */
 const MARGIN_MS = 5_000;
 /** How long a second call waits at least. */
-const AGAIN_AFTER_MS = 3_000;
+export const AGAIN_AFTER_MS = 3_000;
 /** The same behind a home router: by then its table has forgotten the first calls of the round, if it was full. */
 const AGAIN_AFTER_ON_HOST_MS = 12_000;
 /** Second calls are spread over so long, so that they come in random order. */
-const AGAIN_WITHIN_MS = 1_000;
+export const AGAIN_WITHIN_MS = 1_000;
 /** Of a limited budget, what is kept for second calls: without one there is no verdict. */
 const KEPT_FOR_SECOND = 0.1;
 /** A home router's table of connections bears so many starts a second. */
