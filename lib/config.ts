@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { ConfigError } from './errors.ts';
 import type { SourceSpec } from './ip/source-spec.ts';
 import { parseOwnIp } from './peers/ip-space.ts';
+import { type SettingNames, withNames } from './redis/url.ts';
 import { strayPart } from './variable-checks.ts';
 import { CHECKED, type CheckedName, isChecked, LOG_LEVELS } from './variables.ts';
 
@@ -31,13 +32,20 @@ export function loadConfig(env: Environment = process.env, origin?: string) {
       .filter((issue) => stray.every(({ name }) => name !== v.getDotPath(issue)))
       .map(faultOf),
   ];
-  if (!parsed.success || faults.length > 0) throw new ConfigError(faults.map(asNamedIn(env)), origin);
+  const names = redisNames(env);
+  if (!parsed.success || faults.length > 0) {
+    throw new ConfigError(
+      faults.map((fault) => withNames(fault, names)),
+      origin,
+    );
+  }
   const c = parsed.output;
   return {
     localUuid: c.LOCAL_UUID,
     redis: {
       url: c.REDIS_URL,
       token: c.REDIS_TOKEN,
+      names,
       prefix: c.REDIS_PREFIX,
       /** What we show to a server that asks for a client certificate; both in PEM. */
       clientCertificate: pair(c.REDIS_TLS_CERT, c.REDIS_TLS_KEY),
@@ -88,11 +96,12 @@ export function loadConfig(env: Environment = process.env, origin?: string) {
  * and values are those of Powertools for AWS Lambda (https://docs.aws.amazon.com/powertools/typescript/latest/environment-variables/).
  */
 export function readObservability(env: Environment = process.env) {
+  const { POWERTOOLS_METRICS_NAMESPACE: namespace, POWERTOOLS_SERVICE_NAME: service } = env;
+  const counts = namespace && service && env.POWERTOOLS_METRICS_DISABLED !== 'true';
   return {
     level: levelOf(env.POWERTOOLS_LOG_LEVEL) ?? 'INFO',
-    metrics: env.POWERTOOLS_METRICS_DISABLED !== 'true',
-    namespace: env.POWERTOOLS_METRICS_NAMESPACE || 'P2PConsumerScheduler',
-    service: env.POWERTOOLS_SERVICE_NAME || 'p2p-consumer-scheduler',
+    /** Where the metrics belong; undefined where there are to be none. */
+    metrics: counts ? { namespace, service } : undefined,
   };
 }
 
@@ -111,14 +120,14 @@ function withFallbacks(env: Environment): Record<string, string> {
   return given;
 }
 
-/** Has a fault name the variable that the operator wrote, where that is one of Upstash's. */
-function asNamedIn(env: Environment): (fault: string) => string {
+/** Under which names the operator gave URL and token of Redis; of what is missing, the name that goes with the other. */
+function redisNames(env: Environment): SettingNames {
   const url = !env.REDIS_URL && env.UPSTASH_REDIS_REST_URL;
   const token = !env.REDIS_TOKEN && (env.UPSTASH_REDIS_REST_TOKEN || url);
-  return (fault) =>
-    fault
-      .replace(/\bREDIS_URL\b/g, url ? 'UPSTASH_REDIS_REST_URL' : '$&')
-      .replace(/\bREDIS_TOKEN\b/g, token ? 'UPSTASH_REDIS_REST_TOKEN' : '$&');
+  return {
+    url: url ? 'UPSTASH_REDIS_REST_URL' : 'REDIS_URL',
+    token: token ? 'UPSTASH_REDIS_REST_TOKEN' : 'REDIS_TOKEN',
+  };
 }
 
 function levelOf(text = '') {

@@ -1,4 +1,3 @@
-import { RedisUnavailableError } from '../../lib/errors.ts';
 import { createAddressPolicy } from '../../lib/peers/address.ts';
 import { type Cidr, parseCidr } from '../../lib/peers/ip-space.ts';
 import { createSigner, parseSigningKey } from '../../lib/peers/signing.ts';
@@ -93,15 +92,14 @@ async function readOptions(context: Context, raw: string, kind: Kind): Promise<O
   const target = parseRedisUrl(url);
   if ('fault' in target) throw new UsageError(`--redis ${target.fault}.`, 'verify');
   context.hide([new URL(url).password].filter(Boolean));
-  const redis = createRedis({ url, token: environmentOf(context).env.REDIS_TOKEN });
+  const { REDIS_TOKEN: token } = environmentOf(context).env;
+  const redis = createRedis({ url, token, names: { url: '--redis', token: 'REDIS_TOKEN' } });
   try {
     const database = await openDatabase(redis, args.text('prefix') ?? '{p2p}:');
     return { address, database, peerPort, signer, close: () => redis.close() };
   } catch (error) {
     await redis.close();
-    if (!(error instanceof RedisUnavailableError)) throw error;
-    // The operator gave this option, and no variable.
-    throw new RedisUnavailableError(error.message.replaceAll('REDIS_URL', '--redis'), error);
+    throw error;
   }
 }
 

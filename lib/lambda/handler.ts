@@ -93,7 +93,7 @@ export function createHandler<Summary extends object>(
 }
 
 function createContainer(): Container {
-  const { level, metrics, ...names } = readObservability();
+  const { level, metrics } = readObservability();
   const write = (line: string) => process.stdout.write(line);
   return {
     openParts: (log, hide) => {
@@ -102,7 +102,7 @@ function createContainer(): Container {
       return createParts({ config, log, invoke: createInvoke() });
     },
     writer: createLineWriter({ write, level, format: 'json' }),
-    publish: metrics ? createPublishMetrics({ write, ...names }) : () => undefined,
+    publish: metrics === undefined ? () => undefined : createPublishMetrics({ write, ...metrics }),
   };
 }
 

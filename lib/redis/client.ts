@@ -11,7 +11,7 @@ import {
   type Transport,
   type WireCommand,
 } from './transport.ts';
-import { parseRedisUrl } from './url.ts';
+import { parseRedisUrl, type SettingNames, withNames } from './url.ts';
 
 export interface RedisClientOptions {
   /** `https://` or `http://` for REST, `redis://` or `rediss://` for TCP and TLS. */
@@ -20,6 +20,8 @@ export interface RedisClientOptions {
   readonly token?: string | undefined;
   /** What a server of `rediss://` that asks for a client certificate is shown. */
   readonly clientCertificate?: ClientCertificate | undefined;
+  /** What errors call URL and token. Default `REDIS_URL` and `REDIS_TOKEN`. */
+  readonly names?: SettingNames;
   /** What the retries need of the machine. */
   readonly host?: Pick<Host, 'monotonicMs' | 'random' | 'sleep'>;
 }
@@ -50,7 +52,7 @@ class RawUpstash extends UpstashRedis {
 export function createRedis(options: RedisClientOptions): Redis {
   allowDistantServers();
   const openTransport = chooseTransport(options);
-  const { host = systemHost } = options;
+  const { host = systemHost, names } = options;
   let transport: Promise<Transport> | undefined;
   const upstash = new RawUpstash({
     request: async <T>({ body, signal = new AbortController().signal }: UpstashRequest) => {
@@ -92,7 +94,7 @@ export function createRedis(options: RedisClientOptions): Redis {
         return await attempt(commands, options);
       } catch (error) {
         if (!(error instanceof RedisUnavailableError)) throw error;
-        failure = error;
+        failure = named(error, names);
         mayHaveRun ||= error.mayHaveRun;
       }
       const again =
@@ -172,6 +174,11 @@ function isNoScript(slot: Slot | undefined): boolean {
 
 function toReply(slot: Slot): Reply | RedisReplyError {
   return 'error' in slot ? new RedisReplyError(cutCommand(slot.error)) : slot.reply;
+}
+
+/** The error, with the settings called as the operator calls them. */
+function named(error: RedisUnavailableError, names: SettingNames | undefined): RedisUnavailableError {
+  return names === undefined ? error : new RedisUnavailableError(withNames(error.message, names), error);
 }
 
 /** The last attempt's error, with what all attempts together may have done. */

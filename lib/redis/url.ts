@@ -16,6 +16,17 @@ export type RedisTarget =
       readonly database: number;
     };
 
+/** What the operator calls the settings that errors about Redis speak of. */
+export interface SettingNames {
+  readonly url: string;
+  readonly token: string;
+}
+
+/** Has a text that speaks of `REDIS_URL` and `REDIS_TOKEN` call them as the operator does. */
+export function withNames(text: string, { url, token }: SettingNames): string {
+  return text.replace(/\bREDIS_(URL|TOKEN)\b/g, (_, which) => (which === 'URL' ? url : token));
+}
+
 const DEFAULT_PORT = 6_379;
 
 /** What a password must not hold as it is: each ends the login, or the whole authority, of a URL. */

@@ -86,6 +86,7 @@ test('the names of Upstash are a fallback for URL and token', () => {
   assert.deepEqual(loadConfig({ LOCAL_UUID: UUID, ...upstash }).redis, {
     url: 'https://a.example',
     token: 'b',
+    names: { url: 'UPSTASH_REDIS_REST_URL', token: 'UPSTASH_REDIS_REST_TOKEN' },
     prefix: '{p2p}:',
     clientCertificate: undefined,
   });

@@ -49,6 +49,18 @@ describe('over TCP', () => {
     assert.deepEqual(waits, [100, 200, 400]);
   });
 
+  test('an error calls the URL as the operator does', async (t) => {
+    const { fail } = connect(t, {
+      url: `http://127.0.0.1:${await closedPort()}`,
+      token: 'planted-token',
+      names: { url: 'UPSTASH_REDIS_REST_URL', token: 'UPSTASH_REDIS_REST_TOKEN' },
+    });
+
+    const error = await fail({ repeatable: true });
+
+    assert.match(error.message, /\(ECONNREFUSED\)\. Check UPSTASH_REDIS_REST_URL, and that Redis is up/);
+  });
+
   test('a connection that breaks after the request may have run it: what is not repeatable is sent once', async (t) => {
     const fake = await startFakeTcpRedis(t, (socket) => {
       if (fake.received.at(-1)?.includes('AUTH')) socket.write('+OK\r\n');
