@@ -125,7 +125,7 @@ function act(
     `<u:${action} xmlns:u="${type}">${fields.join('')}</u:${action}></s:Body></s:Envelope>`;
   return request(place, {
     body,
-    headers: ['content-type', 'text/xml; charset="utf-8"', 'soapaction', `"${type}#${action}"`],
+    headers: ['content-type: text/xml; charset="utf-8"', `soapaction: "${type}#${action}"`],
   });
 }
 
@@ -136,16 +136,7 @@ async function request(
   const outcome = await exchange({
     method: body === undefined ? 'GET' : 'POST',
     path,
-    headers: [
-      'host',
-      `${host}:${port}`,
-      'user-agent',
-      USER_AGENT,
-      'connection',
-      'close',
-      ...headers,
-      ...(body === undefined ? [] : ['content-length', String(Buffer.byteLength(body))]),
-    ],
+    headers: [`host: ${host}:${port}`, `user-agent: ${USER_AGENT}`, 'connection: close', ...headers],
     ...(body !== undefined && { body }),
     connect: (onread) => connect({ host, port, onread }),
     timeoutMs: REQUEST_MS,

@@ -103,17 +103,16 @@ async function question(spec: SourceSpec, options: SourceOptions, signal?: Abort
 
 /** Asks an echo service once, over a connection of its own. A host that is an IP literal is dialled as it is. */
 async function askHttp(url: URL, options: SourceOptions, signal?: AbortSignal): Promise<Answer> {
-  const headers = {
-    host: url.host,
-    accept: 'text/plain',
-    'accept-encoding': 'identity',
-    'user-agent': `p2p-consumer-scheduler/${options.version}`,
-    connection: 'close',
-  };
   const outcome = await exchange({
     method: 'GET',
     path: `${url.pathname}${url.search}`,
-    headers: Object.entries(headers).flat(),
+    headers: [
+      `host: ${url.host}`,
+      'accept: text/plain',
+      'accept-encoding: identity',
+      `user-agent: p2p-consumer-scheduler/${options.version}`,
+      'connection: close',
+    ],
     connect: (onread) => connectTo(url, options, onread),
     timeoutMs: options.timeoutMs ?? SOURCE_TIMEOUT_MS,
     maxBodyBytes: MAX_ANSWER_BYTES,

@@ -66,14 +66,10 @@ export function createPostToPeer({
   wallMs?: () => number;
 }): PostToPeer {
   const fixed = [
-    'content-type',
-    'application/json',
-    'accept-encoding',
-    'identity',
-    'user-agent',
-    `p2p-consumer-scheduler/${version}`,
-    'connection',
-    'close',
+    'content-type: application/json',
+    'accept-encoding: identity',
+    `user-agent: p2p-consumer-scheduler/${version}`,
+    'connection: close',
   ];
 
   const admits = (address: Address, { remoteAddress, remotePort }: Socket): boolean => {
@@ -89,22 +85,15 @@ export function createPostToPeer({
     rttMs: 0,
   });
 
-  return async ({ address, path, body, headers = {}, timeoutMs, signal, mayStart = () => true }) => {
+  return async ({ address, path, body, headers, timeoutMs, signal, mayStart = () => true }) => {
     const { ip, port } = address;
     if (!policy.permits(ip, port)) return refusal('forbidden');
     if (!mayStart()) return refusal('aborted');
-    const signed = sign?.({ address, path, body, epoch: headers[EPOCH_HEADER] ?? '0' }, wallMs());
+    const signed = sign?.({ address, path, body, epoch: headers?.[EPOCH_HEADER] ?? '0' }, wallMs());
     return exchange({
       method: 'POST',
       path,
-      headers: [
-        'host',
-        hostHeader(address),
-        ...fixed,
-        ...Object.entries({ ...headers, ...signed }).flat(),
-        'content-length',
-        String(Buffer.byteLength(body)),
-      ],
+      headers: [`host: ${hostHeader(address)}`, ...fixed, ...linesOf(headers), ...linesOf(signed)],
       body,
       connect: (onread) =>
         connect({ host: ip, port, localAddress: localAddressFor(familyOf(ip), bindAddress), onread }),
@@ -118,6 +107,10 @@ export function createPostToPeer({
       wallMs,
     });
   };
+}
+
+function linesOf(headers: Readonly<Record<string, string>> | undefined): string[] {
+  return headers === undefined ? [] : Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
 }
 
 function hostHeader({ ip, port, key }: Address): string {
