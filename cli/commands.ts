@@ -47,7 +47,7 @@ export const COMMANDS: readonly Command[] = [
     summary: 'what is going on?',
     details: [
       'The first line is the verdict: OK, ATTENTION or UNKNOWN. What was found out too long ago is unknown, never ok. Exit code 0 means OK, 1 one of the other two, 3 that Redis could not be asked.',
-      'Reads Redis alone, 19 commands at most. Above 10,000 consumers their states are those of the last complete round; --all counts them, two commands for each 1,000.',
+      'Reads Redis alone, 20 commands at most. Above 2,000 consumers their states are those of the last complete round; --all counts them, two commands for each 1,000.',
     ],
     options: ['all', 'watch'],
     run: alone(status),

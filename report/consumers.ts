@@ -1,7 +1,9 @@
 import type { AppParts } from '../lib/app.ts';
-import { countFailed } from '../lib/store/health-record.ts';
+import { decodePartState } from '../lib/store/part-state.ts';
+import { keepWorst } from '../lib/sync/worst.ts';
 import type { ConsumerRow, ConsumerState } from './peers/consumer-row.ts';
-import { readConsumers } from './peers/read-peers.ts';
+import { readConsumers, readNamed } from './peers/read-peers.ts';
+import { type Answered, listOf } from './read/fields.ts';
 import { isBudgeted, type Round } from './read/rounds.ts';
 import { CHEAP_MEMBERS } from './read/scan.ts';
 import { isStale } from './read/stale.ts';
@@ -25,7 +27,7 @@ export interface ConsumerFacts {
   readonly states?: Readonly<Record<CountedState, number>>;
   /** Entries that cannot be called, by reason. */
   readonly refused: Readonly<Record<string, number>>;
-  /** When the round was, if the states are from one; otherwise every record was read just now. */
+  /** When the round was, if it counted and found the worst; otherwise every record was read just now. */
   readonly countedAt?: number;
   /** The worst first, 50 at most. Empty where the records were not read. */
   readonly worst: readonly ConsumerRow[];
@@ -38,23 +40,29 @@ interface Counting {
   readonly heardOf: number;
   readonly readable: boolean;
   readonly rounds: readonly Round[];
+  /** The values of `sync:cursor`. */
+  readonly cursors: Answered;
   readonly nowMs: number;
   readonly depth: Depth;
 }
 
-const SHOWN_WORST = 50;
 const SHOWN_UNUSABLE = 10;
-/** More than this is not read every minute, only to learn the verdict. */
-const CHEAP_FOR_VERDICT = 1_000;
+/** More records than these are not read again and again if a round can tell: each 1,000 are 300 KB. */
+const CHEAP = { verdict: 1_000, page: 2_000, all: Number.POSITIVE_INFINITY } as const;
+/** Without such a round, the most that are read. */
+const MOST_READ = { ...CHEAP, page: CHEAP_MEMBERS } as const;
 
 /** Counts the consumers by state, from their records or from the last round that came across them all. */
 export async function countConsumers(parts: AppParts, counting: Counting): Promise<ConsumerFacts> {
   const { entries, heardOf, readable, depth, nowMs } = counting;
   const nothing = { known: entries, heardOf, refused: {}, worst: [], unusable: [] };
   if (!readable) return nothing;
-  const most = depth === 'verdict' ? CHEAP_FOR_VERDICT : CHEAP_MEMBERS;
+  const counted = entries > CHEAP[depth] ? countedByRound(parts, counting) : undefined;
+  if (counted !== undefined) {
+    return { ...nothing, ...counted, ...(depth === 'page' ? await readWorst(parts, counting) : {}) };
+  }
+  if (entries > MOST_READ[depth]) return nothing;
   const whole = depth !== 'all';
-  if (whole && entries > most) return { ...nothing, ...countedByRound(parts, counting) };
   const pages = readConsumers({ ...parts, nowMs, whole });
   return { ...nothing, ...(await tallyOf(whole ? pages : withoutRepeats(pages))) };
 }
@@ -63,11 +71,11 @@ export async function countConsumers(parts: AppParts, counting: Counting): Promi
 function countedByRound(
   { config }: AppParts,
   { entries, rounds, nowMs }: Counting,
-): Pick<ConsumerFacts, 'known' | 'states' | 'refused' | 'countedAt'> {
+): Pick<ConsumerFacts, 'known' | 'states' | 'refused' | 'countedAt'> | undefined {
   const recent = rounds.filter(({ at }) => !isStale(at, config.sync.intervalMs, nowMs));
   const whole = recent.find(({ complete, inconclusive, resumed }) => complete && !inconclusive && !resumed);
   const round = whole ?? recent.find(isBudgeted);
-  if (round === undefined) return { known: entries, refused: {} };
+  if (round === undefined) return undefined;
   const { self = 0, repeated: _, ...refused } = round.skipped;
   const known = Math.max(0, entries - self);
   const unusable = totalOf(refused);
@@ -80,6 +88,16 @@ function countedByRound(
   };
 }
 
+/** The worst consumers by the records of those that the last round found the worst, in each of its shards. */
+async function readWorst(
+  parts: AppParts,
+  { cursors, nowMs }: Counting,
+): Promise<Pick<ConsumerFacts, 'worst'>> {
+  const fields = listOf(cursors).flatMap((state) => decodePartState(state, nowMs).worst);
+  const { worst } = await tallyOf(readNamed([...new Set(fields)], { ...parts, nowMs }));
+  return { worst };
+}
+
 /** Counts rows, and keeps the worst of them. */
 async function tallyOf(
   pages: AsyncIterable<readonly ConsumerRow[]>,
@@ -87,20 +105,21 @@ async function tallyOf(
   const states = { alive: 0, suspect: 0, dead: 0, new: 0, unknown: 0, self: 0, unusable: 0 };
   const refused: Record<string, number> = {};
   const unusable: ConsumerRow[] = [];
-  const worst = keepWorst();
+  const worst = keepWorst<ConsumerRow>();
   for await (const page of pages) {
     for (const row of page) {
-      states[row.state]++;
-      if (row.state === 'self') continue;
-      if (row.refused === undefined) worst.add(row);
+      const { state, health, refused: reason } = row;
+      states[state]++;
+      if (state === 'self') continue;
+      if (state !== 'unusable') worst.add(row, state, health);
       else {
-        refused[row.refused] = (refused[row.refused] ?? 0) + 1;
+        if (reason !== undefined) refused[reason] = (refused[reason] ?? 0) + 1;
         if (unusable.length < SHOWN_UNUSABLE) unusable.push(row);
       }
     }
   }
   const { self: _, ...others } = states;
-  return { known: totalOf(others), states: others, refused, worst: worst.rows(), unusable };
+  return { known: totalOf(others), states: others, refused, worst: worst.items(), unusable };
 }
 
 /** A scan gives an entry twice where the hash grows or shrinks meanwhile: here each comes once. */
@@ -115,40 +134,4 @@ async function* withoutRepeats(
       return isNew;
     });
   }
-}
-
-/** Keeps the worst of any number of rows, and never many more than those. */
-function keepWorst(): { add(row: ConsumerRow): void; rows(): ConsumerRow[] } {
-  let kept: { readonly row: ConsumerRow; readonly rank: number }[] = [];
-  let least = Number.NEGATIVE_INFINITY;
-  const cut = () => {
-    kept.sort((a, b) => b.rank - a.rank || (a.row.uuid < b.row.uuid ? -1 : 1));
-    kept = kept.slice(0, SHOWN_WORST);
-    if (kept.length === SHOWN_WORST) least = kept.at(-1)?.rank ?? least;
-  };
-  return {
-    add(row) {
-      // Most are in a better state than all that are kept: their outcomes need not be counted.
-      if ((WORST_FIRST.indexOf(row.state) + 1) * STATE_WEIGHT <= least) return;
-      const rank = badness(row);
-      if (rank < least) return;
-      kept.push({ row, rank });
-      if (kept.length >= 10 * SHOWN_WORST) cut();
-    },
-    rows() {
-      cut();
-      return kept.map(({ row }) => row);
-    },
-  };
-}
-
-const WORST_FIRST: readonly ConsumerState[] = ['alive', 'new', 'unknown', 'suspect', 'dead'];
-
-/** More than failures and round-trip time come to. */
-const STATE_WEIGHT = 1e9;
-
-/** Orders by state; those in one state by how many of their last probes failed, then by their round-trip time. */
-function badness({ state, health }: ConsumerRow): number {
-  const failed = countFailed(health?.recent ?? '');
-  return WORST_FIRST.indexOf(state) * STATE_WEIGHT + failed * 1e6 + Math.min(health?.rtt ?? 0, 999_999);
 }

@@ -27,7 +27,7 @@ export type ReportParts = AppParts;
 export const HEADLINE_COLUMNS = 69;
 
 /**
- * Reads Redis, in 19 commands at most unless `depth` is `all`, and comes to a verdict. Nothing is written, nobody is
+ * Reads Redis, in 20 commands at most unless `depth` is `all`, and comes to a verdict. Nothing is written, nobody is
  * called.
  *
  * @throws what is a mistake of this program; a Redis that cannot be asked is a report.

@@ -15,7 +15,7 @@ export const prepare: Prepare<{ readonly redisUrl: string }> = async ({ redisUrl
   return {
     async run() {
       const page = await getPage(url);
-      if (!page.includes('<h1>OK</h1>')) throw new Error(`not the page of a good day: ${page.slice(0, 500)}`);
+      if (!page.includes('id="consumers"')) throw new Error(`a page without facts: ${page.slice(0, 500)}`);
       return { bytes: Buffer.byteLength(page) };
     },
   };

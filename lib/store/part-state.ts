@@ -44,6 +44,8 @@ export interface PartState {
   readonly sourced: readonly IpFamily[];
   /** Whether the last round found our own network down. */
   readonly outage: boolean;
+  /** Fields of the worst consumers that it came across, the worst first. For those who show them: no round reads it. */
+  readonly worst: readonly string[];
 }
 
 /** The field of `sync:cursor` that says when the last probes were written. */
@@ -54,7 +56,10 @@ export function cursorField({ shard, of }: { readonly shard: number; readonly of
   return `${shard}/${of}`;
 }
 
-export const NO_STATE: PartState = { tries: {}, sourced: [], outage: false };
+export const NO_STATE: PartState = { tries: {}, sourced: [], outage: false, worst: [] };
+
+/** How many of the worst consumers are kept. */
+export const MOST_WORST = 50;
 
 export function encodePartState(state: PartState): string {
   return JSON.stringify(state);
@@ -74,7 +79,7 @@ export function decodePartState(stored: unknown, nowMs: number): PartState {
   return rest;
 }
 
-const LONGEST_JSON = 1_000;
+const LONGEST_JSON = 4_000;
 const VERSION_1 = /^([\x21-\x3f\x41-\x7a]{1,64})@(\d{1,15})$/;
 
 function readState(text: string): PartState {
@@ -100,4 +105,9 @@ const STATE = v.object({
   tries: v.object({ '4far': tries, '4near': tries, '6far': tries, '6near': tries }),
   sourced: v.array(v.picklist([4, 6])),
   outage: v.boolean(),
+  // Absent in a state from before it was kept.
+  worst: v.fallback(
+    v.pipe(v.array(v.pipe(v.string(), v.regex(/^[\da-f-]{36}$/i))), v.maxLength(MOST_WORST)),
+    [],
+  ),
 });

@@ -5,6 +5,7 @@ import { type Address, type AddressPolicy, addressKey } from '../peers/address.t
 import type { IpFamily } from '../peers/ip-space.ts';
 import type { PostToPeer } from '../peers/post.ts';
 import type { Uuid } from '../peers/uuid.ts';
+import type { PartState } from '../store/part-state.ts';
 import type { OpenedRound, PartName, RoundStore } from '../store/rounds.ts';
 import { type Calls, createCalls } from './calls.ts';
 import { createFindings, type Findings } from './findings.ts';
@@ -40,6 +41,8 @@ export interface Round {
   readonly store: RoundStore;
   readonly lease: OpenedRound['lease'];
   readonly part: Part;
+  /** What the last round handed on. */
+  readonly former: PartState;
   readonly time: RoundTime;
   /** By Redis's clock, and never before the round began: what it probes is known to belong to it. */
   nowMs(): number;
@@ -72,19 +75,21 @@ export function createRound(
   const { localUuid, peers, sync } = config;
   const { lease, ownIp, secret } = opened;
   const ownKey = ownIp === undefined ? undefined : addressKey(ownIp, peers.port);
+  const former = opened.stateOf(part.of);
   const calls = createCalls({ config, policy, post, host, invocation, part, opened, spread });
   const failures: unknown[] = [];
   return {
     store,
     lease,
     part,
+    former,
     time: { at: part.at, intervalMs: sync.intervalMs },
     nowMs: () => Math.max(store.nowMs(), part.at),
     invocation,
     host,
     policy,
     calls,
-    witness: createWitness({ ownIp, last: opened.stateOf(part.of), sourcesOf, host }),
+    witness: createWitness({ ownIp, last: former, sourcesOf, host }),
     findings: createFindings({
       ownIp,
       secret,

@@ -9,6 +9,7 @@ import type { Discovery } from '../store/rounds.ts';
 import { createHearsay, type Hearsay } from './hearsay.ts';
 import { createNews, type News } from './news.ts';
 import { createTally, type Mirror, type Tally } from './summary.ts';
+import { keepWorst, type Worst } from './worst.ts';
 
 /** What a round finds out, beside the health of consumers. */
 export interface Findings {
@@ -17,6 +18,8 @@ export interface Findings {
   readonly mirror: MirrorCount;
   readonly introductions: Introductions;
   readonly news: News;
+  /** Fields of consumers. */
+  readonly worst: Worst<string>;
   readonly discoveries: Discovery[];
 }
 
@@ -40,6 +43,7 @@ export function createFindings({
     mirror: createMirrorCount(ownIp),
     introductions: createIntroductions(at, random),
     news: createNews(),
+    worst: keepWorst(),
     discoveries: [],
   };
 }

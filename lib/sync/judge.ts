@@ -133,11 +133,12 @@ function goHome(
 
 /** Counts a consumer by what is known about it now, and says what happened to it. */
 function note(entry: Entry, now: HealthRecord | undefined, { findings }: Round): void {
-  const { tally, introductions, news, hearsay } = findings;
+  const { tally, introductions, news, hearsay, worst } = findings;
   const { record, health, moved } = entry;
   const [before, after] = [stateOf(health), stateOf(now)];
   tally.states[after] += 1;
   introductions.add(record, now);
+  worst.add(record.field, after, now);
   const consumer = { uuid: record.uuid, address: record.raw };
   if (after === 'dead' && before !== 'dead') news.add('died', consumer);
   else if (after === 'alive' && before === 'dead') {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Config } from '../config.ts';
 import { ENDED_EARLY, type Invocation } from '../host.ts';
 import type { Uuid } from '../peers/uuid.ts';
-import { pageAt } from '../store/part-state.ts';
+import { MOST_WORST, pageAt } from '../store/part-state.ts';
 import type { OpenedRound, PageWrite, RoundStore } from '../store/rounds.ts';
 import { createCandidateProbes } from './candidates.ts';
 import { createRound, type Part, type Round, type SyncParts } from './context.ts';
@@ -82,18 +82,17 @@ async function carryOut(
   parts: SyncParts,
   { startedMs, signal }: { startedMs: number; signal: AbortSignal },
 ): Promise<RoundSummary> {
-  const { store, part, calls, findings, host, failures, attempt } = round;
+  const { store, part, former, calls, findings, host, failures, attempt } = round;
   const { log } = parts;
   const { tally, news, discoveries } = findings;
-  const state = opened.stateOf(part.of);
-  const start = state.position ?? pageAt('0', part.at);
+  const start = former.position ?? pageAt('0', part.at);
 
   const starting = part.shard === 0 ? startShards(part, parts, tally) : undefined;
   const probeCandidates = createCandidateProbes(round);
   const probing = attempt(() => probeCandidates(opened.candidates), []);
   const { complete, rest } = await attempt(
     async () => walkPages(start, await calledPage(opened.called, round), round),
-    { complete: false, rest: { health: [], state } },
+    { complete: false, rest: { health: [], state: former } },
   );
   discoveries.push(...(await probing));
   await starting;
@@ -116,7 +115,7 @@ async function carryOut(
     const end: PageWrite = {
       part,
       nowMs: round.nowMs(),
-      state: rest.state,
+      state: { ...rest.state, worst: worstOf(round) },
       health: rest.health.filter(({ field }) => !settled.has(field)),
       end: {
         summary: withoutForgotten(summaryNow()),
@@ -132,7 +131,7 @@ async function carryOut(
   }
   news.tell(log);
   tellCourse(log, {
-    outageBefore: state.outage,
+    outageBefore: former.outage,
     outageNow: tally.inconclusive,
     stopped: calls.stopped,
     complete: isComplete(),
@@ -210,6 +209,11 @@ function summarize(
     commands: store.commands,
     durationMs: Math.round(tookMs),
   };
+}
+
+/** A round that did not come across all consumers leaves room for some that an earlier one found. */
+function worstOf({ findings, former }: Round): string[] {
+  return [...new Set([...findings.worst.items(), ...former.worst])].slice(0, MOST_WORST);
 }
 
 function withoutForgotten({ forgotten: _, ...summary }: RoundSummary) {

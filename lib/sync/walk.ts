@@ -102,11 +102,12 @@ export async function walkPages(start: Position, first: Page | undefined, round:
   return { complete, rest: round.lease.lost ? undefined : waiting };
 }
 
-function stateAt(position: Position | undefined, { witness, findings }: Round): PartState {
+function stateAt(position: Position | undefined, { witness, findings, former }: Round): PartState {
   return {
     ...(position === undefined ? {} : { position }),
     ...witness.state,
     outage: findings.tally.inconclusive,
+    worst: former.worst,
   };
 }
 

@@ -40,7 +40,7 @@ export function consumersSection({ nowMs, consumers }: Facts): Html {
       Object.keys(refused).length > 0 &&
       html`<p class="quiet">Entries that cannot be called: ${tallyText(refused)}.</p>`,
     countedAt !== undefined &&
-      html`<p class="quiet">With so many, each is shown by <code>p2p consumers</code> alone.</p>`,
+      html`<p class="quiet">With so many, all are shown by <code>p2p consumers</code> alone.</p>`,
   );
 }
 

@@ -2,7 +2,7 @@ import type { AppParts } from '../../lib/app.ts';
 import type { Epoch } from '../../lib/ip/register.ts';
 import { listOf, orThrow } from '../read/fields.ts';
 import { readHash, type ScanEntry, scanPages } from '../read/scan.ts';
-import { type ConsumerRow, consumerRow } from './consumer-row.ts';
+import { type ConsumerRow, type ConsumerRules, consumerRow } from './consumer-row.ts';
 import { type ProducerRow, producerRow } from './producer-row.ts';
 
 type Reading = Pick<AppParts, 'redis' | 'keys' | 'policy' | 'config'> & {
@@ -15,16 +15,11 @@ type Reading = Pick<AppParts, 'redis' | 'keys' | 'policy' | 'config'> & {
  * Pages of `consumers` with what is known about each, two commands a page; with `whole` one page of all, for a hash that is
  * known to be small. Of pages an entry may come twice.
  */
-export async function* readConsumers({
-  redis,
-  keys,
-  policy,
-  config,
-  nowMs,
-  start,
-  whole = false,
-}: Reading & { readonly whole?: boolean }): AsyncGenerator<ConsumerRow[]> {
-  const rules = { policy, localUuid: config.localUuid, intervalMs: config.sync.intervalMs, nowMs };
+export async function* readConsumers(
+  reading: Reading & { readonly whole?: boolean },
+): AsyncGenerator<ConsumerRow[]> {
+  const { redis, keys, start, whole = false } = reading;
+  const rules = rulesOf(reading);
   const pages = whole
     ? readHash(redis, keys.consumers)
     : scanPages(redis, { command: 'HSCAN', key: keys.consumers, match: patternOf(start) });
@@ -36,6 +31,29 @@ export async function* readConsumers({
     const healths = listOf(orThrow(reply));
     yield page.map(([uuid, address], i) => consumerRow(uuid, address, healths[i], rules));
   }
+}
+
+/** The consumers of those fields that are still there, in two commands. */
+export async function* readNamed(fields: readonly string[], reading: Reading): AsyncGenerator<ConsumerRow[]> {
+  if (fields.length === 0) return;
+  const { redis, keys } = reading;
+  const [addresses, healths] = (
+    await redis.send(
+      [
+        ['HMGET', keys.consumers, ...fields],
+        ['HMGET', keys.health, ...fields],
+      ],
+      { repeatable: true },
+    )
+  ).map((reply) => listOf(orThrow(reply)));
+  yield fields.flatMap((field, i) => {
+    const address = addresses?.[i];
+    return typeof address === 'string' ? [consumerRow(field, address, healths?.[i], rulesOf(reading))] : [];
+  });
+}
+
+function rulesOf({ policy, config, nowMs }: Reading): ConsumerRules {
+  return { policy, localUuid: config.localUuid, intervalMs: config.sync.intervalMs, nowMs };
 }
 
 /**

@@ -1,8 +1,9 @@
 import { type AppParts, createParts } from '../../lib/app.ts';
 import { loadConfig } from '../../lib/config.ts';
 import type { Command, Redis } from '../../lib/redis/redis.ts';
-import { pushOutcome, type RecentOutcome } from '../../lib/store/health-record.ts';
+import { type HealthState, pushOutcome, type RecentOutcome } from '../../lib/store/health-record.ts';
 import { createKeys } from '../../lib/store/keys.ts';
+import { encodePartState, MOST_WORST, NO_STATE } from '../../lib/store/part-state.ts';
 import type { Round } from '../../report/read/rounds.ts';
 import { DAY, HOUR, MINUTE, SECOND } from './clock.ts';
 import { silentLog } from './log.ts';
@@ -179,6 +180,14 @@ function rounds(
   now: number,
   { networkOut, consumers }: { networkOut: boolean; consumers: number },
 ): Command[] {
+  const kinds = Array.from({ length: consumers }, (_, i) => stateOf(i));
+  const count = (state: HealthState) => kinds.filter((each) => each === state).length;
+  const states = {
+    new: count('new'),
+    alive: count('alive'),
+    suspect: count('suspect'),
+    dead: count('dead'),
+  };
   return Array.from({ length: 60 }, (_, i) => {
     const at = now - 2 * MINUTE - (59 - i) * 5 * MINUTE;
     const out = networkOut && i > 56;
@@ -188,7 +197,8 @@ function rounds(
       inconclusive: out,
       ...(out ? { stopped: 'outage' } : {}),
       probes: consumers - 1 + (i % 3),
-      states: { new: 0, alive: consumers - 3, suspect: 1, dead: 2 },
+      states,
+      skipped: { self: 1, 'not-public': 1 },
       errors: out ? { timeout: consumers } : { timeout: failed },
       durationMs: 400 + ((i * 37) % 11) * 90,
       ...(out ? {} : { mirror: { seen: { '203.0.113.77': 6 }, reached: 5, unreached: 1 } }),
@@ -213,8 +223,19 @@ function people(now: number, count: number): Command[] {
     ...inPieces(KEYS.consumers, [...addresses, [uuidOf(0xdead), '192.168.1.20'], [OWN_UUID, '203.0.113.77']]),
     ...inPieces(KEYS.health, records),
     ...inPieces(KEYS.days, days),
+    ['HSET', KEYS.cursor, '0/1', encodePartState({ ...NO_STATE, worst: worstOf(entries) }), 'probed', now],
     ['HSET', KEYS.candidates, 'x', '{}'],
   ];
+}
+
+function worstOf(entries: readonly { readonly uuid: string }[]): string[] {
+  const dead = entries.filter((_, i) => stateOf(i) === 'dead');
+  return dead.slice(0, MOST_WORST).map(({ uuid }) => uuid);
+}
+
+/** One of every nine is dead, one suspect, one new; the others are alive, some with failures behind them. */
+function stateOf(i: number): HealthState {
+  return (['alive', 'dead', 'suspect', 'new'] as const)[i % 9] ?? 'alive';
 }
 
 function inPieces(key: string, pairs: readonly (readonly [string, string])[]): Command[] {
@@ -225,13 +246,12 @@ function inPieces(key: string, pairs: readonly (readonly [string, string])[]): C
   ]);
 }
 
-/** One of every nine is dead, one suspect, one new; the others are alive, some with failures behind them. */
 function person(i: number, now: number): { address: string; health?: object } {
   const address = i < 250 ? `198.51.100.${i + 1}` : `10.${(i >> 16) & 255}.${(i >> 8) & 255}.${i & 255}`;
   const seen = now - 2 * MINUTE;
   const base = { address, recent: outcomes(i) };
-  switch (i % 9) {
-    case 1:
+  switch (stateOf(i)) {
+    case 'dead':
       return {
         address,
         health: {
@@ -246,7 +266,7 @@ function person(i: number, now: number): { address: string; health?: object } {
           due: now + 34 * MINUTE,
         },
       };
-    case 2:
+    case 'suspect':
       return {
         address,
         health: {
@@ -261,9 +281,9 @@ function person(i: number, now: number): { address: string; health?: object } {
           rtt: 120,
         },
       };
-    case 3:
+    case 'new':
       return { address };
-    default:
+    case 'alive':
       return {
         address,
         health: {

@@ -20,7 +20,7 @@ import {
   RECENT_OUTCOMES,
   readOutcomes,
 } from '../../../lib/store/health-record.ts';
-import { decodePartState, encodePartState } from '../../../lib/store/part-state.ts';
+import { decodePartState, encodePartState, MOST_WORST } from '../../../lib/store/part-state.ts';
 import type { ProbeResult } from '../../../lib/sync/answer.ts';
 import { chooseCandidates, MOST_CANDIDATE_PROBES } from '../../../lib/sync/candidates.ts';
 import { healthAfterAnswer, healthAfterFailure, isDue, probedAt, stateOf } from '../../../lib/sync/health.ts';
@@ -248,6 +248,7 @@ const CURSOR = target(
             tries: fc.constant({ '4far': { tried: 3, failed: 1 } }),
             sourced: fc.constant([4 as const]),
             outage: fc.boolean(),
+            worst: fc.array(fc.uuid(), { maxLength: MOST_WORST }),
           })
           .map((state) => encodePartState(state)),
       ),

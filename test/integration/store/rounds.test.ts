@@ -9,7 +9,7 @@ import type { HealthRecord } from '../../../lib/store/health-record.ts';
 import { NO_OUTCOMES } from '../../../lib/store/health-record.ts';
 import { createKeys } from '../../../lib/store/keys.ts';
 import { createRoundStore } from '../../../lib/store/open-round.ts';
-import { NO_STATE, type PartState, pageAt } from '../../../lib/store/part-state.ts';
+import { MOST_WORST, NO_STATE, type PartState, pageAt } from '../../../lib/store/part-state.ts';
 import type { Candidate, OpenedRound, PageWrite, RoundEnd, RoundStore } from '../../../lib/store/rounds.ts';
 import { createDatabase } from '../../simulate/store/memory.ts';
 import { redisForSuite } from '../../support/redis.ts';
@@ -136,6 +136,7 @@ function contract(newPlace: () => Place): void {
       tries: { '4far': { tried: 7, failed: 2 } },
       sourced: [4],
       outage: true,
+      worst: Array.from({ length: MOST_WORST }, (_, n) => uuidOf(n).toUpperCase()),
     };
     const store = place.open();
     const nothing = await opened(store);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { NO_STATE } from '../../../lib/store/part-state.ts';
 import { createWitness } from '../../../lib/sync/witness.ts';
 import { ip } from '../../support/votes.ts';
 
@@ -9,8 +10,12 @@ const FAR = Array.from({ length: 10 }, (_, n) => ip(`9.${n}.0.1`));
 
 /** A round in which the first `failing` of ten that are far fail, and a neighbour does; its weight. */
 function weighNeighbour(failing: number) {
-  const last = { tries: {}, sourced: [], outage: false };
-  const witness = createWitness({ ownIp: OURS, last, sourcesOf: () => [], host: { monotonicMs: () => 2 } });
+  const witness = createWitness({
+    ownIp: OURS,
+    last: NO_STATE,
+    sourcesOf: () => [],
+    host: { monotonicMs: () => 2 },
+  });
   for (const [n, peer] of FAR.entries()) {
     witness.tried(peer, n < failing);
     if (n >= failing) witness.answered(peer);
