@@ -1,11 +1,10 @@
 import type { AppParts } from '../lib/app.ts';
 import { decodePartState } from '../lib/store/part-state.ts';
+import { type Answered, listOf } from '../lib/store/replies.ts';
 import { keepWorst } from '../lib/sync/worst.ts';
 import type { ConsumerRow, ConsumerState } from './peers/consumer-row.ts';
-import { readConsumers, readNamed } from './peers/read-peers.ts';
-import { type Answered, listOf } from './read/fields.ts';
+import { CHEAP_MEMBERS, readConsumers, readNamed } from './peers/read-peers.ts';
 import { isBudgeted, type Round } from './read/rounds.ts';
-import { CHEAP_MEMBERS } from './read/scan.ts';
 import { isStale } from './read/stale.ts';
 import { totalOf } from './text/count.ts';
 

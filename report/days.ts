@@ -1,5 +1,5 @@
 import { KEPT_DAYS } from '../lib/store/days.ts';
-import type { Answered } from './read/fields.ts';
+import type { Answered } from '../lib/store/replies.ts';
 
 /** What a day was like at its worst: nothing known, all well, something failed or changed, dead or not told for long. */
 const DAY_WORDS = ['unknown', 'well', 'impaired', 'bad'] as const;

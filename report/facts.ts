@@ -3,14 +3,14 @@ import { RedisReplyError } from '../lib/errors.ts';
 import type { Register } from '../lib/ip/register.ts';
 import type { Uuid } from '../lib/peers/uuid.ts';
 import { candidatesIn } from '../lib/store/candidates.ts';
+import { type Answered, listOf, pairsOf } from '../lib/store/replies.ts';
 import { type ConsumerFacts, countConsumers, type Depth } from './consumers.ts';
 import { type DayHistory, decodeDays } from './days.ts';
 import type { ConsumerRow } from './peers/consumer-row.ts';
 import type { ProducerRow } from './peers/producer-row.ts';
 import { readDue } from './peers/read-peers.ts';
+import { begin, countOf, isWrongType, policyFor } from './read/begin.ts';
 import { type Change, currentTelling, readChanges } from './read/changes.ts';
-import { type Answered, countOf, fieldsOf, isWrongType, listOf } from './read/fields.ts';
-import { begin, policyFor } from './read/register.ts';
 import { JUDGED_ROUNDS, type Mirror, type Round, readRounds } from './read/rounds.ts';
 
 /** What Redis says about this consumer at one moment. All times are Redis's, in ms. */
@@ -204,7 +204,7 @@ async function readWaiting(
   const { redis, keys, config } = parts;
   const longAgo = nowMs - 3 * config.ip.intervalMs;
   const [rows, [overdue]] = await Promise.all([
-    readDue([...fieldsOf(first)], { ...parts, nowMs, epoch: register.epoch }),
+    readDue(pairsOf(first), { ...parts, nowMs, epoch: register.epoch }),
     redis.send([['ZCOUNT', keys.due, '-inf', longAgo]], { repeatable: true }),
   ]);
   return { overdue: countOf(overdue), first: rows };

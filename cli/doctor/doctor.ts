@@ -1,7 +1,7 @@
 import type { AppParts } from '../../lib/app.ts';
 import { ConfigError, RedisReplyError, RedisUnavailableError } from '../../lib/errors.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import { begin } from '../../report/read/register.ts';
+import { begin } from '../../report/read/begin.ts';
 import { readRounds } from '../../report/read/rounds.ts';
 import { visible } from '../../report/text/escape.ts';
 import { type Context, environmentOf, withParts } from '../context.ts';

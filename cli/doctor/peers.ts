@@ -1,8 +1,8 @@
 import type { AppParts } from '../../lib/app.ts';
 import { parsePeerRecord } from '../../lib/peers/registry.ts';
 import { parseUuid } from '../../lib/peers/uuid.ts';
-import { countOf, isWrongType, listOf } from '../../report/read/fields.ts';
-import { pairsOf, type ScanEntry } from '../../report/read/scan.ts';
+import { listOf, type Pair, pairsOf } from '../../lib/store/replies.ts';
+import { countOf, isWrongType } from '../../report/read/begin.ts';
 import { plural, tallyText, thousands } from '../../report/text/count.ts';
 import { type Finding, ok, warning } from './finding.ts';
 
@@ -37,7 +37,7 @@ const ADD = {
 function ofKind(
   kind: 'consumers' | 'producers',
   known: number,
-  entries: readonly ScanEntry[],
+  entries: readonly Pair[],
   policy: AppParts['policy'],
 ): Finding[] {
   if (known === 0) return [warning(kind, 'none is known', ADD[kind])];

@@ -2,8 +2,8 @@ import type { AppParts } from '../../lib/app.ts';
 import { RedisReplyError, RedisUnavailableError } from '../../lib/errors.ts';
 import { acquireCall, newLeaseToken, releaseCall } from '../../lib/redis/lease-calls.ts';
 import type { Command } from '../../lib/redis/redis.ts';
-import { type Answered, fieldsOf, listOf, orThrow } from '../../report/read/fields.ts';
-import { type Identity, identityOf } from '../../report/read/identity.ts';
+import { type Answered, listOf, orThrow, pairsOf } from '../../lib/store/replies.ts';
+import { type Identity, identityOf } from '../../report/read/begin.ts';
 import { visible } from '../../report/text/escape.ts';
 import { duration } from '../../report/text/time.ts';
 import { type Finding, failure, ok, unavailable, warning } from './finding.ts';
@@ -146,8 +146,8 @@ async function writable({ redis, keys }: AppParts): Promise<Finding> {
 }
 
 function eviction(policy: Answered, limit: Answered, info: Info): Finding {
-  const name = fieldsOf(policy).get('maxmemory-policy') ?? info.get('maxmemory_policy');
-  const bytes = fieldsOf(limit).get('maxmemory') ?? info.get('maxmemory');
+  const name = new Map(pairsOf(policy)).get('maxmemory-policy') ?? info.get('maxmemory_policy');
+  const bytes = new Map(pairsOf(limit)).get('maxmemory') ?? info.get('maxmemory');
   if (name === undefined) {
     return warning(
       'eviction',

@@ -2,7 +2,7 @@ import type { AppParts } from '../../lib/app.ts';
 import { strictMajority, tally } from '../../lib/ip/decide.ts';
 import type { Vote } from '../../lib/ip/sources.ts';
 import type { Ip } from '../../lib/peers/ip-space.ts';
-import { begin } from '../../report/read/register.ts';
+import { begin } from '../../report/read/begin.ts';
 import type { Context } from '../context.ts';
 
 /** What most echo services see of this machine. What a name or a constant says is no sign of where we are. */

@@ -3,8 +3,8 @@ import type { Address, AddressPolicy, AddressRefusal } from '../../lib/peers/add
 import { parseIp } from '../../lib/peers/ip-space.ts';
 import { parseUuid, type Uuid } from '../../lib/peers/uuid.ts';
 import { verifyIdentity } from '../../lib/store/identity.ts';
-import { listOf, orThrow } from '../../report/read/fields.ts';
-import { begin, policyFor } from '../../report/read/register.ts';
+import { listOf, orThrow } from '../../lib/store/replies.ts';
+import { begin, policyFor } from '../../report/read/begin.ts';
 import { visible } from '../../report/text/escape.ts';
 import { type Context, withParts } from '../context.ts';
 import { UsageError } from '../errors.ts';

@@ -1,6 +1,6 @@
 import { CONSUMER_STATES, type ConsumerRow } from '../../report/peers/consumer-row.ts';
 import { readConsumers } from '../../report/peers/read-peers.ts';
-import { policyFor } from '../../report/read/register.ts';
+import { policyFor } from '../../report/read/begin.ts';
 import { visible } from '../../report/text/escape.ts';
 import { shortDuration } from '../../report/text/time.ts';
 import type { Context } from '../context.ts';

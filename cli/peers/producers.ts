@@ -1,6 +1,6 @@
 import { PRODUCER_STATES, type ProducerRow } from '../../report/peers/producer-row.ts';
 import { readProducers } from '../../report/peers/read-peers.ts';
-import { policyFor } from '../../report/read/register.ts';
+import { policyFor } from '../../report/read/begin.ts';
 import { visible } from '../../report/text/escape.ts';
 import { shortDuration } from '../../report/text/time.ts';
 import type { Context } from '../context.ts';

@@ -1,5 +1,6 @@
 import { type Ip, parseIp } from '../peers/ip-space.ts';
 import type { Reply } from '../redis/redis.ts';
+import { pairsOf, wholeOf } from '../store/replies.ts';
 
 declare const epochBrand: unique symbol;
 
@@ -66,16 +67,9 @@ export interface FormerAddress {
 /** A contested change, and a return to the previous address, needs so many checks. */
 export const CHECKS_NEEDED = 3;
 
-/**
- * At most 15 decimal digits, which a double (the number of JavaScript and Lua) holds exactly. The scripts use the same
- * rule, so that both sides ignore the same values.
- */
-const DIGITS = /^\d{1,15}$/;
-
 /** Reads an epoch from Redis, a payload or a person. Undefined if it is not one. */
 export function parseEpoch(raw: unknown): Epoch | undefined {
-  const value = typeof raw === 'number' ? String(raw) : raw;
-  const epoch = typeof value === 'string' && DIGITS.test(value) ? Number(value) : 0;
+  const epoch = wholeOf(typeof raw === 'number' ? String(raw) : raw) ?? 0;
   return epoch > 0 ? (epoch as Epoch) : undefined;
 }
 
@@ -84,7 +78,7 @@ export function parseEpoch(raw: unknown): Epoch | undefined {
  * counts as absent, and its name is listed in `poisoned`. Never throws.
  */
 export function parseRegister(reply: Reply | undefined): { register: Register; poisoned: readonly string[] } {
-  const fields = pairUp(reply);
+  const fields = new Map(pairsOf(reply));
   const poisoned: string[] = [];
 
   const take = <T>(name: string, parse: (raw: string) => T | undefined): T | undefined => {
@@ -94,12 +88,12 @@ export function parseRegister(reply: Reply | undefined): { register: Register; p
     if (value === undefined) poisoned.push(name);
     return value;
   };
-  const number = (name: string) => take(name, (raw) => (DIGITS.test(raw) ? Number(raw) : undefined));
+  const number = (name: string) => take(name, wholeOf);
 
   const candidateIp = take('candidate', parseIp);
   const candidateAt = number('candidateAt');
   const candidateChecks = take('candidateChecks', (raw) => {
-    const checks = DIGITS.test(raw) ? Number(raw) : 0;
+    const checks = wholeOf(raw) ?? 0;
     return checks >= 1 && checks < CHECKS_NEEDED ? checks : undefined;
   });
 
@@ -138,10 +132,10 @@ export function parseRegister(reply: Reply | undefined): { register: Register; p
 function parseRecent(raw: string): readonly FormerAddress[] | undefined {
   const recent: FormerAddress[] = [];
   for (const entry of raw.split(' ').filter((part) => part !== '')) {
-    const [address, until = ''] = entry.split('@');
-    const ip = parseIp(address);
-    if (ip === undefined || !DIGITS.test(until)) return undefined;
-    recent.push({ ip, until: Number(until) });
+    const [address, time] = entry.split('@');
+    const [ip, until] = [parseIp(address), wholeOf(time)];
+    if (ip === undefined || until === undefined) return undefined;
+    recent.push({ ip, until });
   }
   return recent;
 }
@@ -149,14 +143,4 @@ function parseRecent(raw: string): readonly FormerAddress[] | undefined {
 /** Version 1 kept one former address, which was current until the present one was committed. */
 function recentOf(previous: Ip | undefined, since: number | undefined): readonly FormerAddress[] {
   return previous === undefined || since === undefined ? [] : [{ ip: previous, until: since }];
-}
-
-function pairUp(reply: Reply | undefined): ReadonlyMap<string, string> {
-  const flat = Array.isArray(reply) ? reply : [];
-  const fields = new Map<string, string>();
-  for (let i = 0; i + 1 < flat.length; i += 2) {
-    const value = flat[i + 1];
-    if (typeof value === 'string' || typeof value === 'number') fields.set(String(flat[i]), String(value));
-  }
-  return fields;
 }

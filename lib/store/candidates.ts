@@ -3,8 +3,9 @@ import { parseUuid } from '../peers/uuid.ts';
 import { defineScript, LUA_PRELUDE } from '../redis/script.ts';
 import { encodeHealth } from './health-record.ts';
 import { LUA_STORE } from './lua.ts';
+import { listOf, repliesTo } from './replies.ts';
 import type { Candidate, Discovery, RoundStore, SlotClaim } from './rounds.ts';
-import { list, type Session } from './session.ts';
+import type { Session } from './session.ts';
 
 /** In how many slots candidates live. Bounds what strangers can have us keep, whatever they tell. */
 export const SLOTS = 1_024;
@@ -135,14 +136,14 @@ export function createCandidateStore(session: Session): Pick<RoundStore, 'learn'
     async learn(claims) {
       if (claims.length === 0) return [];
       const candidates = claims.map(candidateOf);
-      const [slots] = await session.read([
+      const [slots] = await repliesTo(session.redis, [
         {
           script: LEARN,
           keys: [keys.consumers, keys.health, keys.candidates],
           args: candidates.flatMap(({ slot, uuid, address, stored }) => [slot, uuid, address, stored]),
         },
       ]);
-      const taken = new Set(list(slots).map(Number));
+      const taken = new Set(listOf(slots).map(Number));
       return candidates.filter(({ slot }) => taken.has(slot));
     },
     async settle(changes) {
@@ -153,7 +154,7 @@ export function createCandidateStore(session: Session): Pick<RoundStore, 'learn'
         args: [session.token, ...changes.flatMap(settleArgs)],
       });
       if (reply === undefined) return 'lease-lost';
-      return { promoted: list(reply[1]).map(String), moved: list(reply[2]).map(String) };
+      return { promoted: listOf(reply[1]).map(String), moved: listOf(reply[2]).map(String) };
     },
   };
 }

@@ -4,8 +4,9 @@ import { decodeHealth, encodeHealth } from './health-record.ts';
 import { LEASE_MS } from './lease.ts';
 import { LUA_STORE } from './lua.ts';
 import { cursorField, encodePartState, LAST_PROBED } from './part-state.ts';
+import { listOf, pairsOf, repliesTo } from './replies.ts';
 import type { PageWrite, RoundStore } from './rounds.ts';
-import { list, pairs, type Session } from './session.ts';
+import type { Session } from './session.ts';
 
 /**
  * Everything that a round writes about known consumers, and only while it holds the lease: a page's health, where the part
@@ -79,8 +80,8 @@ export function createConsumerStore(session: Session): ConsumerStore {
 
   const readFields = async (key: string, fields: readonly string[]) => {
     if (fields.length === 0) return [];
-    const [values] = await session.read([['HMGET', key, ...fields]]);
-    return list(values);
+    const [values] = await repliesTo(session.redis, [['HMGET', key, ...fields]]);
+    return listOf(values);
   };
   const readHealth: ConsumerStore['readHealth'] = async (fields) => {
     const values = await readFields(keys.health, fields);
@@ -92,12 +93,12 @@ export function createConsumerStore(session: Session): ConsumerStore {
     readHealth,
     async scanConsumers(cursor, count) {
       try {
-        const [page] = await session.read([['HSCAN', keys.consumers, cursor, 'COUNT', count]]);
-        const [next, flat] = list(page);
+        const [page] = await repliesTo(session.redis, [['HSCAN', keys.consumers, cursor, 'COUNT', count]]);
+        const [next, flat] = listOf(page);
         if ((typeof next !== 'string' && typeof next !== 'number') || !Array.isArray(flat)) {
           throw new RedisReplyError('ERR unexpected reply to HSCAN: expected a cursor and a list');
         }
-        return { next: String(next), entries: pairs(flat).map(([field, address]) => ({ field, address })) };
+        return { next: String(next), entries: pairsOf(flat).map(([field, address]) => ({ field, address })) };
       } catch (error) {
         const refused = error instanceof RedisReplyError && error.code !== 'WRONGTYPE' && cursor !== '0';
         if (refused) return 'rejected';
@@ -119,7 +120,7 @@ export function createConsumerStore(session: Session): ConsumerStore {
       const reply = await session.write(writeCall(page, session), { repeatable: page.end === undefined });
       if (reply === undefined) return 'lease-lost';
       session.cursorFields = [];
-      return { forgotten: Number(reply[1] ?? 0), unusable: list(reply[2]).map(String) };
+      return { forgotten: Number(reply[1] ?? 0), unusable: listOf(reply[2]).map(String) };
     },
   };
 }

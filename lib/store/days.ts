@@ -1,10 +1,9 @@
 import type { Config } from '../config.ts';
-import { RedisReplyError } from '../errors.ts';
 import type { Invocation } from '../host.ts';
-import type { Redis, Reply } from '../redis/redis.ts';
+import type { Redis } from '../redis/redis.ts';
 import { decodeHealth, type HealthRecord, readOutcomes } from './health-record.ts';
 import type { Keys } from './keys.ts';
-import { list, pairs } from './session.ts';
+import { entriesOf, listOf, repliesTo, scanPages } from './replies.ts';
 
 /**
  * A digit says what a day was like at its worst: 0 nothing is known, 1 well, 2 a call failed (of ourselves: the address
@@ -15,14 +14,13 @@ export type DayDigit = 0 | 1 | 2 | 3;
 export const DAY_MS = 86_400_000;
 /** How many days are kept. */
 export const KEPT_DAYS = 90;
-const PAGE_SIZE = 1_000;
 /** The field that says which day was kept last. No uuid looks like it. */
 const LAST_DAY = 'day';
 /** So many failures in a row within one day are taken for death. */
 const DEAD_RUN = 3;
 const LONG_WAIT_MS = 600_000;
 const HISTORY_ENTRIES = 100;
-/** Time that an invocation must have left for another page. */
+/** Time that an invocation must have left to keep another page. */
 const LEAST_LEFT_MS = 20_000;
 
 interface DayParts {
@@ -47,22 +45,16 @@ export async function keepDays(
 ): Promise<void> {
   const day = Math.floor(nowMs / DAY_MS) - 1;
   if (keptDay.get(redis) === day) return;
-  const [last] = await ask(redis, [['HGET', keys.days, LAST_DAY]]);
+  const [last] = await repliesTo(redis, [['HGET', keys.days, LAST_DAY]]);
   if (last !== String(day)) {
-    let cursor = '0';
-    do {
+    for await (const page of scanPages(redis, { command: 'HSCAN', key: keys.health })) {
       if (remainingMs() < LEAST_LEFT_MS) return;
-      const [reply] = await ask(redis, [['HSCAN', keys.health, cursor, 'COUNT', PAGE_SIZE]]);
-      const [next, flat] = list(reply);
-      cursor = String(next ?? '0');
-      const records = pairs(flat).map(
-        ([uuid, json]) => [uuid, digitOf(decodeHealth(json, nowMs), day)] as const,
-      );
+      const records = page.map(([uuid, json]) => [uuid, digitOf(decodeHealth(json, nowMs), day)] as const);
       await keep(records, day, { redis, keys });
-    } while (cursor !== '0');
+    }
     await keep([[config.localUuid, await ownDigit(day, { redis, keys })]], day, { redis, keys });
     await forget(day, { redis, keys });
-    await ask(redis, [['HSET', keys.days, LAST_DAY, day]]);
+    await repliesTo(redis, [['HSET', keys.days, LAST_DAY, day]]);
   }
   keptDay.set(redis, day);
 }
@@ -102,11 +94,11 @@ function longestFailure(recent: string): number {
 
 /** Whether our address changed on the day, and whether a producer waited for long. */
 async function ownDigit(day: number, { redis, keys }: Pick<DayParts, 'redis' | 'keys'>): Promise<DayDigit> {
-  const [history, register] = await ask(redis, [
+  const [history, register] = await repliesTo(redis, [
     ['XREVRANGE', keys.ipHistory, '+', '-', 'COUNT', HISTORY_ENTRIES],
     ['HMGET', keys.ip, 'verifiedAt', 'told', 'lastAck'],
   ]);
-  const [verifiedAt, told, lastAck] = list(register);
+  const [verifiedAt, told, lastAck] = listOf(register);
   let digit: DayDigit = Number(verifiedAt ?? 0) >= day * DAY_MS ? 1 : 0;
   // How the telling of a change went stands in the change after it; of the newest, in the register.
   let telling: ReadonlyMap<string, string> = new Map(
@@ -117,8 +109,7 @@ async function ownDigit(day: number, { redis, keys }: Pick<DayParts, 'redis' | '
           ['lastAck', String(lastAck ?? '')],
         ],
   );
-  for (const entry of list(history)) {
-    const fields = new Map(pairs(Array.isArray(entry) ? entry[1] : undefined));
+  for (const fields of entriesOf(history)) {
     const at = Number(fields.get('at') ?? Number.NaN);
     if (!fields.has('to') || Number.isNaN(at)) continue;
     if (Math.floor(at / DAY_MS) === day) {
@@ -139,31 +130,19 @@ async function keep(
 ): Promise<void> {
   if (records.length === 0) return;
   const uuids = records.map(([uuid]) => uuid);
-  const [values] = await ask(redis, [['HMGET', keys.days, ...uuids]]);
-  const kept = list(values);
-  await ask(redis, [
+  const [values] = await repliesTo(redis, [['HMGET', keys.days, ...uuids]]);
+  const kept = listOf(values);
+  await repliesTo(redis, [
     ['HSET', keys.days, ...records.flatMap(([uuid, digit], i) => [uuid, withDay(kept[i], day, digit)])],
   ]);
 }
 
 /** Consumers of whom nothing was kept for 90 days are gone. */
 async function forget(day: number, { redis, keys }: Pick<DayParts, 'redis' | 'keys'>): Promise<void> {
-  let cursor = '0';
-  do {
-    const [reply] = await ask(redis, [['HSCAN', keys.days, cursor, 'COUNT', PAGE_SIZE]]);
-    const [next, flat] = list(reply);
-    cursor = String(next ?? '0');
-    const old = pairs(flat)
+  for await (const page of scanPages(redis, { command: 'HSCAN', key: keys.days })) {
+    const old = page
       .filter(([field, value]) => field !== LAST_DAY && !(Number.parseInt(value, 10) > day - KEPT_DAYS))
       .map(([field]) => field);
-    if (old.length > 0) await ask(redis, [['HDEL', keys.days, ...old]]);
-  } while (cursor !== '0');
-}
-
-async function ask(redis: Redis, commands: Parameters<Redis['send']>[0]): Promise<Reply[]> {
-  const replies = await redis.send(commands, { repeatable: true });
-  return replies.map((reply) => {
-    if (reply instanceof RedisReplyError) throw reply;
-    return reply;
-  });
+    if (old.length > 0) await repliesTo(redis, [['HDEL', keys.days, ...old]]);
+  }
 }

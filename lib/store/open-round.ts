@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { RedisReplyError, RedisUnavailableError } from '../errors.ts';
+import { RedisUnavailableError } from '../errors.ts';
 import { parseIp } from '../peers/ip-space.ts';
 import { parseUuid } from '../peers/uuid.ts';
 import { newLeaseToken, releaseCall } from '../redis/lease-calls.ts';
@@ -12,8 +12,9 @@ import { verifyIdentity } from './identity.ts';
 import { LEASE_MS } from './lease.ts';
 import { LUA_STORE } from './lua.ts';
 import { cursorField, decodePartState, LAST_PROBED } from './part-state.ts';
+import { listOf, orThrow, pairsOf } from './replies.ts';
 import type { OpenRequest, RoundStore } from './rounds.ts';
-import { createSession, list, pairs, type RoundStoreOptions, type Session } from './session.ts';
+import { createSession, type RoundStoreOptions, type Session } from './session.ts';
 
 /** Of `consumers:called`, the most that one round takes. */
 const MOST_CALLED = 1_000;
@@ -132,9 +133,7 @@ function createRoundOpener(session: Session): RoundStore['openRound'] {
         throw error;
       });
     finishReading?.(replies[0]);
-    const reply = replies.at(-1);
-    if (reply instanceof RedisReplyError) throw reply;
-    return { lease: { key, token, takenMs }, reply: list(reply) };
+    return { lease: { key, token, takenMs }, reply: listOf(orThrow(replies.at(-1))) };
   };
 
   return async (request) => {
@@ -153,8 +152,8 @@ function createRoundOpener(session: Session): RoundStore['openRound'] {
 
     const nowMs = clock.nowMs();
     const ownIp = parseIp(own);
-    const states = new Map(pairs(cursors));
-    const slots = new Map(pairs(candidates));
+    const states = new Map(pairsOf(cursors));
+    const slots = new Map(pairsOf(candidates));
     session.cursorFields = [...states.keys()];
     return {
       at: afterLastProbe(states.get(LAST_PROBED), nowMs),
@@ -164,8 +163,8 @@ function createRoundOpener(session: Session): RoundStore['openRound'] {
       stateOf: (of) => decodePartState(states.get(cursorField({ shard, of })), nowMs),
       secret: slots.get(SECRET) ?? '',
       candidates: [...slots].flatMap(([slot, json]) => decodeCandidate(slot, json) ?? []),
-      called: list(called).flatMap((uuid) => parseUuid(uuid) ?? []),
-      unusable: list(unusable).map(String),
+      called: listOf(called).flatMap((uuid) => parseUuid(uuid) ?? []),
+      unusable: listOf(unusable).map(String),
     };
   };
 }

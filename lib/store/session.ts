@@ -1,11 +1,11 @@
-import { RedisReplyError } from '../errors.ts';
 import type { Host } from '../host.ts';
 import type { Uuid } from '../peers/uuid.ts';
 import { createRedisClock, type RedisClock } from '../redis/clock.ts';
 import { renewCall, sendLeaseCall } from '../redis/lease-calls.ts';
-import type { Command, Redis, Reply, ScriptCall } from '../redis/redis.ts';
+import type { Redis, Reply, ScriptCall } from '../redis/redis.ts';
 import type { Keys } from './keys.ts';
 import { type HeldLease, keepLease, LEASE_MS } from './lease.ts';
+import { listOf, orThrow } from './replies.ts';
 
 export interface RoundStoreOptions {
   readonly redis: Redis;
@@ -21,8 +21,6 @@ export interface Session extends RoundStoreOptions {
   readonly clock: RedisClock;
   readonly commands: number;
   nowMs(): number;
-  /** Sends requests that may be repeated. A reply that is an error throws, with the key that its request named first. */
-  read(requests: readonly (Command | ScriptCall)[], signal?: AbortSignal): Promise<Reply[]>;
   /** Takes note of a lease that the round has just taken. */
   holdLease(lease: { readonly key: string; readonly token: string; readonly takenMs: number }): HeldLease;
   /** Runs a script whose first key is the lease and first argument its token. Undefined if the lease is not ours. */
@@ -59,16 +57,6 @@ export function createSession(options: RoundStoreOptions): Session {
     get commands() {
       return commands;
     },
-    async read(requests, signal) {
-      const replies = await redis.send(requests, {
-        repeatable: true,
-        ...(signal === undefined ? {} : { signal }),
-      });
-      return replies.map((reply, i) => {
-        if (reply instanceof RedisReplyError) throw withKey(reply, requests[i]);
-        return reply;
-      });
-    },
     holdLease({ key, token, takenMs }) {
       const lease = keepLease({
         host,
@@ -89,8 +77,7 @@ export function createSession(options: RoundStoreOptions): Session {
       const reply = await theLease().lease.run(
         async () => {
           const [answered] = await redis.send([call], { repeatable });
-          if (answered instanceof RedisReplyError) throw answered;
-          return list(answered);
+          return listOf(orThrow(answered));
         },
         ([ours]) => ours === 1,
       );
@@ -105,24 +92,4 @@ export function createSession(options: RoundStoreOptions): Session {
     cursorFields: [],
     close: async () => held?.lease.end(),
   };
-}
-
-/** The error with the name of its key. A script names the key itself; for a plain command it is the first argument. */
-export function withKey(error: RedisReplyError, request: Command | ScriptCall | undefined): RedisReplyError {
-  if (request === undefined || 'script' in request) return error;
-  return new RedisReplyError(error.message.replace(/^\S+ /, (code) => `${code}${request[1]}: `));
-}
-
-/** The elements of an array reply; none for any other. */
-export function list(reply: Reply | undefined): readonly Reply[] {
-  return Array.isArray(reply) ? reply : [];
-}
-
-/** The pairs of a flat list, such as HGETALL answers. */
-export function pairs(reply: Reply | undefined): [string, string][] {
-  const flat = list(reply);
-  return Array.from({ length: Math.floor(flat.length / 2) }, (_, i) => [
-    String(flat[2 * i]),
-    String(flat[2 * i + 1]),
-  ]);
 }

@@ -1,9 +1,12 @@
 import type { AppParts } from '../../lib/app.ts';
 import type { Epoch } from '../../lib/ip/register.ts';
-import { listOf, orThrow } from '../read/fields.ts';
-import { readHash, type ScanEntry, scanPages } from '../read/scan.ts';
+import type { Command, Redis } from '../../lib/redis/redis.ts';
+import { listOf, type Pair, pairsOf, repliesTo, scanPages } from '../../lib/store/replies.ts';
 import { type ConsumerRow, type ConsumerRules, consumerRow } from './consumer-row.ts';
 import { type ProducerRow, producerRow } from './producer-row.ts';
+
+/** Above so many members a command that did not ask for all of them reads none: each 1,000 cost two or three commands. */
+export const CHEAP_MEMBERS = 10_000;
 
 type Reading = Pick<AppParts, 'redis' | 'keys' | 'policy' | 'config'> & {
   readonly nowMs: number;
@@ -21,15 +24,12 @@ export async function* readConsumers(
   const { redis, keys, start, whole = false } = reading;
   const rules = rulesOf(reading);
   const pages = whole
-    ? readHash(redis, keys.consumers)
+    ? [pairsOf((await repliesTo(redis, [['HGETALL', keys.consumers]]))[0])]
     : scanPages(redis, { command: 'HSCAN', key: keys.consumers, match: patternOf(start) });
   for await (const page of pages) {
     if (page.length === 0) continue;
-    const [reply] = await redis.send([['HMGET', keys.health, ...page.map(([uuid]) => uuid)]], {
-      repeatable: true,
-    });
-    const healths = listOf(orThrow(reply));
-    yield page.map(([uuid, address], i) => consumerRow(uuid, address, healths[i], rules));
+    const [healths] = await listsOf(redis, [['HMGET', keys.health, ...page.map(([uuid]) => uuid)]]);
+    yield page.map(([uuid, address], i) => consumerRow(uuid, address, healths?.[i], rules));
   }
 }
 
@@ -37,15 +37,10 @@ export async function* readConsumers(
 export async function* readNamed(fields: readonly string[], reading: Reading): AsyncGenerator<ConsumerRow[]> {
   if (fields.length === 0) return;
   const { redis, keys } = reading;
-  const [addresses, healths] = (
-    await redis.send(
-      [
-        ['HMGET', keys.consumers, ...fields],
-        ['HMGET', keys.health, ...fields],
-      ],
-      { repeatable: true },
-    )
-  ).map((reply) => listOf(orThrow(reply)));
+  const [addresses, healths] = await listsOf(redis, [
+    ['HMGET', keys.consumers, ...fields],
+    ['HMGET', keys.health, ...fields],
+  ]);
   yield fields.flatMap((field, i) => {
     const address = addresses?.[i];
     return typeof address === 'string' ? [consumerRow(field, address, healths?.[i], rulesOf(reading))] : [];
@@ -68,15 +63,10 @@ export async function* readProducers(
   for await (const page of scanPages(redis, { command: 'HSCAN', key: keys.producers, match })) {
     if (page.length === 0) continue;
     const uuids = page.map(([uuid]) => uuid);
-    const [jsons, scores] = (
-      await redis.send(
-        [
-          ['HMGET', keys.deliveries, ...uuids],
-          ['ZMSCORE', keys.due, ...uuids],
-        ],
-        { repeatable: true },
-      )
-    ).map((reply) => listOf(orThrow(reply)));
+    const [jsons, scores] = await listsOf(redis, [
+      ['HMGET', keys.deliveries, ...uuids],
+      ['ZMSCORE', keys.due, ...uuids],
+    ]);
     yield page.map(([uuid, address], i) =>
       producerRow({ uuid, address, json: jsons?.[i], score: scores?.[i] }, reading),
     );
@@ -89,23 +79,22 @@ export async function* readProducers(
 
 /** What is known about members of `deliveries:due`, in two commands. */
 export async function readDue(
-  due: readonly ScanEntry[],
+  due: readonly Pair[],
   reading: Pick<Reading, 'redis' | 'keys' | 'policy' | 'nowMs'> & { readonly epoch: Epoch | undefined },
 ): Promise<ProducerRow[]> {
   const { redis, keys } = reading;
   const uuids = due.map(([uuid]) => uuid);
-  const [jsons, addresses] = (
-    await redis.send(
-      [
-        ['HMGET', keys.deliveries, ...uuids],
-        ['HMGET', keys.producers, ...uuids],
-      ],
-      { repeatable: true },
-    )
-  ).map((reply) => listOf(orThrow(reply)));
+  const [jsons, addresses] = await listsOf(redis, [
+    ['HMGET', keys.deliveries, ...uuids],
+    ['HMGET', keys.producers, ...uuids],
+  ]);
   return due.map(([uuid, score], i) =>
     producerRow({ uuid, address: addresses?.[i], json: jsons?.[i], score }, reading),
   );
+}
+
+async function listsOf(redis: Redis, commands: readonly Command[]) {
+  return (await repliesTo(redis, commands)).map(listOf);
 }
 
 /** HSCAN's pattern for the start of a UUID, which the API may spell in capitals. */

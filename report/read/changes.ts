@@ -1,7 +1,7 @@
 import { type Epoch, parseEpoch, type Register } from '../../lib/ip/register.ts';
 import { type Ip, parseIp } from '../../lib/peers/ip-space.ts';
+import { type Answered, entriesOf, wholeOf } from '../../lib/store/replies.ts';
 import { visible } from '../text/escape.ts';
-import { type Answered, entriesOf, wholeOf } from './fields.ts';
 
 /** One change of our address. */
 export interface Change {

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import * as v from 'valibot';
 import { CLOCK_SLACK_MS, type HealthState } from '../../lib/store/health-record.ts';
-import { type Answered, entriesOf, wholeOf } from './fields.ts';
+import { type Answered, entriesOf, wholeOf } from '../../lib/store/replies.ts';
 
 /** One round of synchronization as its shards summed it up. */
 export interface Round {

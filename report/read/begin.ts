@@ -2,12 +2,14 @@ import type { AppParts } from '../../lib/app.ts';
 import { RedisReplyError } from '../../lib/errors.ts';
 import { parseRegister, type Register } from '../../lib/ip/register.ts';
 import { type AddressPolicy, withoutSelf } from '../../lib/peers/address.ts';
+import { parseUuid, type Uuid } from '../../lib/peers/uuid.ts';
 import { createRedisClock } from '../../lib/redis/clock.ts';
 import type { Command } from '../../lib/redis/redis.ts';
-import { identityCommand } from '../../lib/store/identity.ts';
-import { withKey } from '../../lib/store/session.ts';
-import { type Answered, orThrow } from './fields.ts';
-import { type Identity, identityOf, requireNotForeign } from './identity.ts';
+import { foreignIdentity, identityCommand, unreadableIdentity } from '../../lib/store/identity.ts';
+import { type Answered, orThrow, withKey } from '../../lib/store/replies.ts';
+
+/** Whose a Redis is, by its key `uuid`. */
+export type Identity = 'ours' | 'absent' | 'other' | 'unreadable';
 
 /** What every reading command begins with. */
 export interface Beginning {
@@ -35,12 +37,11 @@ export async function begin(
   const read = clock.startReading();
   const commands: Command[] = [['TIME'], identityCommand(keys), ['HGETALL', keys.ip], ...more];
   const replies = await redis.send(commands, { repeatable: true });
-  const [time, uuid, register, ...rest] = replies.map((reply, i) =>
-    reply instanceof RedisReplyError ? withKey(reply, commands[i]) : reply,
-  );
+  const [time, uuid, register, ...rest] = replies.map((reply, i) => withKey(reply, commands[i]));
   read(time);
   const identity = identityOf(uuid, config.localUuid);
-  requireNotForeign(identity, keys.uuid, config.localUuid);
+  if (identity === 'other') throw foreignIdentity(keys.uuid, config.localUuid);
+  if (identity === 'unreadable') throw unreadableIdentity(keys.uuid);
   return { nowMs: clock.nowMs(), identity, ...parseRegister(orThrow(register)), rest };
 }
 
@@ -50,4 +51,25 @@ export function policyFor(
   { current }: Register,
 ): AddressPolicy {
   return withoutSelf(policy, { ips: [current], port: config.peers.port });
+}
+
+/** Reads the identity without claiming it, unlike `verifyIdentity`. @throws RedisReplyError but for a wrong type. */
+export function identityOf(reply: Answered, localUuid: Uuid): Identity {
+  if (isWrongType(reply)) return 'unreadable';
+  if (reply === null || reply === undefined) return 'absent';
+  const stored = parseUuid(reply);
+  if (stored === undefined) return 'unreadable';
+  return stored === localUuid ? 'ours' : 'other';
+}
+
+/** A count as Redis answers it; 0 for anything else. */
+export function countOf(reply: Answered): number {
+  return typeof reply === 'number' ? reply : 0;
+}
+
+/** Whether the key holds another type than ours. @throws RedisReplyError for every other error. */
+export function isWrongType(reply: Answered): boolean {
+  if (!(reply instanceof RedisReplyError)) return false;
+  if (reply.code !== 'WRONGTYPE') throw reply;
+  return true;
 }

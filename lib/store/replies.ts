@@ -1,0 +1,84 @@
+import { RedisReplyError } from '../errors.ts';
+import type { Command, Redis, Reply, ScriptCall } from '../redis/redis.ts';
+
+/** A reply, or what Redis answered in its place. */
+export type Answered = Reply | RedisReplyError | undefined;
+
+/**
+ * Sends requests that may be carried out twice, and answers their replies.
+ *
+ * @throws RedisUnavailableError; RedisReplyError the first that Redis refused, with the key that its request named.
+ */
+export async function repliesTo(
+  redis: Redis,
+  requests: readonly (Command | ScriptCall)[],
+): Promise<readonly Reply[]> {
+  const replies = await redis.send(requests, { repeatable: true });
+  return replies.map((reply, i) => orThrow(withKey(reply, requests[i])));
+}
+
+/** Names the key in an error. A script names it by itself; for a plain command it is the first argument. */
+export function withKey(reply: Answered, request: Command | ScriptCall | undefined): Answered {
+  if (!(reply instanceof RedisReplyError) || request === undefined || 'script' in request) return reply;
+  return new RedisReplyError(reply.message.replace(/^\S+ /, (code) => `${code}${request[1]}: `));
+}
+
+/** @throws RedisReplyError what Redis answered in place of a reply. */
+export function orThrow(reply: Answered): Reply {
+  if (reply instanceof RedisReplyError) throw reply;
+  return reply ?? null;
+}
+
+/** The elements of an array reply; none for any other. */
+export function listOf(reply: Answered): readonly Reply[] {
+  return Array.isArray(reply) ? reply : [];
+}
+
+/** A name and its value. */
+export type Pair = readonly [name: string, value: string];
+
+/** The pairs of a flat list of names and values, such as HGETALL answers; none for anything else. */
+export function pairsOf(reply: Answered): Pair[] {
+  const flat = listOf(reply);
+  return Array.from({ length: Math.floor(flat.length / 2) }, (_, i) => [
+    String(flat[2 * i]),
+    String(flat[2 * i + 1]),
+  ]);
+}
+
+/** The entries of a stream's reply, in its order. */
+export function entriesOf(reply: Answered): ReadonlyMap<string, string>[] {
+  return listOf(reply).flatMap((entry) => (Array.isArray(entry) ? [new Map(pairsOf(entry[1]))] : []));
+}
+
+/** Entries a page of a scan, more or less. */
+const PAGE_SIZE = 1_000;
+
+/**
+ * Reads a hash or a sorted set page by page, one command each, so that memory does not grow with it. An entry may come
+ * more than once while the hash grows or shrinks.
+ *
+ * @throws RedisUnavailableError; RedisReplyError where the key holds another type.
+ */
+export async function* scanPages(
+  redis: Redis,
+  { command, key, match }: { command: 'HSCAN' | 'ZSCAN'; key: string; match?: string | undefined },
+): AsyncGenerator<readonly Pair[]> {
+  let cursor = '0';
+  do {
+    const matching = match === undefined ? [] : ['MATCH', match];
+    const [reply] = await repliesTo(redis, [[command, key, cursor, ...matching, 'COUNT', PAGE_SIZE]]);
+    const [next, flat] = listOf(reply);
+    cursor = String(next ?? '0');
+    yield pairsOf(flat);
+  } while (cursor !== '0');
+}
+
+/**
+ * Reads a time or a number as we write it: at most 15 decimal digits, which a double (the number of JavaScript and Lua)
+ * holds exactly. Undefined for anything else. The scripts have the same rule (`digits`), so that both sides ignore the
+ * same values.
+ */
+export function wholeOf(text: unknown): number | undefined {
+  return typeof text === 'string' && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
