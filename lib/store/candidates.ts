@@ -150,8 +150,8 @@ export function createCandidateStore(session: Session): Pick<RoundStore, 'learn'
       if (changes.length === 0) return { promoted: [], moved: [] };
       const reply = await session.write({
         script: SETTLE,
-        keys: [session.leaseKey, keys.consumers, keys.health, keys.candidates],
-        args: [session.token, ...changes.flatMap(settleArgs)],
+        keys: [keys.consumers, keys.health, keys.candidates],
+        args: changes.flatMap(settleArgs),
       });
       if (reply === undefined) return 'lease-lost';
       return { promoted: listOf(reply[1]).map(String), moved: listOf(reply[2]).map(String) };

@@ -85,7 +85,7 @@ export function createConsumerStore(session: Session): ConsumerStore {
   };
   const readHealth: ConsumerStore['readHealth'] = async (fields) => {
     const values = await readFields(keys.health, fields);
-    const nowMs = session.nowMs();
+    const nowMs = session.clock.nowMs();
     return values.map((json) => decodeHealth(json, nowMs));
   };
 
@@ -127,16 +127,15 @@ export function createConsumerStore(session: Session): ConsumerStore {
 
 function writeCall(
   { part, nowMs, health, state, end }: PageWrite,
-  { keys, token, leaseKey, cursorFields }: Session,
+  { keys, cursorFields }: Session,
 ) {
   const foreign = part.shard === 0 ? cursorFields.filter((field) => isOfOtherSplit(field, part.of)) : [];
   const cursor = [cursorField(part), encodePartState(state), LAST_PROBED, nowMs];
   const records = health.flatMap(({ field, record }) => [field, encodeHealth(record)]);
   return {
     script: WRITE_PAGE,
-    keys: [leaseKey, keys.health, keys.cursor, keys.consumers, keys.rounds, keys.reply],
+    keys: [keys.health, keys.cursor, keys.consumers, keys.rounds, keys.reply],
     args: [
-      token,
       LEASE_MS,
       end === undefined ? 'renew' : part.shard === 0 ? 'end-and-clean' : 'end',
       foreign.length,

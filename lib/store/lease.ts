@@ -28,8 +28,10 @@ export interface HeldLease {
 
 export interface LeaseOptions {
   readonly host: Pick<Host, 'monotonicMs' | 'sleep'>;
-  /** The clock under whose reading the lease counts; `refresh` reads it again if it is stale. */
-  readonly clock: Pick<RedisClock, 'readings' | 'isStale'> & { refresh(): Promise<void> };
+  /** The clock under whose reading the lease counts. */
+  readonly clock: Pick<RedisClock, 'readings' | 'isStale'>;
+  /** Reads the clock again if it is stale. */
+  readonly refresh: () => Promise<void>;
   /** Prolongs the lease, and answers whether our token held it. */
   readonly renew: (signal: AbortSignal) => Promise<boolean>;
   /** When the request that took the lease was sent, by the monotonic clock. */
@@ -37,7 +39,7 @@ export interface LeaseOptions {
 }
 
 /** Keeps a lease that has been taken, renewing it every 10 s in the background, until it is ended. */
-export function keepLease({ host, clock, renew: prolong, takenMs }: LeaseOptions): HeldLease {
+export function keepLease({ host, clock, refresh, renew: prolong, takenMs }: LeaseOptions): HeldLease {
   const ended = new AbortController();
   let renewedMs = takenMs;
   let reading = clock.readings;
@@ -48,7 +50,7 @@ export function keepLease({ host, clock, renew: prolong, takenMs }: LeaseOptions
     lost || clock.readings !== reading || clock.isStale() ? 0 : renewedMs + LEASE_MS - host.monotonicMs();
 
   const run = async <Result>(send: () => Promise<Result>, held: (result: Result) => boolean) => {
-    await clock.refresh();
+    await refresh();
     const sentMs = host.monotonicMs();
     const readingThen = clock.readings;
     const result = await send();

@@ -89,7 +89,7 @@ return checked(open)
 export function createRoundStore(options: RoundStoreOptions): RoundStore {
   const session = createSession(options);
   return {
-    nowMs: () => session.nowMs(),
+    nowMs: () => session.clock.nowMs(),
     get commands() {
       return session.commands;
     },

@@ -20,13 +20,13 @@ export interface RoundStoreOptions {
 export interface Session extends RoundStoreOptions {
   readonly clock: RedisClock;
   readonly commands: number;
-  nowMs(): number;
   /** Takes note of a lease that the round has just taken. */
   holdLease(lease: { readonly key: string; readonly token: string; readonly takenMs: number }): HeldLease;
-  /** Runs a script whose first key is the lease and first argument its token. Undefined if the lease is not ours. */
+  /**
+   * Runs a script under the lease, which it gets as its first key, and our token as its first argument. Undefined if the
+   * lease is not ours.
+   */
   write(call: ScriptCall, options?: { repeatable: boolean }): Promise<readonly Reply[] | undefined>;
-  readonly token: string;
-  readonly leaseKey: string;
   /** Fields of `sync:cursor` as the round found them; emptied once those of another split were dropped. */
   cursorFields: readonly string[];
   close(): Promise<void>;
@@ -44,37 +44,30 @@ export function createSession(options: RoundStoreOptions): Session {
     close: () => options.redis.close(),
   };
   let held: { readonly lease: HeldLease; readonly key: string; readonly token: string } | undefined;
-  const theLease = () => {
-    if (held === undefined) throw new Error('No round is open.');
-    return held;
-  };
 
   return {
     ...options,
     redis,
     clock,
-    nowMs: () => clock.nowMs(),
     get commands() {
       return commands;
     },
     holdLease({ key, token, takenMs }) {
       const lease = keepLease({
         host,
-        clock: {
-          get readings() {
-            return clock.readings;
-          },
-          isStale: clock.isStale,
-          refresh: () => clock.refresh(redis),
-        },
+        clock,
+        refresh: () => clock.refresh(redis),
         renew: (signal) => sendLeaseCall(redis, renewCall(key, token, LEASE_MS), signal),
         takenMs,
       });
       held = { lease, key, token };
       return lease;
     },
-    async write(call, { repeatable } = { repeatable: true }) {
-      const reply = await theLease().lease.run(
+    async write({ script, keys, args }, { repeatable } = { repeatable: true }) {
+      if (held === undefined) throw new Error('No round is open.');
+      const { lease, key, token } = held;
+      const call = { script, keys: [key, ...keys], args: [token, ...args] };
+      const reply = await lease.run(
         async () => {
           const [answered] = await redis.send([call], { repeatable });
           return listOf(orThrow(answered));
@@ -82,12 +75,6 @@ export function createSession(options: RoundStoreOptions): Session {
         ([ours]) => ours === 1,
       );
       return reply[0] === 1 ? reply : undefined;
-    },
-    get token() {
-      return theLease().token;
-    },
-    get leaseKey() {
-      return theLease().key;
     },
     cursorFields: [],
     close: async () => held?.lease.end(),

@@ -151,7 +151,8 @@ export function createDatabase(nowMs: () => number, onWrite: OnWrite = {}): Data
         leases.set(shard, { token, untilMs: nowMs() + LEASE_MS });
         lease = keepLease({
           host,
-          clock: { readings: 1, isStale: () => false, refresh: async () => {} },
+          clock: { readings: 1, isStale: () => false },
+          refresh: async () => {},
           renew: async () => renew(),
           takenMs: host.monotonicMs(),
         });

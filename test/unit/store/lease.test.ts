@@ -27,13 +27,8 @@ async function setUp(answers: (1 | 0 | 'lost')[]) {
   await clock.refresh(redis);
   const lease = keepLease({
     host,
-    clock: {
-      get readings() {
-        return clock.readings;
-      },
-      isStale: clock.isStale,
-      refresh: () => clock.refresh(redis),
-    },
+    clock,
+    refresh: () => clock.refresh(redis),
     async renew() {
       renewals += 1;
       const answer = answers.shift() ?? 1;
