@@ -1,7 +1,7 @@
 import type { AppParts } from '../lib/app.ts';
 import { decodePartState } from '../lib/store/part-state.ts';
 import { type Answered, listOf } from '../lib/store/replies.ts';
-import { keepWorst } from '../lib/sync/worst.ts';
+import { keepWorst } from '../lib/sync/health.ts';
 import type { ConsumerRow, ConsumerState } from './peers/consumer-row.ts';
 import { CHEAP_MEMBERS, readConsumers, readNamed } from './peers/read-peers.ts';
 import { isBudgeted, type Round } from './read/rounds.ts';

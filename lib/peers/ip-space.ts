@@ -90,6 +90,21 @@ export function inAnyCidr(ip: Ip, ranges: readonly Cidr[]): boolean {
   return ranges.some(([base, length]) => base.kind() === kind && parsed.match(base, length));
 }
 
+/**
+ * The network that an address belongs to, as text that is equal for addresses of one network: its first `bits` bits, a
+ * multiple of 8 for each family.
+ *
+ * @example networkOf(ip, { 4: 24, 6: 32 })
+ */
+export function networkOf(ip: Ip, bits: Readonly<Record<IpFamily, number>>): string {
+  const family = familyOf(ip);
+  const length = bits[family] / 8;
+  if (family === 6) return ipaddr.IPv6.parse(ip).toByteArray().slice(0, length).join(':');
+  let end = -1;
+  for (let i = 0; i < length; i++) end = ip.indexOf('.', end + 1);
+  return end < 0 ? ip : ip.slice(0, end);
+}
+
 const GLOBAL_UNICAST_V6 = cidr('2000::/3');
 const THIS_MACHINE_V4 = [cidr('127.0.0.0/8'), cidr('0.0.0.0/8')];
 /** Azure's platform address (DNS, health probes, wire server): public by range, a metadata service by use. */

@@ -125,10 +125,7 @@ export function createConsumerStore(session: Session): ConsumerStore {
   };
 }
 
-function writeCall(
-  { part, nowMs, health, state, end }: PageWrite,
-  { keys, cursorFields }: Session,
-) {
+function writeCall({ part, nowMs, health, state, end }: PageWrite, { keys, cursorFields }: Session) {
   const foreign = part.shard === 0 ? cursorFields.filter((field) => isOfOtherSplit(field, part.of)) : [];
   const cursor = [cursorField(part), encodePartState(state), LAST_PROBED, nowMs];
   const records = health.flatMap(({ field, record }) => [field, encodeHealth(record)]);

@@ -1,18 +1,17 @@
-import type { Host } from '../host.ts';
+import type { Host, Log } from '../host.ts';
 import type { Address, AddressPolicy } from '../peers/address.ts';
-import { networkOf } from '../peers/network.ts';
+import { networkOf } from '../peers/ip-space.ts';
 import type { Uuid } from '../peers/uuid.ts';
 import type { Candidate, ConsumerEntry, Discovery } from '../store/rounds.ts';
 import { type Answer, type ProbeResult, resultFor } from './answer.ts';
 import type { Round } from './context.ts';
 import { aboutAddress, healthAfterAnswer, stateOf } from './health.ts';
-import { shuffled } from './hearsay.ts';
+import { NETWORK_BITS, shuffled } from './hearsay.ts';
 import type { FailedCall } from './witness.ts';
 
 /** Most candidates that a round probes, and of those in one /24 (v6: /32). */
 export const MOST_CANDIDATE_PROBES = 200;
 const MOST_IN_NETWORK = 20;
-const NETWORK_BITS = { 4: 24, 6: 32 } as const;
 /** Most candidates that become consumers in one round. */
 const MOST_PROMOTIONS = 50;
 /** Of a limited budget, what candidates may take: strangers who tell of many must not keep us from those we know. */
@@ -28,15 +27,16 @@ interface Probed {
   readonly dead?: ConsumerEntry;
 }
 
+/** Probes candidates, and answers what became of them. */
+export type CandidateProbes = (candidates: readonly Candidate[]) => Promise<Discovery[]>;
+
 /**
  * Makes what probes candidates in a round, drawn at random. One becomes a consumer, or moves a dead one, only if what
  * answers at its address names that very uuid. Everything else is a failure, which counts only with a witness. Nothing of a
  * candidate's reply but its uuid is believed. However often it is asked, it keeps the bounds of a round and calls no
  * address twice.
  */
-export function createCandidateProbes(
-  round: Round,
-): (candidates: readonly Candidate[]) => Promise<Discovery[]> {
+export function createCandidateProbes(round: Round): CandidateProbes {
   const { calls, store, policy, host, findings, witness, invocation, isOurs, time } = round;
   const probes = new Map<string, { readonly answer: GivenAnswer; readonly beganMs: number }>();
   const inNetworks = new Map<string, number>();
@@ -111,6 +111,55 @@ export function createCandidateProbes(
       ...[...useless, ...superfluous].map((candidate): Discovery => ({ kind: 'drop', candidate })),
     ];
   };
+}
+
+/**
+ * Hands what was heard to the store, and probes those who became candidates at once if everyone else has been called: so
+ * news goes on in each round and not in each second one. What cannot be learned now will be told again.
+ */
+export async function learn(round: Round, probeCandidates: CandidateProbes, log: Log): Promise<void> {
+  const { store, findings, calls, nowMs } = round;
+  const { hearsay, discoveries, tally } = findings;
+  hearsay.know(
+    discoveries.flatMap((each) =>
+      each.kind === 'promote' || each.kind === 'move' ? [each.candidate.uuid] : [],
+    ),
+  );
+  try {
+    const candidates = await store.learn(hearsay.claims(nowMs()));
+    tally.learned += candidates.length;
+    if (calls.stopped === undefined) discoveries.push(...(await probeCandidates(candidates)));
+  } catch (error) {
+    log.warn('What consumers told about others could not be learned; they will tell it again', { error });
+  }
+}
+
+/** Writes what became of candidates and homes. Answers the fields of consumers whose health it has written. */
+export async function settle({ store, findings, calls }: Round): Promise<readonly string[]> {
+  const { discoveries, tally, news, introductions } = findings;
+  const settled = await store.settle(discoveries);
+  if (settled === 'lease-lost') {
+    calls.stop('lease');
+    return [];
+  }
+  const { promoted, moved } = settled;
+  tally.promoted += promoted.length;
+  tally.moved += moved.length;
+  for (const discovery of discoveries) {
+    if (discovery.kind === 'promote' && promoted.includes(discovery.candidate.uuid)) {
+      const { candidate, health } = discovery;
+      tally.states.alive += 1;
+      introductions.add({ uuid: candidate.uuid, raw: health.address }, health);
+      news.add('joined', { uuid: candidate.uuid, address: health.address });
+    } else if ('move' in discovery && moved.includes(discovery.move.field)) {
+      if (discovery.kind === 'move' && tally.states.dead > 0) {
+        tally.states.dead -= 1;
+        tally.states.alive += 1;
+      }
+      news.add('moved', { uuid: discovery.move.field.toLowerCase(), address: discovery.move.health.address });
+    }
+  }
+  return [...promoted, ...moved];
 }
 
 /** Draws those that a round probes. What cannot be used, or is ourselves, is useless. */

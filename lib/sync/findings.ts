@@ -1,15 +1,14 @@
 import type { Host } from '../host.ts';
-import type { Ip } from '../peers/ip-space.ts';
-import { networkOf } from '../peers/network.ts';
+import { type Ip, networkOf } from '../peers/ip-space.ts';
 import type { PeerRecord } from '../peers/registry.ts';
 import type { SyncReply } from '../peers/reply.ts';
 import type { Uuid } from '../peers/uuid.ts';
 import type { HealthRecord } from '../store/health-record.ts';
 import type { Discovery } from '../store/rounds.ts';
+import { keepWorst, type Worst } from './health.ts';
 import { createHearsay, type Hearsay } from './hearsay.ts';
 import { createNews, type News } from './news.ts';
 import { createTally, type Mirror, type Tally } from './summary.ts';
-import { keepWorst, type Worst } from './worst.ts';
 
 /** What a round finds out, beside the health of consumers. */
 export interface Findings {

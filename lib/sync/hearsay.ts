@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Config } from '../config.ts';
 import type { Host } from '../host.ts';
 import type { Address } from '../peers/address.ts';
-import { inAnyCidr } from '../peers/ip-space.ts';
-import { networkOf } from '../peers/network.ts';
+import { inAnyCidr, networkOf } from '../peers/ip-space.ts';
 import type { Uuid } from '../peers/uuid.ts';
 import { SLOTS } from '../store/candidates.ts';
 import type { SlotClaim } from '../store/rounds.ts';
@@ -44,6 +43,7 @@ export interface Hearsay {
 const MOST_NAMES = 10_000;
 const MOST_OF_NETWORK = 50;
 const SLOTS_OF_NETWORK = 16;
+/** How many bits of an address name its network, where strangers tell of it. */
 export const NETWORK_BITS = { 4: 24, 6: 32 } as const;
 /**
  * The filter of known uuids has so many bits for each consumer, 8 KB at least and 1 MB at most. In a large network one

@@ -1,7 +1,6 @@
 import type { Host } from '../host.ts';
 import type { Source, Vote } from '../ip/sources.ts';
-import { familyOf, type Ip, type IpFamily, isPublicUnicast } from '../peers/ip-space.ts';
-import { networkOf } from '../peers/network.ts';
+import { familyOf, type Ip, type IpFamily, isPublicUnicast, networkOf } from '../peers/ip-space.ts';
 import type { HealthError } from '../store/health-record.ts';
 import type { PartState, Scope, Tries } from '../store/part-state.ts';
 
