@@ -12,9 +12,24 @@ const REFERENCE = /^\{\{resolve:[a-z-]+:[^{}]+\}\}$/;
 
 const UNIT_MS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };
 const INTERVALS = [
-  { schedule: 'SYNC_SCHEDULE', interval: 'SYNC_INTERVAL_MS', defaultMs: 300_000 },
-  { schedule: 'IP_CHECK_SCHEDULE', interval: 'IP_CHECK_INTERVAL_MS', defaultMs: 60_000 },
+  {
+    schedule: 'SYNC_SCHEDULE',
+    interval: 'SYNC_INTERVAL_MS',
+    defaultMs: 300_000,
+    defaultRate: 'rate(5 minutes)',
+  },
+  {
+    schedule: 'IP_CHECK_SCHEDULE',
+    interval: 'IP_CHECK_INTERVAL_MS',
+    defaultMs: 60_000,
+    defaultRate: 'rate(1 minute)',
+  },
 ];
+/** What AWS takes; it splits a list at its commas alone. */
+const IDS = {
+  VPC_SUBNET_IDS: /^subnet-[0-9a-z]+(,subnet-[0-9a-z]+)*$/,
+  VPC_SECURITY_GROUP_IDS: /^sg-[0-9a-z]+(,sg-[0-9a-z]+)*$/,
+};
 
 module.exports = class Guard {
   constructor(serverless, options) {
@@ -30,10 +45,7 @@ module.exports = class Guard {
       'before:package:cleanup': () => {
         check(packageFault)();
         useOwnTemporaryFolder();
-        rmSync(path.join(serverless.serviceDir, serverless.service.custom.esbuild.outputWorkFolder), {
-          recursive: true,
-          force: true,
-        });
+        removeBuildFolder(serverless);
       },
       // A package that was made before, by `--package`, comes here only.
       'before:deploy:deploy': check(packageFault),
@@ -55,9 +67,9 @@ function packageFault({ stage, command, region, service: { provider, functions }
   if (exposed.length > 0) {
     return `${exposed.join(', ')} would be in the package as it is. Put it into the secret p2p/${stage} of AWS Secrets Manager (docs/DEPLOYING.md), and give no --param for it.`;
   }
-  const { VPC_MODE, VPC_SUBNET_IDS, VPC_SECURITY_GROUP_IDS } = process.env;
-  if (VPC_MODE === 'private' && !(VPC_SUBNET_IDS && VPC_SECURITY_GROUP_IDS)) {
-    return 'VPC_MODE=private needs VPC_SUBNET_IDS and VPC_SECURITY_GROUP_IDS, each a comma list of ids.';
+  const { env } = process;
+  if (env.VPC_MODE === 'private' && Object.entries(IDS).some(([name, ids]) => !ids.test(env[name] ?? ''))) {
+    return 'VPC_MODE=private needs VPC_SUBNET_IDS (subnet-…) and VPC_SECURITY_GROUP_IDS (sg-…), each a comma list without spaces.';
   }
   return INTERVALS.map(intervalFault).find((each) => each !== undefined);
 }
@@ -80,12 +92,25 @@ function functionFault() {
 }
 
 /** Due times and backoff are computed from the interval, so a schedule with another period makes them wrong. */
-function intervalFault({ schedule, interval, defaultMs }) {
-  const rate = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(process.env[schedule] ?? '');
+function intervalFault({ schedule, interval, defaultMs, defaultRate }) {
+  const expression = process.env[schedule] || defaultRate;
+  const rate = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(expression);
   if (rate === null) return undefined;
   const periodMs = Number(rate[1]) * UNIT_MS[rate[2]];
   if (periodMs === Number(process.env[interval] || defaultMs)) return undefined;
-  return `${schedule}=${process.env[schedule]} needs ${interval}=${periodMs}.`;
+  return `${schedule}=${expression} needs ${interval}=${periodMs}.`;
+}
+
+/** What an earlier build left. Never anything but a folder in `.esbuild`, whatever the configuration names. */
+function removeBuildFolder({ serviceDir, service, classes }) {
+  const folder = path.resolve(serviceDir, service.custom.esbuild.outputWorkFolder);
+  if (path.dirname(folder) !== path.join(serviceDir, '.esbuild')) {
+    throw new classes.Error(
+      'ESBUILD_FOLDER must name a folder in .esbuild, like .esbuild/prod.',
+      'P2P_REFUSED',
+    );
+  }
+  rmSync(folder, { recursive: true, force: true });
 }
 
 /** Packaging leaves a folder in the temporary directory. This process gets one of its own, which goes when it ends. */

@@ -5,6 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, describe, test } from 'node:test';
+import { describeVariable, variableNames } from '../../lib/variables.ts';
 import { startPeer } from '../support/peer-server.ts';
 import { freePorts } from '../support/ports.ts';
 import { descendants, processGone, programEnv } from '../support/processes.ts';
@@ -20,9 +21,17 @@ const folder = await copyService({ after });
 const redis = await startTestRedis({ after }, { transport: 'rest' });
 const { lambda: port } = await freePorts();
 
+/** Lines of `.env.example` that somebody has kept without a value. */
+const EMPTY = Object.fromEntries(
+  variableNames()
+    .filter((name) => describeVariable(name).readBy !== 'jobs')
+    .map((name) => [name, '']),
+);
+
 /** Writes the `.env` of somebody whose Redis is reached so. */
 function writeEnv(more: Readonly<Record<string, string>>): Promise<void> {
   const variables = {
+    ...EMPTY,
     LOCAL_UUID,
     PEER_ALLOW_CIDRS: '127.0.0.1/32',
     IP_SOURCES: `static:${OWN_IP}`,
@@ -36,7 +45,13 @@ function writeEnv(more: Readonly<Record<string, string>>): Promise<void> {
   return writeFile(path.join(folder, '.env'), lines.join(''));
 }
 
-const overRest = () => writeEnv({ REDIS_URL: redis.url, REDIS_TOKEN: redis.token ?? '' });
+const overRest = () =>
+  writeEnv({
+    REDIS_URL: '',
+    REDIS_TOKEN: '',
+    UPSTASH_REDIS_REST_URL: redis.url,
+    UPSTASH_REDIS_REST_TOKEN: redis.token ?? '',
+  });
 const overTcp = () => writeEnv({ REDIS_URL: redis.tcpUrl });
 
 /** Credentials of a real account, which no local function may see. */

@@ -45,12 +45,27 @@ const OPTIONAL = VARIABLES.filter((name) => !SECRET.includes(name) && !(name in 
 const KMS_KEY_ARN = 'arn:aws:kms:eu-central-1:123456789012:key/1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b';
 const BOUNDARY_ARN = 'arn:aws:iam::123456789012:policy/boundary';
 
+/** What a CI system exports where nobody has set a variable. */
+const EMPTY = {
+  ...Object.fromEntries(
+    variableNames()
+      .filter((name) => describeVariable(name).readBy !== 'jobs')
+      .map((name) => [name, '']),
+  ),
+  AWS_REGION: '',
+  AWS_DEFAULT_REGION: 'eu-central-1',
+  ESBUILD_FOLDER: '',
+};
+
 // Not in a `before` hook: what a hook registers with `after` runs when the hook ends.
 const [plain, inVpc, silent] = await Promise.all([
-  packageService({ after }, 'prod', PLANTED),
+  packageService({ after }, 'prod', { ...EMPTY, ...PLANTED }),
   packageService({ after }, 'prod', {
     ...PLANTED,
     ...Object.fromEntries(OPTIONAL.map((name) => [name, `value of ${name}`])),
+    // What is no rate is compared with no interval.
+    SYNC_SCHEDULE: 'cron(0 * * * ? *)',
+    IP_CHECK_SCHEDULE: 'cron(* * * * ? *)',
     SIGNING_MODE: 'secret',
     VPC_MODE: 'private',
     VPC_SUBNET_IDS: 'subnet-1,subnet-2',
@@ -475,6 +490,10 @@ describe('the environment', () => {
 });
 
 describe('the package', () => {
+  test('is for the region that is set, beside one that is exported empty', () => {
+    assert.match(String(plain.everything.get('serverless-state.json')), /"region": "eu-central-1"/);
+  });
+
   test('holds the three functions, what they load lazily, and nothing else', () => {
     assert.deepEqual([...plain.code.keys()].sort(), [
       'functions/ioredis.cjs',

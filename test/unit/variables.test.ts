@@ -75,7 +75,9 @@ describe("the README's tables", () => {
 
 describe('serverless.yml', () => {
   const template = ['serverless.yml', 'aws/alarms.yml', 'aws/dashboard.yml'].map(read).join('\n');
-  const used = new Set([...template.matchAll(/\benv:([A-Z_]+)/g)].map(([, name = '']) => name));
+  const used = new Set(
+    [...template.matchAll(/\b(?:env|given\.cjs\)):([A-Z_]+)/g)].map(([, name = '']) => name),
+  );
   /** Set by the local stack, by AWS's tools, or by Upstash. */
   const FOREIGN = [
     'AWS_DEFAULT_REGION',
@@ -104,13 +106,13 @@ describe('serverless.yml', () => {
   });
 
   test('has the defaults of the table', () => {
-    const defaults = [...template.matchAll(/\$\{env:([A-Z_]+), '([^']+)'\}/g)];
+    const defaults = [...template.matchAll(/\b(?:env|given\.cjs\)):([A-Z_]+), '([^']+)'\}/g)];
     const known = defaults.flatMap(([, name = '', value]) =>
       variableNames()
         .filter((variable) => variable === name)
         .map((variable) => ({ variable, value })),
     );
-    assert.ok(known.length >= 4, 'defaults were found');
+    assert.ok(known.length >= 8, 'defaults were found');
     for (const { variable, value } of known)
       assert.equal(describeVariable(variable).fallback, value, variable);
   });

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { existsSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterEach, describe, test } from 'node:test';
+import { temporaryFolder } from '../../support/owner.ts';
 
 const require = createRequire(import.meta.url);
 const Guard: new (
@@ -28,6 +32,8 @@ interface Situation {
   readonly env?: Readonly<Record<string, string>>;
   readonly environment?: Readonly<Record<string, string | null>>;
   readonly functionEnvironment?: Readonly<Record<string, string>>;
+  readonly serviceDir?: string;
+  readonly outputWorkFolder?: string;
 }
 
 /** What Serverless would be told when it reaches this hook: the refusal, or undefined. */
@@ -40,18 +46,20 @@ function refusalAt(
     env = {},
     environment = REFERENCES,
     functionEnvironment = {},
+    serviceDir = '/nowhere',
+    outputWorkFolder = '.esbuild/prod',
   }: Situation,
 ): string | undefined {
   process.env = { PATH: before.PATH, ...env };
   const serverless = {
     processedInput: { commands: [command] },
-    serviceDir: '/nowhere',
+    serviceDir,
     classes: { Error },
     getProvider: () => ({ getStage: () => stage }),
     service: {
       provider: { environment },
       functions: { sync: { environment: functionEnvironment } },
-      custom: { esbuild: { outputWorkFolder: '.esbuild/prod' } },
+      custom: { esbuild: { outputWorkFolder } },
     },
   };
   const { hooks } = new Guard(serverless, region === undefined ? {} : { region });
@@ -130,15 +138,26 @@ describe('a secret', () => {
 });
 
 describe('a configuration that Serverless would deploy without a word', () => {
-  test('is refused for a VPC without subnets', () => {
-    const env = { VPC_MODE: 'private', VPC_SUBNET_IDS: 'subnet-1' };
+  test('is refused for a VPC without ids that AWS would take', () => {
+    const ids = { VPC_MODE: 'private', VPC_SUBNET_IDS: 'subnet-1,subnet-2', VPC_SECURITY_GROUP_IDS: 'sg-1' };
 
-    assert.match(refusalAt(PACKAGE, { command: 'package', env }) ?? '', /VPC_SECURITY_GROUP_IDS/);
+    assert.equal(refusalAt(PACKAGE, { command: 'package', env: ids }), undefined);
+    for (const wrong of [
+      { VPC_SECURITY_GROUP_IDS: '' },
+      { VPC_SUBNET_IDS: 'subnet-1, subnet-2' },
+      { VPC_SUBNET_IDS: 'subnet-1,' },
+      { VPC_SUBNET_IDS: 'sg-1', VPC_SECURITY_GROUP_IDS: 'subnet-1' },
+    ]) {
+      const env = { ...ids, ...wrong };
+      assert.match(refusalAt(PACKAGE, { command: 'package', env }) ?? '', /^VPC_MODE=private needs/);
+    }
   });
 
   test('is refused for a schedule with another period than the interval', () => {
     const faults: [Record<string, string>, RegExp][] = [
       [{ SYNC_SCHEDULE: 'rate(10 minutes)' }, /needs SYNC_INTERVAL_MS=600000/],
+      [{ SYNC_INTERVAL_MS: '600000' }, /^SYNC_SCHEDULE=rate\(5 minutes\) needs SYNC_INTERVAL_MS=300000/],
+      [{ IP_CHECK_INTERVAL_MS: 'often', IP_CHECK_SCHEDULE: '' }, /needs IP_CHECK_INTERVAL_MS=60000/],
       [
         { IP_CHECK_INTERVAL_MS: '30000', IP_CHECK_SCHEDULE: 'rate(1 minute)' },
         /needs IP_CHECK_INTERVAL_MS=60000/,
@@ -154,6 +173,20 @@ describe('a configuration that Serverless would deploy without a word', () => {
 
     assert.equal(refusalAt(PACKAGE, { command: 'package', env }), undefined);
   });
+});
+
+test('packaging removes what an earlier build left, and nothing outside .esbuild', (t) => {
+  const serviceDir = temporaryFolder(t);
+  const built = path.join(serviceDir, '.esbuild', 'prod');
+  mkdirSync(built, { recursive: true });
+
+  for (const outputWorkFolder of ['', '.', '..', '.esbuild', '.esbuild/..', '.esbuild/prod/..', tmpdir()]) {
+    const refusal = refusalAt(PACKAGE, { command: 'package', serviceDir, outputWorkFolder });
+    assert.match(refusal ?? '', /^ESBUILD_FOLDER must name a folder in \.esbuild/, outputWorkFolder);
+    assert.ok(existsSync(built), outputWorkFolder);
+  }
+  assert.equal(refusalAt(PACKAGE, { command: 'package', serviceDir }), undefined);
+  assert.deepEqual([existsSync(built), existsSync(serviceDir)], [false, true]);
 });
 
 test('"deploy function" is refused: it would leave the references to the secret unresolved', () => {
