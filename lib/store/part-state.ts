@@ -44,7 +44,7 @@ export interface PartState {
   readonly sourced: readonly IpFamily[];
   /** Whether the last round found our own network down. */
   readonly outage: boolean;
-  /** Fields of the worst consumers that it came across, the worst first. For those who show them: no round reads it. */
+  /** Fields of the worst consumers that it came across, the worst first. For those who show them. */
   readonly worst: readonly string[];
 }
 

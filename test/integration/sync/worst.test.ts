@@ -55,6 +55,23 @@ test('of many consumers the page shows the 50 worst that the last round found', 
   assert.ok(worst.every(({ uuid, state }) => state === 'suspect' && worstPossible.has(uuid)));
 });
 
+test('a round that comes across a part of them keeps the worst of the others', async (t) => {
+  const world = await startWorld(t, { SYNC_MAX_PROBES_PER_ROUND: '1700' });
+  await world.setConsumers(manyConsumers(4_500));
+  const broken = new Set(Array.from({ length: 30 }, (_, n) => fakeAddress(n)));
+  const post = fakePost((address) => (broken.has(address) ? failure() : reply()));
+  // Three rounds come across all, and the last ones across some once more.
+  for (let round = 0; round < 5; round++) {
+    await world.round({ post });
+    world.advance(INTERVAL_MS);
+  }
+
+  assert.deepEqual(
+    (await worstKept(world)).slice(0, 30).sort(),
+    Array.from({ length: 30 }, (_, n) => uuidOf(n)).sort(),
+  );
+});
+
 test('those that have gone since are not shown, and those that moved are new', async (t) => {
   const world = await startWorld(t);
   await world.setConsumers(manyConsumers(MANY));
