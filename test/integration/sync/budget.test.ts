@@ -118,7 +118,7 @@ test('candidates take a tenth of the budget at most, however many there are', as
       ip: `10.${100 + teacher}.${i}.9:7000`,
     }));
   let told = 0;
-  const teachers = fakePost(() => reply({ consumers: introduce(told++ % 50) }));
+  const teachers = fakePost(() => reply({ consumers: introduce(told++) }));
   await rounds(world, 1, teachers);
   const { summaries } = await rounds(world, 4);
   for (const { candidateProbes, probes } of summaries) {
