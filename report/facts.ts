@@ -1,9 +1,11 @@
 import type { AppParts } from '../lib/app.ts';
 import { RedisReplyError } from '../lib/errors.ts';
 import type { Register } from '../lib/ip/register.ts';
+import type { Ip } from '../lib/peers/ip-space.ts';
 import type { Uuid } from '../lib/peers/uuid.ts';
 import { candidatesIn } from '../lib/store/candidates.ts';
 import { type Answered, listOf, pairsOf } from '../lib/store/replies.ts';
+import type { Mirror } from '../lib/sync/summary.ts';
 import { type ConsumerFacts, countConsumers, type Depth } from './consumers.ts';
 import { type DayHistory, decodeDays } from './days.ts';
 import type { ConsumerRow } from './peers/consumer-row.ts';
@@ -11,7 +13,7 @@ import type { ProducerRow } from './peers/producer-row.ts';
 import { readDue } from './peers/read-peers.ts';
 import { begin, countOf, isWrongType, policyFor } from './read/begin.ts';
 import { type Change, currentTelling, readChanges } from './read/changes.ts';
-import { JUDGED_ROUNDS, type Mirror, type Round, readRounds } from './read/rounds.ts';
+import { JUDGED_ROUNDS, type Round, readRounds } from './read/rounds.ts';
 
 /** What Redis says about this consumer at one moment. All times are Redis's, in ms. */
 export interface Facts {
@@ -176,11 +178,7 @@ export async function readFacts(parts: AppParts, depth: Depth): Promise<Facts> {
   };
 }
 
-function mirrorFacts(
-  at: number,
-  { seen, reached, unreached }: Mirror,
-  current: string | undefined,
-): MirrorFacts {
+function mirrorFacts(at: number, { seen, reached, unreached }: Mirror, current: Ip | undefined): MirrorFacts {
   const others = Object.entries(seen)
     .filter(([ip]) => ip !== current)
     .sort(([, a], [, b]) => b - a);

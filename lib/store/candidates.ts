@@ -3,7 +3,7 @@ import { parseUuid } from '../peers/uuid.ts';
 import { defineScript, LUA_PRELUDE } from '../redis/script.ts';
 import { encodeHealth } from './health-record.ts';
 import { LUA_STORE } from './lua.ts';
-import { listOf, repliesTo } from './replies.ts';
+import { listOf, repliesTo, wholeOf } from './replies.ts';
 import type { Candidate, Discovery, RoundStore, SlotClaim } from './rounds.ts';
 import type { Session } from './session.ts';
 
@@ -211,27 +211,25 @@ export function encodeCandidate({
 
 /** Reads what a slot holds, which may be anything: undefined unless it is a candidate of ours. */
 export function decodeCandidate(field: string, json: string): Candidate | undefined {
-  const slot = /^\d{1,4}$/.test(field) ? Number(field) : Number.NaN;
-  if (!(slot < SLOTS) || String(slot) !== field || json.length > LONGEST_JSON || !PRINTABLE.test(json))
-    return undefined;
-  try {
-    const parsed = v.safeParse(RECORD, JSON.parse(json));
-    const uuid = parsed.success ? parseUuid(parsed.output.uuid) : undefined;
-    if (!parsed.success || uuid === undefined) return undefined;
-    const { address, from, failures } = parsed.output;
-    return { slot, uuid, address, from, failures, stored: json };
-  } catch {
-    return undefined;
-  }
+  const slot = wholeOf(field) ?? SLOTS;
+  const parsed = v.safeParse(STORED, json);
+  if (slot >= SLOTS || String(slot) !== field || !parsed.success) return undefined;
+  const { uuid: text, address, from, failures } = parsed.output;
+  const uuid = parseUuid(text);
+  return uuid && { slot, uuid, address, from, failures, stored: json };
 }
 
-/** What we write. Other bytes may not come back as they are, and then nothing could change the record. */
-const PRINTABLE = /^[ -~]*$/;
-
-const RECORD = v.object({
-  uuid: v.string(),
-  address: v.string(),
-  from: v.string(),
-  at: v.number(),
-  failures: v.pipe(v.number(), v.integer(), v.minValue(0)),
-});
+const STORED = v.pipe(
+  v.string(),
+  v.maxLength(LONGEST_JSON),
+  // What we write. Other bytes may not come back as they are, and then nothing could change the record.
+  v.regex(/^[ -~]*$/),
+  v.parseJson(),
+  v.object({
+    uuid: v.string(),
+    address: v.string(),
+    from: v.string(),
+    at: v.number(),
+    failures: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  }),
+);

@@ -70,26 +70,14 @@ export function encodePartState(state: PartState): string {
  * none. A cursor of version 1 (`17@1764000000000`) is taken up.
  */
 export function decodePartState(stored: unknown, nowMs: number): PartState {
-  if (typeof stored !== 'string' || stored.length > LONGEST_JSON) return NO_STATE;
-  const [, cursor, passAt] = VERSION_1.exec(stored) ?? [];
-  const state =
-    cursor === undefined ? readState(stored) : { ...NO_STATE, position: pageAt(cursor, Number(passAt)) };
+  const parsed = v.safeParse(STORED, stored);
+  const state: PartState = parsed.success ? parsed.output : NO_STATE;
   if (state.position === undefined || state.position.passAt <= nowMs) return state;
   const { position: _, ...rest } = state;
   return rest;
 }
 
 const LONGEST_JSON = 4_000;
-const VERSION_1 = /^([\x21-\x3f\x41-\x7a]{1,64})@(\d{1,15})$/;
-
-function readState(text: string): PartState {
-  try {
-    const parsed = v.safeParse(STATE, JSON.parse(text));
-    return parsed.success ? parsed.output : NO_STATE;
-  } catch {
-    return NO_STATE;
-  }
-}
 
 const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const tries = v.exactOptional(v.object({ tried: whole, failed: whole }));
@@ -111,3 +99,12 @@ const STATE = v.object({
     [],
   ),
 });
+const VERSION_1 = v.pipe(
+  v.string(),
+  v.regex(/^[\x21-\x3f\x41-\x7a]{1,64}@\d{1,15}$/),
+  v.transform((text): PartState => {
+    const [cursor = '', passAt] = text.split('@');
+    return { ...NO_STATE, position: pageAt(cursor, Number(passAt)) };
+  }),
+);
+const STORED = v.union([v.pipe(v.string(), v.maxLength(LONGEST_JSON), v.parseJson(), STATE), VERSION_1]);

@@ -2,20 +2,21 @@ import type { Ip } from '../peers/ip-space.ts';
 import type { RecordRefusal } from '../peers/registry.ts';
 import type { HealthError, HealthState } from '../store/health-record.ts';
 
+/** Every `StopReason`. */
+export const STOP_REASONS = ['held', 'late', 'lease', 'time', 'budget', 'outage', 'error'] as const;
+
 /**
  * Why a round ended before it had walked all pages, or did nothing: another run holds the lease (`held`) or took it
  * (`lease`: also when Redis could not be asked for so long that it may have), it began too long ago (`late`), time ran out
  * (`time`) or the calls that a round may make (`budget`), our own network is down (`outage`), or reading or writing failed
  * (`error`, which is thrown as well).
  */
-export type StopReason = 'held' | 'late' | 'lease' | 'time' | 'budget' | 'outage' | 'error';
+export type StopReason = (typeof STOP_REASONS)[number];
 
 /** Why an entry of `consumers` is not probed. `self` is our own UUID or address, `repeated` one that came twice. */
 export type SkipReason = RecordRefusal | 'self' | 'repeated';
 
-/**
- * What peers say about us, one voice for each /24 (v6: /48) of them. Absent where none says anything.
- */
+/** What peers say about us, one voice for each /24 (v6: /48) of them. */
 export interface Mirror {
   /** At which addresses they see our calls come from: the register's, and the three that were named most beside it. */
   readonly seen: Readonly<Record<Ip, number>>;
@@ -72,6 +73,7 @@ export type RoundSummary = Readonly<Tally> & {
   readonly stopped?: StopReason;
   /** Whether it went on where an earlier one had to stop. */
   readonly resumed: boolean;
+  /** Absent where no peer says anything about us. */
   readonly mirror?: Mirror;
   /** Redis commands, a script counting as one. */
   readonly commands: number;

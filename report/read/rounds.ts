@@ -1,7 +1,8 @@
-import { isIP } from 'node:net';
 import * as v from 'valibot';
+import { parseIp } from '../../lib/peers/ip-space.ts';
 import { CLOCK_SLACK_MS, type HealthState } from '../../lib/store/health-record.ts';
 import { type Answered, entriesOf, wholeOf } from '../../lib/store/replies.ts';
+import { type Mirror, STOP_REASONS, type StopReason } from '../../lib/sync/summary.ts';
 
 /** One round of synchronization as its shards summed it up. */
 export interface Round {
@@ -14,7 +15,7 @@ export interface Round {
   readonly inconclusive: boolean;
   /** Whether it went on where an earlier one had stopped, so that it did not come across all consumers. */
   readonly resumed: boolean;
-  readonly stopped: readonly StopWord[];
+  readonly stopped: readonly StopReason[];
   readonly probes: number;
   readonly states: Readonly<Record<HealthState, number>>;
   readonly errors: Readonly<Record<string, number>>;
@@ -27,24 +28,12 @@ export interface Round {
   readonly durationMs: number;
   /** Consumers whose answer introduced others; absent in a summary from before that was counted. */
   readonly introducing?: number;
-  /** What peers said about us; absent where none said anything. */
+  /** What peers said about us; absent where none said anything. They may lie: it is shown, and changes nothing. */
   readonly mirror?: Mirror;
-}
-
-/** What peers say about us, a voice for each network of theirs. They may lie: it is shown, and changes nothing. */
-export interface Mirror {
-  /** Address → how many voices saw our calls come from there. */
-  readonly seen: Readonly<Record<string, number>>;
-  /** Voices whose own last call reached our consumer API, and whose did not. */
-  readonly reached: number;
-  readonly unreached: number;
 }
 
 /** How many of the last rounds the verdict looks at. */
 export const JUDGED_ROUNDS = 3;
-
-const STOP_WORDS = ['held', 'late', 'lease', 'time', 'budget', 'outage', 'error'] as const;
-type StopWord = (typeof STOP_WORDS)[number];
 
 /** A round names a few addresses at which we were seen. */
 const MOST_SEEN = 10;
@@ -52,13 +41,11 @@ const MOST_SEEN = 10;
 /** Larger than any summary of ours. */
 const LONGEST_JSON = 10_000;
 
-const number = v.fallback(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 0);
+const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const number = v.fallback(whole, 0);
 const flag = v.fallback(v.boolean(), false);
 const counts = v.fallback(
-  v.pipe(
-    v.record(v.pipe(v.string(), v.regex(/^[a-z-]{1,20}$/)), number),
-    v.check((record) => Object.keys(record).length <= 20),
-  ),
+  v.pipe(v.record(v.pipe(v.string(), v.regex(/^[a-z-]{1,20}$/)), number), v.maxEntries(20)),
   {},
 );
 const NONE = { new: 0, alive: 0, suspect: 0, dead: 0 };
@@ -73,7 +60,7 @@ export const ROUND_SUMMARY = v.object({
   complete: flag,
   inconclusive: flag,
   resumed: flag,
-  stopped: v.fallback(v.optional(v.picklist(STOP_WORDS)), undefined),
+  stopped: v.fallback(v.optional(v.picklist(STOP_REASONS)), undefined),
   probes: number,
   candidateProbes: number,
   states: v.fallback(v.object({ new: number, alive: number, suspect: number, dead: number }), NONE),
@@ -82,7 +69,7 @@ export const ROUND_SUMMARY = v.object({
   promoted: number,
   moved: number,
   learned: number,
-  introducing: v.fallback(v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))), undefined),
+  introducing: v.fallback(v.optional(whole), undefined),
   shardsStarted: number,
   shardsLost: number,
   durationMs: number,
@@ -94,11 +81,11 @@ export const ROUND_SUMMARY = v.object({
             v.record(
               v.pipe(
                 v.string(),
-                v.check((text) => isIP(text) !== 0),
+                v.check((text) => parseIp(text) !== undefined),
               ),
               number,
             ),
-            v.check((record) => Object.keys(record).length <= MOST_SEEN),
+            v.maxEntries(MOST_SEEN),
           ),
           {},
         ),
@@ -109,6 +96,11 @@ export const ROUND_SUMMARY = v.object({
     undefined,
   ),
 });
+
+const STORED_SUMMARY = v.fallback(
+  v.optional(v.pipe(v.string(), v.maxLength(LONGEST_JSON), v.parseJson(), ROUND_SUMMARY)),
+  undefined,
+);
 
 export type RoundPart = v.InferOutput<typeof ROUND_SUMMARY>;
 
@@ -121,7 +113,7 @@ export function readRounds(reply: Answered, nowMs: number): Round[] {
   for (const fields of entriesOf(reply)) {
     const id = fields.get('round');
     const [at, shard, of] = ['at', 'shard', 'of'].map((name) => wholeOf(fields.get(name)));
-    const part = decode(fields.get('summary'));
+    const part = v.parse(STORED_SUMMARY, fields.get('summary'));
     if (id === undefined || at === undefined || shard === undefined || !of || part === undefined) continue;
     const round = rounds.get(id) ?? { at, of, parts: new Map() };
     rounds.set(id, round);
@@ -130,16 +122,6 @@ export function readRounds(reply: Answered, nowMs: number): Round[] {
   const newestFirst = [...rounds.values()].map(sumUp).sort((a, b) => b.at - a.at);
   const isAhead = ({ at }: Round) => at - nowMs > CLOCK_SLACK_MS;
   return [...newestFirst.filter((round) => !isAhead(round)), ...newestFirst.filter(isAhead)];
-}
-
-function decode(json: string | undefined): RoundPart | undefined {
-  if (json === undefined || json.length > LONGEST_JSON) return undefined;
-  try {
-    const parsed = v.safeParse(ROUND_SUMMARY, JSON.parse(json));
-    return parsed.success ? parsed.output : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function sumUp({ at, of, parts }: { at: number; of: number; parts: Map<number, RoundPart> }): Round {
