@@ -1,5 +1,6 @@
 import { ConfigError } from '../lib/errors.ts';
-import { parseIp } from '../lib/peers/ip-space.ts';
+import { createAddressPolicy } from '../lib/peers/address.ts';
+import { cidr, parseIp, unmapped } from '../lib/peers/ip-space.ts';
 import { parseUuid, type Uuid } from '../lib/peers/uuid.ts';
 import type { Listen } from './http.ts';
 
@@ -11,10 +12,13 @@ export interface KitSettings {
   readonly keys: ReadonlyMap<Uuid, readonly string[]>;
 }
 
+/** Reads every address that a sender may dial. */
+const anywhere = createAddressPolicy({ defaultPort: 80, allow: ['0.0.0.0/0', '::/0'].map(cidr) });
+
 /**
  * - `LISTEN`: `<ip>:<port>`, or a port alone for every address of this machine; 80 by default.
  * - `PROXIES`: comma list of the addresses of your own reverse proxies.
- * - `ADDRESSES`: comma list of your own addresses, each `<ip>:<port>`, as senders know them.
+ * - `ADDRESSES`: comma list of your own addresses, each `<ip>:<port>`, as senders know them. Required with `PEER_KEYS`.
  * - `PEER_KEYS`: comma list of `<uuid>=<whpk_…>`; a uuid may come twice.
  *
  * @throws ConfigError naming every bad variable.
@@ -26,8 +30,12 @@ export function readKitSettings(env: Readonly<Record<string, string | undefined>
       .split(',')
       .map((entry) => entry.trim())
       .filter(Boolean);
-  const [, host, port = ''] = /^(?:(.+):)?(\d{1,5})$/.exec(env.LISTEN || '80') ?? [];
-  if (port === '' || Number(port) > 65_535) faults.push('LISTEN must be a port, or <ip>:<port>');
+  const [, v6, v4, port = ''] = /^(?:(?:\[([^\]]*)\]|([^:]*)):)?(\d{1,5})$/.exec(env.LISTEN || '80') ?? [];
+  const named = v6 ?? v4;
+  const host = parseIp(named);
+  if (port === '' || Number(port) > 65_535 || (named !== undefined && host === undefined)) {
+    faults.push('LISTEN must be a port, or <ip>:<port> ([<ip>]:<port> for IPv6)');
+  }
   const keys = new Map<Uuid, string[]>();
   for (const entry of list('PEER_KEYS')) {
     const [name, key = ''] = entry.split(/=(.*)/s);
@@ -40,15 +48,25 @@ export function readKitSettings(env: Readonly<Record<string, string | undefined>
   }
   const proxies = list('PROXIES').map(parseIp);
   if (proxies.includes(undefined)) faults.push('PROXIES must be a comma list of IP addresses');
-  const addresses = list('ADDRESSES');
-  if (addresses.some((entry) => !/^.+:\d{1,5}$/.test(entry))) {
-    faults.push('ADDRESSES must be a comma list of <ip>:<port>');
+  const addresses = list('ADDRESSES').map(addressOf);
+  if (addresses.includes(undefined)) {
+    faults.push('ADDRESSES must be a comma list of <ip>:<port> ([<ip>]:<port> for IPv6)');
+  }
+  if (keys.size > 0 && addresses.length === 0) {
+    faults.push('ADDRESSES is required with PEER_KEYS: a signature is made for the address of who is called');
   }
   if (faults.length > 0) throw new ConfigError(faults);
   return {
-    listen: { port: Number(port), ...(host !== undefined && { host: host.replace(/^\[|\]$/g, '') }) },
-    proxies: proxies.filter((ip) => ip !== undefined),
-    addresses,
+    listen: { port: Number(port), ...(host !== undefined && { host }) },
+    proxies: proxies.flatMap((ip) => (ip === undefined ? [] : unmapped(ip))),
+    addresses: addresses.filter((address) => address !== undefined),
     keys,
   };
+}
+
+/** The one spelling in which a signature names an address. Undefined if it has no port, or is no address. */
+function addressOf(entry: string): string | undefined {
+  const parsed = anywhere.parse(entry);
+  const namesPort = parseIp(entry) === undefined && !entry.endsWith(']');
+  return 'address' in parsed && namesPort ? parsed.address.key : undefined;
 }

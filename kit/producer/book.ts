@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
+import { ConfigError } from '../../lib/errors.ts';
 import { parseIp } from '../../lib/peers/ip-space.ts';
 import { parseUuid, type Uuid } from '../../lib/peers/uuid.ts';
 import { jsonObject } from '../http.ts';
@@ -18,7 +19,11 @@ export interface Book {
   set(uuid: Uuid, held: Held): Promise<void>;
 }
 
-/** Keeps the book in memory and, if `file` is given, in that file: written whole, then put in its place. */
+/**
+ * Keeps the book in memory and, if `file` is given, in that file: written whole, then put in its place.
+ *
+ * @throws ConfigError for a file that is there and holds something else, or cannot be read: it would be overwritten.
+ */
 export function openBook(file?: string): Book {
   const records = new Map<Uuid, Held>(file === undefined ? [] : readRecords(file));
   let writing = Promise.resolve();
@@ -33,7 +38,7 @@ export function openBook(file?: string): Book {
       writing = writing
         .catch(() => undefined)
         .then(async () => {
-          await writeFile(`${file}.new`, JSON.stringify(Object.fromEntries(records)));
+          await writeFile(`${file}.new`, JSON.stringify(Object.fromEntries(records)), { flush: true });
           await rename(`${file}.new`, file);
         });
       return writing;
@@ -42,11 +47,23 @@ export function openBook(file?: string): Book {
 }
 
 function readRecords(file: string): [Uuid, Held][] {
-  if (!existsSync(file)) return [];
-  return Object.entries(jsonObject(readFileSync(file)) ?? {}).flatMap(([name, value]): [Uuid, Held][] => {
+  return Object.entries(readObject(file)).flatMap(([name, value]): [Uuid, Held][] => {
     const uuid = parseUuid(name);
     const { ip, epoch }: { ip?: unknown; epoch?: unknown } = Object(value);
     const literal = parseIp(ip);
     return uuid && literal && typeof epoch === 'number' ? [[uuid, { ip: literal, epoch }]] : [];
   });
+}
+
+function readObject(file: string): object {
+  if (!existsSync(file)) return {};
+  let records: object | undefined;
+  try {
+    records = jsonObject(readFileSync(file));
+  } catch {
+    // Not readable, or no file.
+  }
+  if (records === undefined)
+    throw new ConfigError([`BOOK must name a file of this producer's own (${file})`]);
+  return records;
 }

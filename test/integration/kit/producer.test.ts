@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { openBook } from '../../../kit/producer/book.ts';
@@ -36,6 +37,12 @@ test('what was answered with 2xx is still there after a restart, and what cannot
   await Promise.all([tell('8.8.8.8', 1), tell('8.8.4.4', 2), tell('8.8.8.8', 1, newUuid())]);
   assert.deepEqual(openBook(file).get(uuid), { ip: '8.8.4.4', epoch: 2 });
   assert.equal(openBook(file).size, 2);
+
+  for (const text of ['', '[]', 'Kept by somebody else']) {
+    writeFileSync(file, text);
+    assert.throws(() => openBook(file), /BOOK must name a file of this producer's own/);
+    assert.equal(readFileSync(file, 'utf8'), text);
+  }
 
   const nowhere = await producer(t, { book: openBook(join(folder, 'no', 'such', 'folder')) });
   const reply = await nowhere.tell('8.8.8.8', 1);

@@ -62,7 +62,7 @@ test('a setting that cannot be used is said, and exit code 78', async (t) => {
   assert.deepEqual(await producer.exited, [78, null]);
   assert.match(
     await producer.said,
-    /LISTEN must be a port, or <ip>:<port>\n.*PEER_KEYS must be.*\n.*PROXIES must be a comma list of IP addresses/,
+    /LISTEN must be a port, or <ip>:<port> .*\n.*PEER_KEYS must be.*\n.*PROXIES must be a comma list of IP addresses/,
   );
 });
 
