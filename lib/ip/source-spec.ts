@@ -5,7 +5,14 @@ import { type Ip, parseIp } from '../peers/ip-space.ts';
  * `https://` service, and `dns` for all `dns:` names together, which somebody with the rights on our zone could all set.
  */
 export type SourceSpec =
-  | { readonly kind: 'http'; readonly id: string; readonly operator: string; readonly url: URL }
+  | {
+      readonly kind: 'http';
+      readonly id: string;
+      readonly operator: string;
+      readonly url: URL;
+      /** Whether it runs on this machine, where it answers without a network. */
+      readonly loopback: boolean;
+    }
   | { readonly kind: 'dns'; readonly id: string; readonly operator: 'dns'; readonly hostname: string }
   | { readonly kind: 'static'; readonly id: string; readonly operator: 'static'; readonly ip: Ip };
 
@@ -69,10 +76,11 @@ function parseHttpSource(entry: string): SourceSpec | { fault: string } {
   if (!/^(\[[^\]]*\]|[a-z0-9_.-]+)$/.test(url.hostname))
     return { fault: 'an entry holds more than one host' };
   if (url.username !== '' || url.password !== '') return { fault: `"${url.hostname}" carries credentials` };
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname))) {
+  const loopback = isLoopback(url.hostname);
+  if (url.protocol !== 'https:' && !loopback) {
     return { fault: `"${url.hostname}" must be https:// (http:// is for a loopback host only)` };
   }
-  return { kind: 'http', id: url.host, operator: operatorOf(url), url };
+  return { kind: 'http', id: url.host, operator: operatorOf(url), url, loopback };
 }
 
 function isLoopback(hostname: string): boolean {

@@ -9,6 +9,8 @@ import type { SourceSpec } from './source-spec.ts';
 
 /** One place that tells our public IP. `ask` never throws and ends within 3 s. */
 export interface Source extends Pick<SourceSpec, 'id' | 'operator' | 'kind'> {
+  /** Whether that it answers shows that our network works: an echo service on another machine. */
+  readonly witness: boolean;
   ask(signal?: AbortSignal): Promise<Vote>;
 }
 
@@ -76,7 +78,7 @@ export function createSources(specs: readonly SourceSpec[], options: SourceOptio
       const read = readAnswer(await question(spec, options, signal), options);
       return { source: id, operator, ...read };
     };
-    return { id, operator, kind, ask };
+    return { id, operator, kind, witness: spec.kind === 'http' && !spec.loopback, ask };
   });
 }
 

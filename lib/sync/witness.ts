@@ -77,7 +77,7 @@ export function createWitness({
   const ownNetwork = ownIp === undefined ? undefined : networkOf(ownIp, NEAR_BITS);
   const scopeOf = (ip: Ip): Scope =>
     isPublicUnicast(ip) && networkOf(ip, NEAR_BITS) !== ownNetwork ? 'far' : 'near';
-  const servicesOf = (family: IpFamily) => sourcesOf(family).filter(({ kind }) => kind === 'http');
+  const servicesOf = (family: IpFamily) => sourcesOf(family).filter(({ witness }) => witness);
 
   const heard = (family: IpFamily, scope: Scope, sinceMs: number) =>
     answeredMs[family].far >= sinceMs || (scope === 'near' && answeredMs[family].near >= sinceMs);

@@ -144,6 +144,7 @@ export function createNetwork(
       id: SOURCE,
       operator: SOURCE,
       kind: 'http',
+      witness: true,
       ask: () =>
         new Promise<Vote>((resolve) => {
           const names = { source: SOURCE, operator: SOURCE };

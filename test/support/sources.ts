@@ -15,6 +15,7 @@ export function sourceSaying(
     id,
     operator: id,
     kind,
+    witness: kind === 'http',
     async ask() {
       const said = await say();
       return isError(said) ? { ...voter, kind: 'unknown', error: said } : { ...voter, kind: 'ip', ip: said };

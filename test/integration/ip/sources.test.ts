@@ -36,6 +36,20 @@ const startTls = async (t: TestContext, body: string, tls: object = LOCALHOST) =
   return { port, sessions };
 };
 
+test('only an echo service on another machine is a witness of our network', () => {
+  const entries = [
+    'https://ident.me',
+    'https://localhost',
+    'http://127.0.0.1',
+    'dns:example.org',
+    'static:8.8.8.8',
+  ];
+  assert.deepEqual(
+    entries.map((entry) => source(entry).witness),
+    [true, false, false, false, false],
+  );
+});
+
 test('an echo service is asked by a plain GET and its whole trimmed answer is the address', async (t) => {
   const service = await startPeer(t, { body: '8.8.8.8\n' });
   const { id, operator, kind, ask } = source(`http://${service.address}/text?format=plain`);
