@@ -26,25 +26,24 @@ export interface SyncReply {
   readonly heard: readonly Heard[];
   /** What the peer says about us; absent if it says nothing usable. */
   readonly you?: { readonly ip?: Ip; readonly answers?: boolean };
-  /** Entries of `consumers` that were not taken: malformed, repeated, at an address that we do not call, or too many. */
-  readonly skipped: number;
 }
 
-const NOTHING: SyncReply = { heard: [], skipped: 0 };
+const NOTHING: SyncReply = { heard: [] };
 
 /**
  * Reads the body of a reply to `/sync`. Never throws: a body that is no JSON object says nothing. The caller has capped
  * its size, which bounds the work here.
  */
 export function parseSyncReply(body: Buffer, policy: AddressPolicy): SyncReply {
-  const reply = parseObject(body);
+  // Most peers send no body, and to parse nothing costs more than the rest of reading their answer.
+  const reply = body.length === 0 ? undefined : parseObject(body);
   if (reply === undefined) return NOTHING;
   const claimed = own(reply, 'uuid');
   const you = parseYou(own(reply, 'you'));
   return {
     ...(claimed === undefined || claimed === null ? {} : { names: parseUuid(claimed) ?? 'unreadable' }),
     ...(you === undefined ? {} : { you }),
-    ...parseConsumers(own(reply, 'consumers'), policy),
+    heard: parseConsumers(own(reply, 'consumers'), policy),
   };
 }
 
@@ -59,8 +58,8 @@ function parseYou(you: unknown): SyncReply['you'] {
   };
 }
 
-function parseConsumers(consumers: unknown, policy: AddressPolicy): Pick<SyncReply, 'heard' | 'skipped'> {
-  if (!Array.isArray(consumers)) return NOTHING;
+function parseConsumers(consumers: unknown, policy: AddressPolicy): readonly Heard[] {
+  if (!Array.isArray(consumers)) return [];
   const heard = new Map<Uuid, Heard>();
   for (const entry of consumers.slice(0, MAX_HEARD)) {
     if (!isObject(entry)) continue;
@@ -69,7 +68,7 @@ function parseConsumers(consumers: unknown, policy: AddressPolicy): Pick<SyncRep
     const { uuid, address, raw } = parsed.record;
     heard.set(uuid, { uuid, address, raw: canonicalSpelling(address, raw) });
   }
-  return { heard: [...heard.values()], skipped: consumers.length - heard.size };
+  return [...heard.values()];
 }
 
 /** Without a port of its own an address goes on meaning `PEER_PORT`, also after that was changed. */

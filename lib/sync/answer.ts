@@ -28,7 +28,6 @@ export type Answer =
   | { readonly kind: 'failed'; readonly error: HealthError }
   | { readonly kind: 'untried'; readonly local: boolean };
 
-const NOTHING_SAID: SyncReply = { heard: [], skipped: 0 };
 const TOO_MANY_REQUESTS = 429;
 const SERVICE_UNAVAILABLE = 503;
 
@@ -48,8 +47,7 @@ export function readAnswer(outcome: Outcome, policy: AddressPolicy): Answer {
     mustName: status === SERVICE_UNAVAILABLE && retryAfterMs === undefined,
     rttMs,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    // Most peers send none, and an attempt to parse nothing costs more than the rest of this.
-    reply: body.length === 0 ? NOTHING_SAID : parseSyncReply(body, policy),
+    reply: parseSyncReply(body, policy),
   };
 }
 
