@@ -35,7 +35,7 @@ export interface Hearsay {
   add(named: readonly Named[], teacher: Teacher): void;
   /** Those are in `consumers`, and not dead: nobody needs to tell us of them. */
   know(uuids: Iterable<Uuid>): void;
-  /** One claim for each slot that something was named for. Empties it. */
+  /** One claim for each slot that something was named for. */
   claims(atMs: number): SlotClaim[];
 }
 
@@ -81,8 +81,8 @@ export function createHearsay({
   };
 
   let names: Kept[] = [];
-  let keys = new Set<string>();
-  let ofNetwork = new Map<string, number>();
+  const keys = new Set<string>();
+  const ofNetwork = new Map<string, number>();
   let offered = 0;
   const keyOf = ({ network, uuid, address }: Kept) => `${network} ${uuid} ${address.key}`;
   const countOf = (network: string, by: number) => {
@@ -140,10 +140,6 @@ export function createHearsay({
         taken.add(slot);
         bySlot.set(slot, [...(bySlot.get(slot) ?? []), name]);
       }
-      names = [];
-      keys = new Set();
-      ofNetwork = new Map();
-      offered = 0;
       return [...bySlot].flatMap(([slot, ofNetworks]) => {
         const name = ofNetworks[Math.floor(random() * ofNetworks.length)];
         return name === undefined ? [] : [{ slot, uuid: name.uuid, address: name.raw, from: name.from, at }];

@@ -1,10 +1,10 @@
 import type { Address, AddressPolicy } from '../peers/address.ts';
 import { type PeerRecord, parsePeerRecord } from '../peers/registry.ts';
-import type { Uuid } from '../peers/uuid.ts';
 import type { HealthRecord } from '../store/health-record.ts';
 import type { Position } from '../store/part-state.ts';
-import type { RawEntry } from '../store/rounds.ts';
-import { aboutAddress, isDue, probedAt, type RoundTime } from './health.ts';
+import type { PartName, RawEntry } from '../store/rounds.ts';
+import type { Round } from './context.ts';
+import { aboutAddress, isDue, probedAt } from './health.ts';
 import { fnv1a, shardOf } from './shard.ts';
 import type { SkipReason } from './summary.ts';
 
@@ -42,25 +42,19 @@ export interface Page {
   readonly cut: readonly AddressGroup[];
 }
 
-/** The entries of a page that this part of a round has to look at, and why others are left out. */
+/** Takes note of why an entry is left out. */
+type Skip = (reason: SkipReason) => void;
+
+/**
+ * The entries of a page that this part of a round has to look at, without those of the pages that are open: an entry may
+ * come twice while the hash grows or shrinks.
+ */
 export function selectEntries(
   raw: readonly RawEntry[],
-  {
-    policy,
-    of,
-    shard,
-    isOurs,
-    openFields,
-    skip,
-  }: {
-    policy: AddressPolicy;
-    of: number;
-    shard: number;
-    isOurs: (uuid: Uuid, address: Address) => boolean;
-    /** Fields of the pages that are open: an entry may come twice while the hash grows or shrinks. */
-    openFields: ReadonlySet<string>;
-    skip: (reason: SkipReason) => void;
-  },
+  { of, shard }: PartName,
+  { policy, isOurs }: Pick<Round, 'policy' | 'isOurs'>,
+  openFields: ReadonlySet<string>,
+  skip: Skip,
 ): PeerRecord[] {
   const records = new Map<string, PeerRecord>();
   for (const { field, address: stored } of raw) {
@@ -88,21 +82,9 @@ export function selectEntries(
 export function planPage(
   records: readonly PeerRecord[],
   healths: readonly (HealthRecord | undefined)[],
-  {
-    policy,
-    position,
-    time,
-    nowMs,
-    take,
-    skip,
-  }: {
-    policy: AddressPolicy;
-    position: Position;
-    time: RoundTime;
-    nowMs: number;
-    take: (wanted: number) => number;
-    skip: (reason: SkipReason) => void;
-  },
+  position: Position,
+  { policy, time, nowMs, calls }: Pick<Round, 'policy' | 'time' | 'nowMs' | 'calls'>,
+  skip: Skip,
 ): Page {
   const entries: Entry[] = [];
   for (const [index, record] of records.entries()) {
@@ -115,13 +97,13 @@ export function planPage(
     group.entries.some(({ due }) => due),
   );
   const [again, wanted] = partition(groups, ({ place }) => place < position.after);
-  const homes = homesOf(entries, policy, nowMs);
+  const homes = homesOf(entries, policy, nowMs());
   const inOrder = position.lap === 1 ? [...wanted, ...again] : wanted;
-  const due = inOrder.slice(0, take(inOrder.length));
+  const due = inOrder.slice(0, calls.take(inOrder.length));
   return {
     entries,
     due,
-    homes: homes.slice(0, take(homes.length)),
+    homes: homes.slice(0, calls.take(homes.length)),
     cut: inOrder.slice(due.length),
   };
 }

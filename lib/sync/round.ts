@@ -147,11 +147,10 @@ async function carryOut(
 /** Those that called us and whose time has not come: they are probed before the walk, which then passes them by. */
 async function calledPage(called: readonly Uuid[], round: Round): Promise<Page | undefined> {
   if (called.length === 0) return undefined;
-  const { store, policy, isOurs, part, time, calls } = round;
-  const found = await store.findConsumers(called);
+  const found = await round.store.findConsumers(called);
   const waiting = found.filter(({ health }) => health?.due !== undefined && health.state === 'dead');
   const skip = () => {};
-  const records = selectEntries(waiting, { policy, of: 1, shard: 0, isOurs, openFields: new Set(), skip });
+  const records = selectEntries(waiting, { shard: 0, of: 1 }, round, new Set(), skip);
   const healths = new Map(waiting.map(({ field, health }) => [field, health]));
   const dueNow = records.map(({ field }) => {
     const health = healths.get(field);
@@ -159,8 +158,7 @@ async function calledPage(called: readonly Uuid[], round: Round): Promise<Page |
     const { due: _, ...rest } = health;
     return rest;
   });
-  const position = pageAt('0', part.at);
-  return planPage(records, dueNow, { policy, position, time, nowMs: round.nowMs(), take: calls.take, skip });
+  return planPage(records, dueNow, pageAt('0', round.part.at), round, skip);
 }
 
 /** Starts the other shards of a round. One that cannot be started is simply due in the next round. */

@@ -117,21 +117,14 @@ async function readPage(
   open: readonly OpenPage[],
   round: Round,
 ): Promise<OpenPage | 'rejected'> {
-  const { store, part, policy, isOurs, findings, calls, time } = round;
+  const { store, part, findings } = round;
   const scanned = await store.scanConsumers(position.cursor, PAGE_SIZE * part.of);
   if (scanned === 'rejected') return 'rejected';
   const skip = (reason: SkipReason) => increment(findings.tally.skipped, reason);
   const openFields = new Set(open.flatMap(({ page }) => page.entries.map(({ record }) => record.field)));
-  const records = selectEntries(scanned.entries, { policy, ...part, isOurs, openFields, skip });
+  const records = selectEntries(scanned.entries, part, round, openFields, skip);
   const healths = await store.readHealth(records.map(({ field }) => field));
-  const page = planPage(records, healths, {
-    policy,
-    position,
-    time,
-    nowMs: round.nowMs(),
-    take: calls.take,
-    skip,
-  });
+  const page = planPage(records, healths, position, round, skip);
   findings.tally.pages += 1;
   findings.hearsay.know(
     page.entries.flatMap(({ record, health }) => (health?.state === 'dead' ? [] : [record.uuid])),
