@@ -4,7 +4,7 @@ import { type IpCheckSummary, runIpCheck } from './ip/check.ts';
 import { createSources, type Source } from './ip/sources.ts';
 import { type NotifySummary, runProducerNotify } from './notify/notify.ts';
 import { type AddressPolicy, createAddressPolicy } from './peers/address.ts';
-import { familyOf, type IpFamily } from './peers/ip-space.ts';
+import type { IpFamily } from './peers/ip-space.ts';
 import { createPostToPeer, type PostToPeer } from './peers/post.ts';
 import { createSigner } from './peers/signing.ts';
 import { createRedis } from './redis/client.ts';
@@ -88,7 +88,7 @@ export function createParts(options: AppOptions): AppParts {
       family,
       allow: config.ip.allowCidrs,
       version: VERSION,
-      bindAddress: bindAddress !== undefined && familyOf(bindAddress) === family ? bindAddress : undefined,
+      bindAddress,
     });
   const sources = options.sources ?? makeSources(config.ip.family);
   const others = (family: IpFamily) => (options.sources === undefined ? makeSources(family) : []);

@@ -69,7 +69,7 @@ export function loadConfig(env: Environment = process.env, origin?: string) {
       functionName: c.SYNC_FUNCTION,
     },
     ip: {
-      family: familyOf(c.IP_FAMILY),
+      family: c.IP_FAMILY,
       sources: c.IP_SOURCES,
       quorum: c.IP_QUORUM ?? Math.min(2, operatorCount(c.IP_SOURCES)),
       allowCidrs: c.IP_ALLOW_CIDRS,
@@ -170,7 +170,7 @@ const SCHEMA = v.pipe(
         IP_SOURCES.every(
           (source) =>
             source.kind !== 'static' ||
-            'ip' in parseOwnIp(source.ip, { family: familyOf(IP_FAMILY), allow: IP_ALLOW_CIDRS }),
+            'ip' in parseOwnIp(source.ip, { family: IP_FAMILY, allow: IP_ALLOW_CIDRS }),
         ),
       'must name a static:<ip> of IP_FAMILY that is public or in IP_ALLOW_CIDRS',
     ),
@@ -186,10 +186,6 @@ const SCHEMA = v.pipe(
     ['PAGE_TOKEN'],
   ),
 );
-
-function familyOf(text: '4' | '6'): 4 | 6 {
-  return text === '6' ? 6 : 4;
-}
 
 function pair(cert: string | undefined, key: string | undefined) {
   return cert === undefined || key === undefined ? undefined : { cert, key };

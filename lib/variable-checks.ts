@@ -5,7 +5,15 @@
 import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
 import { parseSource, type SourceSpec } from './ip/source-spec.ts';
-import { type Cidr, type Ip, isDialledFrom, isThisMachine, parseCidr, parseIp } from './peers/ip-space.ts';
+import {
+  type Cidr,
+  type Ip,
+  type IpFamily,
+  isDialledFrom,
+  isThisMachine,
+  parseCidr,
+  parseIp,
+} from './peers/ip-space.ts';
 import { parseSigningKey, type SigningKey } from './peers/signing.ts';
 import { parseUuid, type Uuid } from './peers/uuid.ts';
 import { parseRedisUrl, percentDecoded } from './redis/url.ts';
@@ -63,6 +71,10 @@ export const secretWord = (min: number) =>
 
 export const prefix = parsed<string>((text) =>
   isWord(text) && text.length <= 100 ? text : { fault: 'must be 1 to 100 printable ASCII characters' },
+);
+
+export const family = parsed<IpFamily>((text) =>
+  text === '4' ? 4 : text === '6' ? 6 : { fault: 'must be 4 or 6' },
 );
 
 /** The content of a file in PEM. */

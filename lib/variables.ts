@@ -4,6 +4,7 @@ import {
   bindAddress,
   choice,
   cidrs,
+  family,
   hints,
   pageAddress,
   pemFile,
@@ -90,10 +91,7 @@ export const CHECKED = {
     v.optional(whole(100, 100_000_000)),
     'calls of one round at most, 100 or more; beyond it consumers take turns. Empty: no limit',
   ),
-  IP_FAMILY: jobs(
-    v.optional(choice(['4', '6'], 'must be 4 or 6'), '4'),
-    "family of the host's address, 4 or 6",
-  ),
+  IP_FAMILY: jobs(v.optional(family, '4'), "family of the host's address, 4 or 6"),
   IP_SOURCES: jobs(
     v.optional(sources, DEFAULT_IP_SOURCES),
     'comma list of `https://…` and `dns:<hostname>`, or `static:<ip>` alone',

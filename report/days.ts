@@ -1,5 +1,4 @@
-import { KEPT_DAYS } from '../lib/store/days.ts';
-import type { Answered } from '../lib/store/replies.ts';
+import { parseDays } from '../lib/store/days.ts';
 
 /** What a day was like at its worst: nothing known, all well, something failed or changed, dead or not told for long. */
 const DAY_WORDS = ['unknown', 'well', 'impaired', 'bad'] as const;
@@ -12,13 +11,9 @@ export interface DayHistory {
   readonly days: readonly DayWord[];
 }
 
-/** Reads `<last day>:<a digit each>`. Anything else is no history. Never throws. */
-export function decodeDays(text: Answered): DayHistory | undefined {
-  if (typeof text !== 'string' || text.length > KEPT_DAYS + 10) return undefined;
-  const [, lastDay, digits] = /^(\d{1,7}):([0-3]{1,90})$/.exec(text) ?? [];
+/** Puts the digits of a value into words. Anything that is no value has no history. Never throws. */
+export function decodeDays(value: unknown): DayHistory | undefined {
+  const { lastDay, digits } = parseDays(value) ?? {};
   if (lastDay === undefined || digits === undefined) return undefined;
-  return {
-    lastDay: Number(lastDay),
-    days: Array.from(digits, (digit) => DAY_WORDS[Number(digit)] ?? 'unknown'),
-  };
+  return { lastDay, days: Array.from(digits, (digit) => DAY_WORDS[Number(digit)] ?? 'unknown') };
 }

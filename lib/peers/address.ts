@@ -7,6 +7,7 @@ import {
   inAnyCidr,
   isPublicUnicast,
   isThisMachine,
+  MAX_IP_LENGTH,
   parseIp,
 } from './ip-space.ts';
 
@@ -122,8 +123,8 @@ export function addressKey(ip: Ip, port: number): string {
 /** `1.2.3.4`, `1.2.3.4:80`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:80`; a port is 1-65535 in plain digits. */
 const BRACKETED = /^\[([^\]]*)\](?::([1-9]\d{0,4}))?$/;
 const V4_WITH_PORT = /^([^:]*):([1-9]\d{0,4})$/;
-/** `[`, the longest IP literal, `]:65535`. */
-const MAX_ADDRESS_LENGTH = 53;
+/** The longest text form of an address: `[`, the longest IP literal, `]:65535`. */
+export const MAX_ADDRESS_LENGTH = MAX_IP_LENGTH + 8;
 
 function splitAddress(raw: unknown): { ip: Ip; port?: number } | undefined {
   if (typeof raw !== 'string' || raw.length > MAX_ADDRESS_LENGTH) return undefined;

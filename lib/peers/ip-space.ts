@@ -18,7 +18,7 @@ const DOT = '.'.charCodeAt(0);
 const ZERO = '0'.charCodeAt(0);
 
 /** The longest text form of an IP address (RFC 4291 with an embedded v4 part). */
-const MAX_IP_LENGTH = 45;
+export const MAX_IP_LENGTH = 45;
 
 /**
  * The canonical form of `raw` if it is an IP literal, else undefined. `net.isIP` sees the raw string first, because

@@ -71,11 +71,15 @@ export function digitOf(record: HealthRecord | undefined, day: number): DayDigit
   return 0;
 }
 
+/** Reads a value: the last of its days, counted from the epoch, and a digit for each, the oldest first. Never throws. */
+export function parseDays(value: unknown): { readonly lastDay: number; readonly digits: string } | undefined {
+  const [, lastDay, digits] = /^(\d{1,7}):([0-3]{1,90})$/.exec(typeof value === 'string' ? value : '') ?? [];
+  return lastDay === undefined || digits === undefined ? undefined : { lastDay: Number(lastDay), digits };
+}
+
 /** The value after one more day: gaps are days of which nothing is known. Pure. */
 export function withDay(value: unknown, day: number, digit: DayDigit): string {
-  const [, lastText, digits = ''] =
-    /^(\d{1,7}):([0-3]{1,90})$/.exec(typeof value === 'string' ? value : '') ?? [];
-  const last = lastText === undefined ? day - 1 : Number(lastText);
+  const { lastDay: last, digits } = parseDays(value) ?? { lastDay: day - 1, digits: '' };
   // The same day again; or days of a clock that was ahead, which are none.
   if (last >= day) return `${day}:${digits.slice(0, Math.max(0, digits.length - (last - day))) || digit}`;
   const gap = '0'.repeat(Math.min(KEPT_DAYS, day - last - 1));

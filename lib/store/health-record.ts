@@ -1,4 +1,5 @@
 import { FAILURES, type Failure } from '../http/outcome.ts';
+import { MAX_ADDRESS_LENGTH } from '../peers/address.ts';
 
 /** Why a probe failed. Kept in health and shown to operators; never a peer's own text. */
 export type HealthError = Exclude<Failure, 'aborted' | 'local'> | 'status' | 'wrong-identity';
@@ -54,8 +55,6 @@ export const LONGEST_PAUSE_MS = 3_600_000;
 export const CLOCK_SLACK_MS = 60_000;
 /** Counting further changes nothing, and the record stays small. */
 export const MOST_FAILS = 9_999;
-/** `[`, the longest IP literal, `]:65535`. */
-const LONGEST_ADDRESS = 53;
 /** Larger than any record of ours: not worth parsing. */
 const LONGEST_JSON = 1_000;
 
@@ -202,5 +201,5 @@ function isWhole(value: unknown, least = 0, most = Number.MAX_SAFE_INTEGER): boo
 }
 
 function isAddress(value: unknown): boolean {
-  return typeof value === 'string' && value.length <= LONGEST_ADDRESS;
+  return typeof value === 'string' && value.length <= MAX_ADDRESS_LENGTH;
 }

@@ -1,3 +1,6 @@
+import { MAX_IP_LENGTH } from '../peers/ip-space.ts';
+import { MOST_DIGITS } from './replies.ts';
+
 /**
  * Lua that the scripts of the store share; put it behind `LUA_PRELUDE`.
  *
@@ -8,7 +11,7 @@
  *   engine. It costs nothing; a TYPE command would be billed by a hosted Redis.
  * - `read_fields(key, names)` is HMGET of any number of fields. Answers a list with `false` for what is absent.
  * - `UUID`: the pattern of a UUID, for `string.find`. The same rule as `parseUuid`.
- * - `digits(text)`: the number that at most 15 decimal digits name, else nil. The same rule as `parseRegister`.
+ * - `digits(text)`: the number that at most 15 decimal digits name, else nil. The same rule as `wholeOf`.
  * - `literal(text)`: `text` if it is made of an IP literal's characters and no longer than one, else ''.
  */
 export const LUA_STORE = `
@@ -35,11 +38,11 @@ local function read_fields(key, names)
   return values
 end
 local function digits(text)
-  if type(text) == 'string' and #text <= 15 and string.find(text, '^%d+$') then return tonumber(text) end
+  if type(text) == 'string' and #text <= ${MOST_DIGITS} and string.find(text, '^%d+$') then return tonumber(text) end
   return nil
 end
 local function literal(text)
-  if type(text) == 'string' and #text <= 45 and string.find(text, '^[%x.:]+$') then return text end
+  if type(text) == 'string' and #text <= ${MAX_IP_LENGTH} and string.find(text, '^[%x.:]+$') then return text end
   return ''
 end
 `;

@@ -74,11 +74,14 @@ export async function* scanPages(
   } while (cursor !== '0');
 }
 
+/** The most digits of a number that we read: a double (the number of JavaScript and Lua) holds it exactly. */
+export const MOST_DIGITS = 15;
+
 /**
- * Reads a time or a number as we write it: at most 15 decimal digits, which a double (the number of JavaScript and Lua)
- * holds exactly. Undefined for anything else. The scripts have the same rule (`digits`), so that both sides ignore the
- * same values.
+ * Reads a time or a number as we write it, in decimal digits. Undefined for anything else. The scripts have the same rule
+ * (`digits`), so that both sides ignore the same values.
  */
 export function wholeOf(text: unknown): number | undefined {
-  return typeof text === 'string' && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+  if (typeof text !== 'string' || text.length > MOST_DIGITS || !/^\d+$/.test(text)) return undefined;
+  return Number(text);
 }
