@@ -1,5 +1,5 @@
 import type { Log } from '../host.ts';
-import type { StopReason, Tally } from './summary.ts';
+import type { RoundSummary } from './summary.ts';
 
 /** What can happen to a consumer in a round that an operator wants to read. */
 export type Event = 'joined' | 'moved' | 'died' | 'came back';
@@ -41,48 +41,35 @@ export function createNews(): News {
   };
 }
 
-/** Says once that our own network is down, once that it is back, and why a round ended early. */
+/**
+ * Says once that our own network is down and once that it is back, why a round ended early, and by reason which entries
+ * it could not use. If somebody ended the run (`endedEarly`), there is nothing to set.
+ */
 export function tellCourse(
   log: Log,
-  {
-    outageBefore,
-    outageNow,
-    stopped,
-    complete,
-    endedEarly,
-  }: {
-    readonly outageBefore: boolean;
-    readonly outageNow: boolean;
-    readonly stopped: StopReason | undefined;
-    readonly complete: boolean;
-    /** Somebody ended the run: there is nothing to set. */
-    readonly endedEarly: boolean;
-  },
+  { inconclusive, stopped, skipped }: RoundSummary,
+  { outageBefore, endedEarly }: { readonly outageBefore: boolean; readonly endedEarly: boolean },
 ): void {
-  if (outageNow && !outageBefore) {
+  if (inconclusive && !outageBefore) {
     log.warn(
       'Our own network seems to be down: consumers do not answer, and nothing else does. Their failures do not count.',
     );
-  } else if (outageBefore && !outageNow) {
+  } else if (outageBefore && !inconclusive) {
     log.info('Our own network is back: consumers or IP sources answer again');
   }
-  if (stopped === 'time' && !complete && !endedEarly) {
+  if (stopped === 'time' && !endedEarly) {
     log.warn(
       'The round ran out of time before it had called everyone; the next round goes on from there. ' +
         'If this repeats, raise SYNC_CONCURRENCY or SYNC_INTERVAL_MS.',
     );
   }
+  const { self: _, repeated: __, ...reasons } = skipped;
+  if (Object.keys(reasons).length === 0) return;
+  log.warn('Entries of consumers that cannot be used were skipped', { reasons });
 }
 
 /** Warns of keys that the round did without: they hold a wrong type, or may not be written. */
 export function warnOfUnusable(log: Log, keys: readonly string[]): void {
   if (keys.length === 0) return;
   log.warn('Keys that could not be used were left alone; `doctor` says what to do', { keys });
-}
-
-/** Warns of entries that cannot be used, by reason. */
-export function tellSkipped(log: Log, { skipped }: Tally): void {
-  const { self: _, repeated: __, ...reasons } = skipped;
-  if (Object.keys(reasons).length === 0) return;
-  log.warn('Entries of consumers that cannot be used were skipped', { reasons });
 }

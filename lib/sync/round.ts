@@ -7,7 +7,7 @@ import type { OpenedRound, PageWrite, RoundStore } from '../store/rounds.ts';
 import { createCandidateProbes, learn, settle } from './candidates.ts';
 import { createRound, type Part, type Round, type SyncParts } from './context.ts';
 import { aboutAddress, stateOf } from './health.ts';
-import { tellCourse, tellSkipped, warnOfUnusable } from './news.ts';
+import { tellCourse, warnOfUnusable } from './news.ts';
 import { type Page, planPage, selectEntries } from './page.ts';
 import { otherShards, parseSyncEvent, type SyncEvent, shardCount } from './shard.ts';
 import { createTally, type RoundSummary, type StopReason, type Tally } from './summary.ts';
@@ -45,7 +45,7 @@ export async function runSync(
     }
     warnOfUnusable(log, opened.unusable);
     const round = createRound(part, opened, store, invocation, parts);
-    return await carryOut(round, opened, parts, { startedMs, signal: invocation.signal });
+    return await carryOut(round, opened, parts, startedMs);
   } finally {
     await store.close();
   }
@@ -66,10 +66,10 @@ function partOf(
 ): Part {
   if (event.kind === 'shard') return { round: event.round, shard: event.shard, of: event.of, at: event.at };
   const maxShards = sync.functionName === undefined ? 1 : sync.maxShards;
-  const consumers = typeof opened === 'string' ? 0 : opened.consumers;
+  const { at, consumers } = typeof opened === 'string' ? { at: store.nowMs(), consumers: 0 } : opened;
   return {
     round: /^[\x21-\x7e]{1,128}$/.test(requestId) ? requestId : randomUUID(),
-    at: typeof opened === 'string' ? store.nowMs() : opened.at,
+    at,
     shard: 0,
     of: shardCount(consumers, { ...sync, maxShards }),
   };
@@ -80,7 +80,7 @@ async function carryOut(
   round: Round,
   opened: OpenedRound,
   parts: SyncParts,
-  { startedMs, signal }: { startedMs: number; signal: AbortSignal },
+  startedMs: number,
 ): Promise<RoundSummary> {
   const { store, part, former, calls, findings, host, failures, attempt } = round;
   const { log } = parts;
@@ -132,16 +132,11 @@ async function carryOut(
     }
   }
   news.tell(log);
-  tellCourse(log, {
-    outageBefore: former.outage,
-    outageNow: tally.inconclusive,
-    stopped: calls.stopped,
-    complete: isComplete(),
-    endedEarly: signal.reason === ENDED_EARLY,
-  });
-  tellSkipped(log, tally);
+  const summary = summaryNow();
+  const endedEarly = round.invocation.signal.reason === ENDED_EARLY;
+  tellCourse(log, summary, { outageBefore: former.outage, endedEarly });
   if (failures.length > 0) throw failures[0];
-  return summaryNow();
+  return summary;
 }
 
 /** Those that called us and whose time has not come: they are probed before the walk, which then passes them by. */
