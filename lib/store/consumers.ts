@@ -5,7 +5,7 @@ import { LEASE_MS } from './lease.ts';
 import { LUA_STORE } from './lua.ts';
 import { cursorField, encodePartState, LAST_PROBED } from './part-state.ts';
 import { listOf, pairsOf, repliesTo } from './replies.ts';
-import type { PageWrite, RoundStore } from './rounds.ts';
+import type { PageWrite, PartName, RoundEnd, RoundStore } from './rounds.ts';
 import type { Session } from './session.ts';
 
 /**
@@ -143,7 +143,10 @@ function writeCall({ part, nowMs, health, state, end }: PageWrite, { keys, curso
       ...records,
       ...(end === undefined
         ? []
-        : [end.reply === undefined ? '' : replyOf(end.reply), ...streamFields(end, part)]),
+        : [
+            end.reply === undefined ? '' : JSON.stringify({ consumers: end.reply }),
+            ...streamFields(end, part),
+          ]),
     ],
   };
 }
@@ -153,14 +156,7 @@ function isOfOtherSplit(field: string, of: number): boolean {
   return split !== undefined && Number(split) !== of;
 }
 
-function replyOf(consumers: NonNullable<NonNullable<PageWrite['end']>['reply']>): string {
-  return JSON.stringify({ consumers });
-}
-
-function streamFields(
-  { summary: { round, at, ...summary } }: NonNullable<PageWrite['end']>,
-  { shard, of }: PageWrite['part'],
-): string[] {
+function streamFields({ summary: { round, at, ...summary } }: RoundEnd, { shard, of }: PartName): string[] {
   const fields = { round, shard, of, at, summary: JSON.stringify(summary) };
   return Object.entries(fields).flatMap(([name, value]) => [name, String(value)]);
 }

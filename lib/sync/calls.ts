@@ -30,6 +30,8 @@ export interface Calls {
   stop(reason: StopReason): void;
 }
 
+const NOT_MADE: Probe = { answer: { kind: 'untried', local: false }, beganMs: Number.NaN };
+
 /** A call leaves so much time after its deadline: 3 s for the IP sources, 2 s to write. */
 const MARGIN_MS = 5_000;
 /** How long a second call waits at least. */
@@ -101,24 +103,23 @@ export function createCalls({
   });
 
   const probe = async (address: Address): Promise<Probe> => {
-    let answer: Answer = { kind: 'untried', local: false };
-    let beganMs = Number.NaN;
+    let made = NOT_MADE;
     await pool.run(async () => {
-      beganMs = host.monotonicMs();
-      answer = readAnswer(await post({ address, path: '/sync', body, timeoutMs, signal }), policy);
+      const beganMs = host.monotonicMs();
+      const answer = readAnswer(await post({ address, path: '/sync', body, timeoutMs, signal }), policy);
+      made = { answer, beganMs };
       if (answer.kind !== 'untried') return;
       if (answer.local) pool.slowDown();
       else stop('time');
     });
-    return { answer, beganMs };
+    return made;
   };
 
   return {
     probe,
     async probeAgain(address) {
       const waitMs = (spread ? AGAIN_AFTER_ON_HOST_MS : AGAIN_AFTER_MS) + host.random() * AGAIN_WITHIN_MS;
-      const none: Probe = { answer: { kind: 'untried', local: false }, beganMs: Number.NaN };
-      if (left < 1 || stopped !== undefined || !hasTime(waitMs + timeoutMs + MARGIN_MS)) return none;
+      if (left < 1 || stopped !== undefined || !hasTime(waitMs + timeoutMs + MARGIN_MS)) return NOT_MADE;
       left -= 1;
       await host.sleep(waitMs, stopping.signal);
       return probe(address);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Config } from '../config.ts';
 import { ENDED_EARLY, type Invocation } from '../host.ts';
 import { parseUuid, type Uuid } from '../peers/uuid.ts';
+import type { HealthRecord } from '../store/health-record.ts';
 import { pageAt } from '../store/part-state.ts';
 import type { OpenedRound, PageWrite, RoundStore } from '../store/rounds.ts';
 import { createCandidateProbes, learn, settle } from './candidates.ts';
@@ -64,7 +65,7 @@ function partOf(
   store: RoundStore,
   { sync }: Config,
 ): Part {
-  if (event.kind === 'shard') return { round: event.round, shard: event.shard, of: event.of, at: event.at };
+  if (event.kind === 'shard') return event;
   const maxShards = sync.functionName === undefined ? 1 : sync.maxShards;
   const { at, consumers } = typeof opened === 'string' ? { at: store.nowMs(), consumers: 0 } : opened;
   return {
@@ -143,17 +144,17 @@ async function carryOut(
 async function calledPage(called: readonly Uuid[], round: Round): Promise<Page | undefined> {
   if (called.length === 0) return undefined;
   const found = await round.store.findConsumers(called);
-  const waiting = found.filter(({ health }) => health?.due !== undefined && health.state === 'dead');
-  const skip = () => {};
-  const records = selectEntries(waiting, { shard: 0, of: 1 }, round, new Set(), skip);
-  const healths = new Map(waiting.map(({ field, health }) => [field, health]));
-  const dueNow = records.map(({ field }) => {
-    const health = healths.get(field);
-    if (health === undefined) return undefined;
+  const dueNow = new Map<string, HealthRecord>();
+  for (const { field, health } of found) {
+    if (health?.state !== 'dead') continue;
     const { due: _, ...rest } = health;
-    return rest;
-  });
-  return planPage(records, dueNow, pageAt('0', round.part.at), round, skip);
+    dueNow.set(field, rest);
+  }
+  const skip = () => {};
+  const waiting = found.filter(({ field }) => dueNow.has(field));
+  const records = selectEntries(waiting, { shard: 0, of: 1 }, round, new Set(), skip);
+  const healths = records.map(({ field }) => dueNow.get(field));
+  return planPage(records, healths, pageAt('0', round.part.at), round, skip);
 }
 
 /** Starts the other shards of a round. One that cannot be started is simply due in the next round. */
