@@ -69,13 +69,16 @@ export async function countConsumers(parts: AppParts, counting: Counting): Promi
 /** States and reasons, as the last round counted them that came across all consumers, or made all the calls it may. */
 function countedByRound(
   { config }: AppParts,
-  { entries, rounds, nowMs }: Counting,
+  { entries, rounds, nowMs, depth }: Counting,
 ): Pick<ConsumerFacts, 'known' | 'states' | 'refused' | 'countedAt'> | undefined {
   const recent = rounds.filter(({ at }) => !isStale(at, config.sync.intervalMs, nowMs));
   const whole = recent.find(({ complete, inconclusive, resumed }) => complete && !inconclusive && !resumed);
-  const round = whole ?? recent.find(isBudgeted);
+  // A round that calls only some says less than the records, where those can be read.
+  const round = whole ?? (entries > MOST_READ[depth] ? recent.find(isBudgeted) : undefined);
   if (round === undefined) return undefined;
-  const { self = 0, repeated: _, ...refused } = round.skipped;
+  const { self: _self, repeated: _repeated, ...refused } = round.skipped;
+  // Only the round that comes across our own entry counts it.
+  const self = Math.max(0, ...rounds.map(({ skipped }) => skipped.self ?? 0));
   const known = Math.max(0, entries - self);
   const unusable = totalOf(refused);
   const counted = totalOf(round.states) + unusable;

@@ -4,8 +4,9 @@ import { createScrub, secretsOf } from '../lib/log.ts';
 import type { Depth } from './consumers.ts';
 import { type Facts, readFacts } from './facts.ts';
 import { type Reason, reason, type Verdict } from './reasons.ts';
-import { plural, thousands } from './text/count.ts';
+import { plural } from './text/count.ts';
 import { reasonsOf, verdictOf } from './verdict.ts';
+import { aliveWords } from './words.ts';
 
 /**
  * What is going on, at one moment. The status command, the page, the metrics and the alerts are views of it. Without
@@ -61,8 +62,7 @@ function summaryOf({ consumers, producers }: Facts): string {
       : producers.due === 0
         ? `${plural(producers.known, 'producer')} told`
         : `telling ${plural(producers.due, 'producer')}`;
-  const alive = thousands(consumers.states?.alive ?? 0);
-  return `${alive} of ${plural(consumers.known, 'consumer')} alive, ${told}`;
+  return `${aliveWords(consumers)}, ${told}`;
 }
 
 function whyNothingIsKnown(error: unknown, scrub: (text: string) => string): Reason | undefined {

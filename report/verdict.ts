@@ -4,6 +4,7 @@ import { isStale } from './read/stale.ts';
 import { byImportance, type Reason, reason, type Verdict } from './reasons.ts';
 import { plural, tallyText } from './text/count.ts';
 import { duration, relative } from './text/time.ts';
+import { STOPS } from './words.ts';
 
 /** Deliveries of a change are on their way for so long before they are worth a word. */
 const ON_THEIR_WAY_MS = 60_000;
@@ -179,7 +180,12 @@ function ofRounds({ nowMs, syncEveryMs, rounds, syncRuns, begun }: Facts): Reaso
     );
   } else if (before.length > 0 && [last, ...before].every((round) => !round.complete && !isBudgeted(round))) {
     const rounds = plural(before.length + 1, 'round');
-    reasons.push(reason('unfinished-rounds', `The last ${rounds} did not reach every consumer.`));
+    const words = [...new Set([last, ...before].flatMap(({ stopped }) => stopped))];
+    const why = words.length === 0 ? '' : `: ${words.map((word) => STOPS[word]).join(', ')}`;
+    const help = words.includes('time') ? ' docs/SCALING.md says what to set.' : '';
+    reasons.push(
+      reason('unfinished-rounds', `The last ${rounds} did not reach every consumer${why}.${help}`),
+    );
   }
   if (last.shardsLost > 0) {
     reasons.push(

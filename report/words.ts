@@ -1,3 +1,5 @@
+import type { StopReason } from '../lib/sync/summary.ts';
+import type { ConsumerFacts } from './consumers.ts';
 import type { Facts, MirrorFacts } from './facts.ts';
 import type { ProducerRow } from './peers/producer-row.ts';
 import type { Change, Telling } from './read/changes.ts';
@@ -56,13 +58,39 @@ export function failureWords({ refused, delivery }: ProducerRow, epoch: number |
   return [...(lastStatus === undefined ? [] : [lastStatus]), plural(attempts, 'try', 'tries')].join(', ');
 }
 
+/** How many consumers are alive, of those whose state is known: `5 of 6 consumers alive`. */
+export function aliveWords(consumers: ConsumerFacts): string {
+  const { alive, asked } = aliveOf(consumers);
+  const all = asked === consumers.known;
+  return `${thousands(alive)} of ${plural(asked, all ? 'consumer' : 'asked consumer')} alive`;
+}
+
+/** How many consumers are alive, and how many have a state that is known. */
+export function aliveOf({ known, states }: ConsumerFacts): {
+  readonly alive: number;
+  readonly asked: number;
+} {
+  return { alive: states?.alive ?? 0, asked: Math.max(0, known - (states?.unknown ?? 0)) };
+}
+
+/** Why a round did not reach every consumer. */
+export const STOPS: Readonly<Record<StopReason, string>> = {
+  held: 'another round was running',
+  late: 'it came too late',
+  lease: 'another round took over',
+  time: 'out of time',
+  budget: 'at its limit of calls',
+  outage: 'our own network was down',
+  error: 'Redis failed it',
+};
+
 /** How a round ended. */
 function roundEndWords(round: Round): string {
   const { complete, inconclusive, stopped } = round;
   if (complete) return 'complete';
-  if (inconclusive) return 'our own network was down';
-  if (isBudgeted(round)) return 'all calls made that a round may make';
-  return `unfinished${stopped.length === 0 ? '' : ` (${stopped.join(', ')})`}`;
+  if (inconclusive) return STOPS.outage;
+  if (isBudgeted(round)) return STOPS.budget;
+  return `unfinished${stopped.length === 0 ? '' : ` (${stopped.map((word) => STOPS[word]).join(', ')})`}`;
 }
 
 /** What a round did: `complete, 5 calls in 1.3 s, refused 1`. */

@@ -4,7 +4,7 @@ import type { Change } from '../../report/read/changes.ts';
 import { isStale } from '../../report/read/stale.ts';
 import type { Verdict } from '../../report/reasons.ts';
 import type { Report } from '../../report/report.ts';
-import { plural, thousands, totalOf } from '../../report/text/count.ts';
+import { plural, tallyText, thousands, totalOf } from '../../report/text/count.ts';
 import { visible } from '../../report/text/escape.ts';
 import { relative, shortDuration, stamp } from '../../report/text/time.ts';
 import {
@@ -106,7 +106,10 @@ function waiting(row: ProducerRow, { nowMs, epoch }: { nowMs: number; epoch: num
   ];
 }
 
-function showConsumers(screen: Screen, { nowMs, register, consumers, mirror, rounds }: Facts): void {
+function showConsumers(
+  screen: Screen,
+  { nowMs, register, consumers, mirror, rounds, syncEveryMs }: Facts,
+): void {
   const { known, heardOf, states, refused, countedAt, unusable } = consumers;
   const heard = heardOf === 0 ? '' : `; ${thousands(heardOf)} more heard of`;
   if (states === undefined) {
@@ -135,11 +138,18 @@ function showConsumers(screen: Screen, { nowMs, register, consumers, mirror, rou
       `${refused ?? ''}`,
     );
   }
-  const more = unusable.length === 0 ? 0 : total - head(unusable, total).length;
-  if (more > 0) screen.entry('', `and ${thousands(more)} more: p2p consumers --state unusable`, 'dim');
+  const more = total - head(unusable, total).length;
+  if (more > 0) {
+    const what = unusable.length === 0 ? `unusable: ${tallyText(refused)}` : `and ${thousands(more)} more`;
+    screen.entry('', `${what}; p2p consumers --state unusable`, 'dim');
+  }
   const silence = silenceWords(rounds);
   if (silence !== undefined) screen.entry('', silence, 'warning');
   if (mirror === undefined) return;
+  if (isStale(mirror.at, syncEveryMs, nowMs)) {
+    screen.entry('peers say', `unknown by now: they were asked ${relative(mirror.at, nowMs)}`, 'warning');
+    return;
+  }
   for (const [i, said] of mirrorWords(mirror, register.current ?? 'here').entries()) {
     screen.entry(i === 0 ? 'peers say' : '', said);
   }

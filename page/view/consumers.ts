@@ -18,18 +18,14 @@ export function consumersSection({ nowMs, consumers }: Facts): Html {
     {
       id: 'consumers',
       title: 'Consumers',
-      age:
-        countedAt === undefined
-          ? html`${plural(known, 'consumer')} known, just now`
-          : html`as of the round ${ago(countedAt, nowMs)}`,
+      age: html`${plural(known, 'consumer')} known, ${countedAt === undefined ? 'just now' : html`as of the round ${ago(countedAt, nowMs)}`}`,
     },
     known === 0
       ? html`<p class="quiet">No consumer is known. One is enough, it introduces you to the others: <code>p2p consumers add &lt;uuid&gt; &lt;address&gt;</code></p>`
       : stateBar(states),
-    heardOf > 0 &&
-      html`<p class="quiet">${thousands(heardOf)} more were only heard of, and are asked themselves.</p>`,
+    heardOf > 0 && html`<p class="quiet">Only heard of, not confirmed yet: ${thousands(heardOf)}.</p>`,
     worst.length > 0 &&
-      html`<h3>${worst.length < reachable(consumers) ? `The ${worst.length} worst` : 'All of them, the worst first'}</h3>`,
+      html`<h3>${worst.length < reachable(consumers) ? `The ${worst.length} worst${countedAt === undefined ? '' : ' of that round'}` : 'All of them, the worst first'}</h3>`,
     worst.length > 0 &&
       html`<p class="quiet">Cells are the last ${RECENT_OUTCOMES} calls: tall was answered, half as tall asked us to wait, low failed.${worst.some(({ days }) => days !== undefined) && html` Under them ${KEPT_DAYS} days, each at its worst.`}</p>`,
     worst.length > 0 && html`<ul class="rows consumers">${worst.map((row) => consumerItem(row, nowMs))}</ul>`,
@@ -40,7 +36,7 @@ export function consumersSection({ nowMs, consumers }: Facts): Html {
       Object.keys(refused).length > 0 &&
       html`<p class="quiet">Entries that cannot be called: ${tallyText(refused)}.</p>`,
     countedAt !== undefined &&
-      html`<p class="quiet">With so many, all are shown by <code>p2p consumers</code> alone.</p>`,
+      html`<p class="quiet"><code>p2p consumers --limit 0</code> lists all of them.</p>`,
   );
 }
 

@@ -2,6 +2,8 @@ import { isStale } from '../../report/read/stale.ts';
 import type { Verdict } from '../../report/reasons.ts';
 import type { Report } from '../../report/report.ts';
 import { plural, thousands } from '../../report/text/count.ts';
+import { duration } from '../../report/text/time.ts';
+import { aliveOf } from '../../report/words.ts';
 import { type Html, html, type Piece, textOfHtml } from '../html.ts';
 import { ago, withCode } from './parts.ts';
 
@@ -42,6 +44,7 @@ export function tiles({ facts }: Report): Piece {
   const [last] = rounds;
   const confirmed = !isStale(register.verifiedAt, checkEveryMs, nowMs);
   const { states, countedAt } = consumers;
+  const { alive, asked } = aliveOf(consumers);
   const told = register.told ?? Math.max(0, producers.known - producers.due);
   return html`<nav class="tiles" aria-label="Figures">${[
     tile('address', 'Address', {
@@ -59,13 +62,11 @@ export function tiles({ facts }: Report): Piece {
       value:
         states === undefined || (states.alive === 0 && states.unknown > 0)
           ? 'unknown'
-          : `${thousands(states.alive)} of ${thousands(consumers.known)}`,
+          : `${thousands(alive)} of ${thousands(asked)}`,
       note:
         states === undefined || (states.alive === 0 && states.unknown > 0)
           ? html`no recent round`
-          : countedAt === undefined
-            ? html`just now`
-            : html`as of ${ago(countedAt, nowMs)}`,
+          : html`${asked < consumers.known && 'asked, '}${countedAt === undefined ? 'just now' : html`as of ${ago(countedAt, nowMs)}`}`,
     }),
     tile('rounds', 'Last round', {
       value:
@@ -74,7 +75,11 @@ export function tiles({ facts }: Report): Piece {
           : isStale(last.at, syncEveryMs, nowMs) && !syncRuns
             ? 'unknown'
             : plural(last.probes, 'call'),
-      note: syncRuns ? html`one is running` : last === undefined ? html`none yet` : ago(last.at, nowMs),
+      note: syncRuns
+        ? html`one is running`
+        : last === undefined
+          ? html`one is due every ${duration(syncEveryMs)}`
+          : ago(last.at, nowMs),
     }),
   ]}</nav>
 `;

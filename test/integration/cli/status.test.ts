@@ -115,8 +115,9 @@ describe('p2p status', () => {
     await set({ checkedAt: long, verifiedAt: long });
     await testRedis().command('HSET', KEYS.health, uuidOf(1), health('127.0.0.1:81', 'alive', long));
     await testRedis().command('DEL', KEYS.rounds);
-    await round(long, { complete: true });
+    await round(long, { complete: true, mirror: { seen: { '203.0.113.7': 6 }, reached: 5, unreached: 1 } });
     const { code, out } = await run();
+    assert.match(out, /^peers say {2}unknown by now: they were asked 60 min ago$/m);
     assert.equal(code, 1);
     assert.match(out, /^UNKNOWN /);
     assert.match(out, /^address {4}unknown; it was 203\.0\.113\.7$/m);
@@ -210,12 +211,17 @@ describe('p2p status', () => {
       ]).flat();
       await testRedis().command('HSET', KEYS.consumers, ...entries);
     }
-    await round(now, { complete: true, states: { new: 0, alive: 19_000, suspect: 2, dead: 1_000 } });
+    await round(now, {
+      complete: true,
+      states: { new: 0, alive: 19_000, suspect: 2, dead: 998 },
+      skipped: { 'not-public': 2 },
+    });
     const redis = countingRedis(testRedis().redis);
     const few = await p2p(['status'], { env: envOf(testRedis()), brought: { redis } });
     assert.ok(redis.sent.length <= 20, `${redis.sent.length} commands`);
-    assert.match(few.out, /20,002 known: 19,000 alive, 2 suspect, 1,000 dead, 0 new/);
+    assert.match(few.out, /20,002 known: 19,000 alive, 2 suspect, 998 dead, 0 new/);
     assert.match(few.out, /as of the round/);
+    assert.match(few.out, /^ {11}unusable: not-public 2; p2p consumers --state unusable$/m);
     const all = await p2p(['status', '--all'], { env: envOf(testRedis()) });
     assert.match(all.out, /20,002 known: 1 alive, 0 suspect, 1 dead, 20,000 new/);
   });

@@ -8,7 +8,14 @@ import { countingRedis } from '../../support/counting-redis.ts';
 import type { Owner } from '../../support/owner.ts';
 import { startPeer } from '../../support/peer-server.ts';
 import { redisForSuite } from '../../support/redis.ts';
-import { HOSTILE, OWN_UUID, REPORT_STATES, reportParts, seedState } from '../../support/report-states.ts';
+import {
+  HOSTILE,
+  OWN_UUID,
+  REPORT_STATES,
+  reportParts,
+  roundEntry,
+  seedState,
+} from '../../support/report-states.ts';
 
 const TOKEN = 'a-token-of-the-page';
 
@@ -197,6 +204,42 @@ describe('the page', () => {
       known,
     );
   });
+
+  test('of 5,000 consumers reads every record where rounds call only some of them', async () => {
+    await seeded('many', 5_000);
+    await budgetedRound();
+    const { facts, headline } = await readReport(reportParts(testRedis().redis), 'page');
+    assert.equal(facts?.consumers.states?.unknown, 0);
+    assert.match(headline, /^3,332 of 5,001 consumers alive/);
+  });
+
+  test('of 11,000 consumers that take turns counts those that were asked, and ourselves in no round', async () => {
+    await seeded('many', 11_000);
+    await budgetedRound();
+    const { facts, headline } = await readReport(reportParts(testRedis().redis), 'page');
+    assert.equal(facts?.consumers.known, 11_001);
+    assert.match(headline, /^700 of 1,000 asked consumers alive/);
+  });
+
+  /** Two rounds that made all the calls they may, of which the last did not come across our own entry. */
+  async function budgetedRound(): Promise<void> {
+    await testRedis().command('DEL', '{p2p}:sync:rounds');
+    const states = { alive: 700, suspect: 100, dead: 200, new: 0 };
+    for (const [i, skipped] of [{ self: 1 }, {}].entries()) {
+      const entry = roundEntry(Date.now() - 9_000 + i, {
+        stopped: 'budget',
+        probes: 1_000,
+        states,
+        skipped,
+      });
+      await testRedis().command(
+        'XADD',
+        '{p2p}:sync:rounds',
+        '*',
+        ...Object.entries(entry).flat().map(String),
+      );
+    }
+  }
 
   test('asked a thousand times within two seconds, asks Redis once', async (t) => {
     await seeded('many', 100);

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { StopReason } from '../../../lib/sync/summary.ts';
 import type { Round } from '../../../report/read/rounds.ts';
-import { mirrorWords, silenceWords } from '../../../report/words.ts';
+import { aliveWords, mirrorWords, roundWords, silenceWords } from '../../../report/words.ts';
 import { roundRead } from '../../support/report-states.ts';
 
 const round = (change: Partial<Round> = {}) =>
@@ -23,6 +24,31 @@ test('it is not said while somebody does, where few answer, and of a round that 
     assert.equal(silenceWords(rounds), undefined);
   }
   assert.equal(introducing, 0);
+});
+
+test('consumers that were not asked are not counted with those that are not alive', () => {
+  const none = { alive: 0, suspect: 0, dead: 0, new: 0, unknown: 0, unusable: 0 };
+  const words = (known: number, states: Partial<typeof none>) =>
+    aliveWords({
+      known,
+      states: { ...none, ...states },
+      heardOf: 0,
+      refused: {},
+      worst: [],
+      unusable: [],
+    });
+  assert.equal(words(6, { alive: 5, dead: 1 }), '5 of 6 consumers alive');
+  assert.equal(
+    words(20_001, { alive: 700, dead: 300, unknown: 19_001 }),
+    '700 of 1,000 asked consumers alive',
+  );
+});
+
+test('a round says in words why it ended early', () => {
+  const words = (...stopped: StopReason[]) => roundWords(round({ complete: false, stopped }));
+  assert.equal(words('time', 'error'), 'unfinished (out of time, Redis failed it), 3 calls in 1.0 s');
+  assert.equal(words('budget'), 'at its limit of calls, 3 calls in 1.0 s');
+  assert.equal(words(), 'unfinished, 3 calls in 1.0 s');
 });
 
 test('what peers say about us is a sentence for one peer and for many', () => {
