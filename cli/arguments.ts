@@ -17,7 +17,7 @@ export const OPTIONS = {
   replace: { type: 'boolean', help: 'also where the UUID is known at another address' },
   stage: { type: 'string', value: 'name', help: 'run the deployed function of this stage on AWS' },
   region: { type: 'string', value: 'name', help: 'with --stage; else AWS_REGION, or us-east-1' },
-  'dry-run': { type: 'boolean', help: 'show what would be called, and call and change nothing' },
+  'dry-run': { type: 'boolean', help: 'show what would be done; call no peer, change nothing' },
   test: { type: 'boolean', help: 'send one message that says that it is a test' },
   yes: { type: 'boolean', short: 'y', help: 'do not ask' },
   verbose: { type: 'boolean', short: 'v', help: 'print what the job logs, too' },

@@ -61,10 +61,20 @@ function read(file: string): string {
   try {
     return readFileSync(file, 'utf8').replace(/^\ufeff/, '');
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-    throw new ConfigError([`the file ${file} cannot be read (${code})`]);
+    throw new ConfigError([`the file ${file} cannot be read: ${whyUnreadable(error)}`]);
   }
 }
+
+function whyUnreadable(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+  return UNREADABLE[code] ?? code;
+}
+
+const UNREADABLE: Readonly<Record<string, string>> = {
+  ENOENT: 'there is none',
+  EACCES: 'this user has no right to',
+  EISDIR: 'it is a folder',
+};
 
 /** Lines from which `parseEnv` takes another value than a reader sees, or none. */
 function misread(text: string, given: Environment): string[] {
@@ -108,8 +118,9 @@ function trustAuthorities({ NODE_EXTRA_CA_CERTS: path }: Environment, exported: 
     tls.setDefaultCACertificates([...tls.getCACertificates('default'), readFileSync(path, 'utf8')]);
     return [];
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-    return [`NODE_EXTRA_CA_CERTS must name a file of certificates in PEM that can be read (${code})`];
+    return [
+      `NODE_EXTRA_CA_CERTS must name a file of certificates in PEM that can be read: ${whyUnreadable(error)}`,
+    ];
   }
 }
 

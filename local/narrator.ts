@@ -13,7 +13,7 @@ export function narrate(event: StackEvent, names: Names): Line {
     case 'candidate':
       return {
         tag: 'sync',
-        text: `heard of ${name(event.uuid)} (${event.address})${event.from === undefined ? '' : ` from ${name(event.from)}`}: it did not confirm that yet, and hearsay alone makes nobody a consumer`,
+        text: `heard of ${name(event.uuid)} (${event.address})${event.from === undefined ? '' : ` from ${name(event.from)}`}: only its own answer makes it a consumer, and there was none yet`,
       };
     case 'joined':
       return {

@@ -40,7 +40,10 @@ const LONGEST_NAME = 30;
 function misspelt(env: Environment): Finding[] {
   return Object.keys(env).flatMap((name) => {
     if (isVariable(name) || name.length > LONGEST_NAME || !name.includes('_')) return [];
-    const meant = variableNames().find((variable) => distance(name.toUpperCase(), variable) <= MOST_TYPOS);
+    const upper = name.toUpperCase();
+    const meant = variableNames().find(
+      (variable) => distance(upper, variable) <= MOST_TYPOS || variable === `${upper}_MS`,
+    );
     if (meant === undefined) return [];
     return [
       warning(

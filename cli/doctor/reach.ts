@@ -29,7 +29,9 @@ export function judgeReach(
       warning(
         'reach',
         'where calls leave from could not be seen: no https:// source says so',
-        'Name echo services in IP_SOURCES for this command, beside what is there: the default ones are in .env.example.',
+        answers.some(({ kind }) => kind === 'http')
+          ? 'The https:// sources above say why they do not, or they disagree.'
+          : 'Name echo services in IP_SOURCES for this command, beside what is there: the default ones are in .env.example.',
       ),
     ];
   }

@@ -17,7 +17,7 @@ import { report } from './report.ts';
 import { counting, runHere } from './run-job.ts';
 import { runDeployed } from './stage.ts';
 import { tellNotify } from './summaries.ts';
-import { isYes } from './where.ts';
+import { isConfirmed } from './where.ts';
 
 interface Word {
   readonly ip: string;
@@ -93,15 +93,9 @@ function readWord({ args }: Context): Word | undefined {
   return { ip, id: id ?? randomUUID() };
 }
 
-async function isMeant(
-  { args, terminal, note }: Context,
-  word: Word | undefined,
-  whom: string,
-): Promise<boolean> {
-  if (word === undefined || args.flag('yes')) return true;
-  const meant = isYes(await terminal.ask(`Tell ${whom} that the address is ${visible(word.ip)}? [y/N] `));
-  if (!meant) note('Nothing was done.');
-  return meant;
+async function isMeant(context: Context, word: Word | undefined, whom: string): Promise<boolean> {
+  if (word === undefined || context.args.flag('yes')) return true;
+  return isConfirmed(context, `Tell ${whom} that the address is ${visible(word.ip)}?`);
 }
 
 /** Whoever does not know how it ended needs the id, so that repeating it is no second change. */

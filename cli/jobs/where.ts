@@ -21,11 +21,8 @@ async function seenFromOutside(
  *
  * @throws IdentityError, RedisUnavailableError, RedisReplyError
  */
-export async function mayRunHere(
-  { args, terminal, note }: Context,
-  parts: AppParts,
-  consequence: string,
-): Promise<boolean> {
+export async function mayRunHere(context: Context, parts: AppParts, consequence: string): Promise<boolean> {
+  const { args, terminal, note } = context;
   if (args.flag('yes')) return true;
   const { register } = await begin(parts);
   if (register.current === undefined) return true;
@@ -40,9 +37,14 @@ export async function mayRunHere(
     note('Nothing was done. --yes says that this is the host.');
     return false;
   }
-  return isYes(await terminal.ask("Is this the consumer's own host? [y/N] "));
+  return isConfirmed(context, "Is this the consumer's own host?");
 }
 
-export function isYes(answer: string): boolean {
-  return /^y(es)?$/i.test(answer.trim());
+/** Asks, and says that nothing was done unless the answer is yes. */
+export async function isConfirmed({ terminal, note }: Context, question: string): Promise<boolean> {
+  // On a row of its own: the terminal would break a long prompt within a word.
+  note(question);
+  const confirmed = /^y(es)?$/i.test((await terminal.ask('[y/N] ')).trim());
+  if (!confirmed) note('Nothing was done.');
+  return confirmed;
 }

@@ -50,7 +50,7 @@ export const CONSUMERS: readonly WorldConsumer[] = [YOU, ...OTHERS];
 
 /** Whom the liar introduces beside others: there is no such consumer. */
 export const INVENTED = {
-  name: 'nobody',
+  name: 'ghost',
   uuid: 'c0000099-0000-4000-8000-000000000000',
   ip: '127.0.0.99',
 } as const;

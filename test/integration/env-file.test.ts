@@ -14,7 +14,7 @@ for (const [script, args, status] of [
       cwd: fileURLToPath(new URL('../..', import.meta.url)),
       encoding: 'utf8',
     });
-    assert.match(run.stderr, /the file \S+nowhere\.env cannot be read \(ENOENT\)/);
+    assert.match(run.stderr, /the file \S+nowhere\.env cannot be read: there is none/);
     assert.equal(run.status, status);
   });
 }

@@ -112,9 +112,10 @@ describe('a broken set-up is named by its line', () => {
   test('a misspelt variable', async () => {
     const { findings } = await examine({
       ...good(),
-      env: { ...good().env, IP_SOURCE: 'x', SYNC_INTERVALL_MS: '1' },
+      env: { ...good().env, IP_SOURCE: 'x', SYNC_INTERVALL_MS: '1', NOTIFY_TIMEOUT: '1' },
     });
     assert.match(line(findings, /IP_SOURCE is set, and is no variable/).todo ?? '', /IP_SOURCES/);
+    assert.match(line(findings, /NOTIFY_TIMEOUT is set/).todo ?? '', /NOTIFY_TIMEOUT_MS/);
     assert.match(line(findings, /SYNC_INTERVALL_MS is set/).todo ?? '', /SYNC_INTERVAL_MS/);
   });
 

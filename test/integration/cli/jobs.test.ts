@@ -84,6 +84,7 @@ describe('jobs that are run now', () => {
     assert.match(unattended.err, /From here the sources see 203\.0\.113\.7; the register has 203\.0\.113\.1/);
     const refused = await run(['sync'], { answer: 'n' });
     assert.equal(refused.code, 1);
+    assert.match(refused.err, /^Is this the consumer's own host\?\n\[y\/N\] n\nNothing was done\.\n$/m);
     assert.equal(peer.requests.length, 0);
     assert.equal((await run(['sync'], { answer: 'y' })).code, 0);
     assert.equal((await run(['sync', '--yes'])).code, 0);
@@ -147,10 +148,12 @@ describe('jobs that are run now', () => {
     await know('producers', producer);
     const refused = await run(['notify', '--ip', '203.0.113.9'], { answer: '' });
     assert.equal(refused.code, 1);
-    assert.match(
+    assert.equal(
       refused.err,
-      /Tell 1 producer \(the register has no address\) that the address is 203\.0\.113\.9\?/,
+      'Tell 1 producer (the register has no address) that the address is 203.0.113.9?\n[y/N] \nNothing was done.\n',
     );
+    const narrow = await run(['notify', '--ip', '203.0.113.9'], { answer: '', columns: 50 });
+    assert.match(narrow.err, /^Tell 1 producer .*\nthe address is 203\.0\.113\.9\?\n\[y/m);
     const unattended = await run(['notify', '--ip', '203.0.113.9']);
     assert.equal(unattended.code, 2);
     assert.match(unattended.err, /--yes/);

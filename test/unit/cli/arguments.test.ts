@@ -76,6 +76,6 @@ describe('the command line', () => {
   test('names a file that it cannot read', async () => {
     const { code, err } = await p2p(['status', '--env-file', '/nowhere/at/all']);
     assert.equal(code, 3);
-    assert.match(err, /\/nowhere\/at\/all cannot be read \(ENOENT\)/);
+    assert.match(err, /\/nowhere\/at\/all cannot be read: there is none/);
   });
 });

@@ -50,7 +50,7 @@ describe('the environment', () => {
   test('is refused where the named file is not there', (t) => {
     assert.match(
       faultsOf(folder(t), { LOCAL_ENV_FILE: 'nowhere' }).message,
-      /nowhere cannot be read \(ENOENT\)/,
+      /nowhere cannot be read: there is none/,
     );
   });
 
