@@ -7,57 +7,6 @@ declare const epochBrand: unique symbol;
 /** The version of our address: it only grows, and is of the size of a time in milliseconds. */
 export type Epoch = number & { readonly [epochBrand]: true };
 
-/**
- * A contested new address: how many checks have counted for it, and when the last of them was recorded.
- */
-export interface ContestedAddress {
-  readonly ip: Ip;
-  readonly checks: number;
-  readonly at: number;
-}
-
-/**
- * The hash `ip`: our current address and the state of the checks. Times are milliseconds by Redis's clock. A field
- * that is absent or cannot be used is undefined, a counter 0.
- */
-export interface Register {
-  /**
-   * Our address. Without a usable epoch it could not be delivered: then it counts as absent, and the next check commits
-   * it again.
-   */
-  readonly current: Ip | undefined;
-  /** The address before `current`. */
-  readonly previous: Ip | undefined;
-  /** The version of `current`; undefined as long as there has been none. */
-  readonly epoch: Epoch | undefined;
-  /** When `current` was committed. */
-  readonly since: number | undefined;
-  /** The last ticket handed out. */
-  readonly ticket: number;
-  /** The ticket of the last check that was recorded. */
-  readonly recorded: number;
-  readonly candidate: ContestedAddress | undefined;
-  /** The last check that was recorded. */
-  readonly checkedAt: number | undefined;
-  /** The last check that confirmed `current`. */
-  readonly verifiedAt: number | undefined;
-  /** Recorded checks in a row that found nothing out. */
-  readonly unknownChecks: number;
-  /** How many operators answered when all were asked last; undefined where version 1 wrote the register. */
-  readonly answering: number | undefined;
-  /** The addresses before `current`, the last one first, eight at most. */
-  readonly recent: readonly FormerAddress[];
-  /** Quick returns that count against their budget at `returnsAt` (see `quickReturn`). */
-  readonly returns: number;
-  readonly returnsAt: number | undefined;
-  /** When it was last reported that a return to a former address waits. */
-  readonly dampedAt: number | undefined;
-  /** How many producers acknowledged `epoch`, and when the first and the last of them did. */
-  readonly told: number | undefined;
-  readonly firstAck: number | undefined;
-  readonly lastAck: number | undefined;
-}
-
 /** An address that was ours, and when it ceased to be. */
 export interface FormerAddress {
   readonly ip: Ip;
@@ -74,10 +23,16 @@ export function parseEpoch(raw: unknown): Epoch | undefined {
 }
 
 /**
+ * The hash `ip`: our current address and the state of the checks. Times are milliseconds by Redis's clock. A field
+ * that is absent or cannot be used is undefined, a counter 0.
+ */
+export type Register = ReturnType<typeof parseRegister>['register'];
+
+/**
  * Reads HGETALL's reply, a flat list of names and values. Each field is read by itself: a value that cannot be used
  * counts as absent, and its name is listed in `poisoned`. Never throws.
  */
-export function parseRegister(reply: Reply | undefined): { register: Register; poisoned: readonly string[] } {
+export function parseRegister(reply: Reply | undefined) {
   const fields = new Map(pairsOf(reply));
   const poisoned: string[] = [];
 
@@ -102,29 +57,49 @@ export function parseRegister(reply: Reply | undefined): { register: Register; p
   const previous = take('previous', parseIp);
   const since = number('since');
 
-  const register: Register = {
+  const register = {
+    /**
+     * Our address. Without a usable epoch it could not be delivered: then it counts as absent, and the next check commits
+     * it again.
+     */
     current: epoch === undefined ? undefined : current,
+    /** The address before `current`. */
     previous,
+    /** The version of `current`; undefined as long as there has been none. */
     epoch,
+    /** When `current` was committed. */
     since,
+    /** The last ticket handed out. */
     ticket: number('ticket') ?? 0,
+    /** The ticket of the last check that was recorded. */
     recorded: number('recorded') ?? 0,
+    /** A contested new address: how many checks have counted for it, and when the last of them was recorded. */
     candidate:
       candidateIp !== undefined && candidateChecks !== undefined && candidateAt !== undefined
         ? { ip: candidateIp, checks: candidateChecks, at: candidateAt }
         : undefined,
+    /** The last check that was recorded. */
     checkedAt: number('checkedAt'),
+    /** The last check that confirmed `current`. */
     verifiedAt: number('verifiedAt'),
+    /** Recorded checks in a row that found nothing out. */
     unknownChecks: number('unknownChecks') ?? 0,
+    /** How many operators answered when all were asked last; undefined where version 1 wrote the register. */
     answering: number('answering'),
+    /** The addresses before `current`, the last one first, eight at most. */
     recent: take('recent', parseRecent) ?? recentOf(previous, since),
+    /** Quick returns that count against their budget at `returnsAt` (see `quickReturn`). */
     returns: number('returns') ?? 0,
     returnsAt: number('returnsAt'),
+    /** When it was last reported that a return to a former address waits. */
     dampedAt: number('dampedAt'),
+    /** How many producers acknowledged `epoch`. */
     told: number('told'),
+    /** When the first producer acknowledged `epoch`. */
     firstAck: number('firstAck'),
+    /** When the last producer acknowledged `epoch`. */
     lastAck: number('lastAck'),
-  };
+  } as const;
   return { register, poisoned };
 }
 

@@ -25,38 +25,46 @@ export interface Mirror {
   readonly unreached: number;
 }
 
-/** What a round counts while it runs. */
-export type Tally = {
-  /** Whether failures were not counted because nothing showed that our own network works. */
-  inconclusive: boolean;
-  pages: number;
-  /** First calls to consumers. */
-  probes: number;
-  /** Second calls to those that did not answer the first. */
-  secondProbes: number;
-  candidateProbes: number;
-  /** The consumers it came across, by their state after the round. */
-  readonly states: Record<HealthState, number>;
-  /** Consumers that failed, by error class, whether it counted or not. */
-  readonly errors: Partial<Record<HealthError, number>>;
-  /** Consumers that were called and got no verdict. */
-  unjudged: number;
-  readonly skipped: Partial<Record<SkipReason, number>>;
-  /** New candidates. */
-  learned: number;
-  /** Candidates that became consumers. */
-  promoted: number;
-  /** Consumers found at another address than the one in `consumers`. */
-  moved: number;
-  /** Consumers whose answer introduced others. */
-  introducing: number;
-  /** Health records that were removed because `consumers` holds them no more. */
-  forgotten: number;
-  /** Other shards that were started. */
-  shardsStarted: number;
-  /** Other shards that could not be started. */
-  shardsLost: number;
-};
+/** What a round counts while it runs, before its first call. */
+export function createTally() {
+  const errors: Partial<Record<HealthError, number>> = {};
+  const skipped: Partial<Record<SkipReason, number>> = {};
+  return {
+    /** Whether failures were not counted because nothing showed that our own network works. */
+    inconclusive: false,
+    pages: 0,
+    /** First calls to consumers. */
+    probes: 0,
+    /** Second calls to those that did not answer the first. */
+    secondProbes: 0,
+    candidateProbes: 0,
+    /** The consumers it came across, by their state after the round. */
+    states: { new: 0, alive: 0, suspect: 0, dead: 0 } satisfies Record<HealthState, number>,
+    /** Consumers that failed, by error class, whether it counted or not. */
+    errors,
+    /** Consumers that were called and got no verdict. */
+    unjudged: 0,
+    /** Entries of `consumers` that are not probed. */
+    skipped,
+    /** New candidates. */
+    learned: 0,
+    /** Candidates that became consumers. */
+    promoted: 0,
+    /** Consumers found at another address than the one in `consumers`. */
+    moved: 0,
+    /** Consumers whose answer introduced others. */
+    introducing: 0,
+    /** Health records that were removed because `consumers` holds them no more. */
+    forgotten: 0,
+    /** Other shards that were started. */
+    shardsStarted: 0,
+    /** Other shards that could not be started. */
+    shardsLost: 0,
+  };
+}
+
+/** The counts of a round. */
+export type Tally = ReturnType<typeof createTally>;
 
 /**
  * What one round, or one shard of it, came to. The numbers of the shards of a round add up. It is what `sync` answers
@@ -79,27 +87,6 @@ export type RoundSummary = Readonly<Tally> & {
   readonly commands: number;
   readonly durationMs: number;
 };
-
-export function createTally(): Tally {
-  return {
-    inconclusive: false,
-    pages: 0,
-    probes: 0,
-    secondProbes: 0,
-    candidateProbes: 0,
-    states: { new: 0, alive: 0, suspect: 0, dead: 0 },
-    errors: {},
-    unjudged: 0,
-    skipped: {},
-    learned: 0,
-    promoted: 0,
-    moved: 0,
-    introducing: 0,
-    forgotten: 0,
-    shardsStarted: 0,
-    shardsLost: 0,
-  };
-}
 
 export function increment<Key extends string>(counts: Partial<Record<Key, number>>, key: Key): void {
   counts[key] = (counts[key] ?? 0) + 1;
