@@ -7,6 +7,7 @@ import { defineScript, LUA_PRELUDE } from '../redis/script.ts';
 import { COMMIT_TIMEOUT_MS, type CommitCounts, LUA_COMMIT, parseCounts } from './commit.lua.ts';
 import type { Keys } from './keys.ts';
 import { LUA_STORE } from './lua.ts';
+import { listOf, orThrow } from './replies.ts';
 
 /** So many ids of the operator's words are kept: a word counts once while its id is one of them. */
 const KEPT_IDS = 20;
@@ -81,8 +82,7 @@ export async function commitOperatorsWord(
     ],
     { repeatable: true, signal, timeoutMs: COMMIT_TIMEOUT_MS },
   );
-  if (reply instanceof RedisReplyError) throw reply;
-  const [kind, rawEpoch, ...counts] = Array.isArray(reply) ? reply : [];
+  const [kind, rawEpoch, ...counts] = listOf(orThrow(reply));
   const epoch = parseEpoch(rawEpoch);
   if (kind === 'committed' && epoch !== undefined) return { kind, epoch, counts: parseCounts(counts) };
   if (kind === 'repeated') return { kind, ...(epoch !== undefined && { epoch }) };

@@ -1,26 +1,17 @@
 import type { Host } from '../host.ts';
 import { type Ip, networkOf } from '../peers/ip-space.ts';
 import type { PeerRecord } from '../peers/registry.ts';
-import type { SyncReply } from '../peers/reply.ts';
+import { MAX_HEARD, type SyncReply } from '../peers/reply.ts';
 import type { Uuid } from '../peers/uuid.ts';
 import type { HealthRecord } from '../store/health-record.ts';
 import type { Discovery } from '../store/rounds.ts';
-import { keepWorst, type Worst } from './health.ts';
-import { createHearsay, type Hearsay } from './hearsay.ts';
-import { createNews, type News } from './news.ts';
-import { createTally, type Mirror, type Tally } from './summary.ts';
+import { keepWorst } from './health.ts';
+import { createHearsay } from './hearsay.ts';
+import { createNews } from './news.ts';
+import { createTally, type Mirror } from './summary.ts';
 
 /** What a round finds out, beside the health of consumers. */
-export interface Findings {
-  readonly tally: Tally;
-  readonly hearsay: Hearsay;
-  readonly mirror: MirrorCount;
-  readonly introductions: Introductions;
-  readonly news: News;
-  /** Fields of consumers. */
-  readonly worst: Worst<string>;
-  readonly discoveries: Discovery[];
-}
+export type Findings = ReturnType<typeof createFindings>;
 
 /** The findings of a round before its first call. */
 export function createFindings({
@@ -35,23 +26,18 @@ export function createFindings({
   /** When the round began. */
   readonly at: number;
   readonly random: Host['random'];
-}): Findings {
+}) {
+  const discoveries: Discovery[] = [];
   return {
     tally: createTally(),
     hearsay: createHearsay({ ...known, random }),
     mirror: createMirrorCount(ownIp),
     introductions: createIntroductions(at, random),
     news: createNews(),
-    worst: keepWorst(),
-    discoveries: [],
+    /** Fields of consumers. */
+    worst: keepWorst<string>(),
+    discoveries,
   };
-}
-
-/** Counts what peers say about us: one voice for each network, so that nobody speaks with many. */
-interface MirrorCount {
-  add(peer: Ip, you: SyncReply['you']): void;
-  /** Undefined if nobody said anything. */
-  result(): Mirror | undefined;
 }
 
 const NETWORK_BITS = { 4: 24, 6: 48 } as const;
@@ -59,13 +45,14 @@ const NETWORK_BITS = { 4: 24, 6: 48 } as const;
 const MOST_VOICES = 1_000;
 const MOST_OTHERS = 3;
 
-function createMirrorCount(ownIp: Ip | undefined): MirrorCount {
+/** Counts what peers say about us: one voice for each network, so that nobody speaks with many. */
+function createMirrorCount(ownIp: Ip | undefined) {
   const voices = new Set<string>();
   const seen = new Map<Ip, number>();
   let reached = 0;
   let unreached = 0;
   return {
-    add(peer, you) {
+    add(peer: Ip, you: SyncReply['you']): void {
       if (you === undefined || (you.ip === undefined && you.answers === undefined)) return;
       const voice = networkOf(peer, NETWORK_BITS);
       if (voices.has(voice) || voices.size >= MOST_VOICES) return;
@@ -74,7 +61,8 @@ function createMirrorCount(ownIp: Ip | undefined): MirrorCount {
       if (you.answers === true) reached += 1;
       if (you.answers === false) unreached += 1;
     },
-    result() {
+    /** Undefined if nobody said anything. */
+    result(): Mirror | undefined {
       if (voices.size === 0) return undefined;
       const others = [...seen].filter(([ip]) => ip !== ownIp).sort(([, a], [, b]) => b - a);
       const own = [...seen].filter(([ip]) => ip === ownIp);
@@ -89,34 +77,26 @@ interface Introduction {
   readonly ip: string;
 }
 
-/**
- * Draws whom the consumer API may tell of: 50 that are alive by our own probes, those that are new or have changed within
- * an hour before the others, so that news spreads fast. Never candidates, never hearsay.
- */
-interface Introductions {
-  add(consumer: Pick<PeerRecord, 'uuid' | 'raw'>, health: HealthRecord | undefined): void;
-  /** Whether there are as many as may be told. */
-  readonly full: boolean;
-  result(): Introduction[];
-}
-
-/** A caller reads no more. */
-const MOST = 50;
 const NEWS_MS = 3_600_000;
 
-function createIntroductions(sinceMs: number, random: Host['random']): Introductions {
+/**
+ * Draws whom the consumer API may tell of: as many as a caller reads that are alive by our own probes, those that are new or
+ * have changed within an hour before the others, so that news spreads fast. Never candidates, never hearsay.
+ */
+function createIntroductions(sinceMs: number, random: Host['random']) {
   const news = createSample(random);
   const others = createSample(random);
   return {
-    add({ uuid, raw }, health) {
+    add({ uuid, raw }: Pick<PeerRecord, 'uuid' | 'raw'>, health: HealthRecord | undefined): void {
       if (health?.state !== 'alive') return;
       const isNews = health.since > sinceMs - NEWS_MS;
       (isNews ? news : others).add({ uuid, ip: raw });
     },
+    /** Whether there are as many as may be told. */
     get full() {
-      return news.items.length + others.items.length >= MOST;
+      return news.items.length + others.items.length >= MAX_HEARD;
     },
-    result: () => [...news.items, ...others.items].slice(0, MOST),
+    result: () => [...news.items, ...others.items].slice(0, MAX_HEARD),
   };
 }
 
@@ -128,8 +108,8 @@ function createSample(random: Host['random']) {
     items,
     add(item: Introduction): void {
       offered += 1;
-      const place = items.length < MOST ? items.length : Math.floor(random() * offered);
-      if (place < MOST) items[place] = item;
+      const place = items.length < MAX_HEARD ? items.length : Math.floor(random() * offered);
+      if (place < MAX_HEARD) items[place] = item;
     },
   };
 }
