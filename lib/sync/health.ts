@@ -145,13 +145,6 @@ export function aboutAddress(
   return 'address' in parsed && parsed.address.key === address.key ? record : undefined;
 }
 
-/** Keeps the 50 worst of any number of consumers, and never many more than those. */
-export interface Worst<Item> {
-  add(item: Item, state: RankedState, health: HealthRecord | undefined): void;
-  /** The worst first. */
-  items(): Item[];
-}
-
 /** `unknown` is what was found out too long ago. */
 type RankedState = HealthState | 'unknown';
 
@@ -159,8 +152,11 @@ const WORST_LAST: readonly RankedState[] = ['alive', 'new', 'unknown', 'suspect'
 /** More than failures and round-trip time come to. */
 const STATE_WEIGHT = 1e9;
 
-/** Ranks by state; those in one state by how many of their last probes failed, then by their round-trip time. */
-export function keepWorst<Item>(): Worst<Item> {
+/**
+ * Keeps the 50 worst of any number of consumers, and never many more than those. Ranks by state; those in one state by how
+ * many of their last probes failed, then by their round-trip time.
+ */
+export function keepWorst<Item>() {
   let kept: { readonly item: Item; readonly rank: number }[] = [];
   let least = Number.NEGATIVE_INFINITY;
   const cut = () => {
@@ -168,7 +164,7 @@ export function keepWorst<Item>(): Worst<Item> {
     if (kept.length === MOST_WORST) least = kept.at(-1)?.rank ?? least;
   };
   return {
-    add(item, state, health) {
+    add(item: Item, state: RankedState, health: HealthRecord | undefined): void {
       const base = WORST_LAST.indexOf(state) * STATE_WEIGHT;
       // Most are in a better state than all that are kept: their outcomes need not be counted.
       if (base + STATE_WEIGHT <= least) return;
@@ -178,7 +174,8 @@ export function keepWorst<Item>(): Worst<Item> {
       kept.push({ item, rank });
       if (kept.length >= 10 * MOST_WORST) cut();
     },
-    items() {
+    /** The worst first. */
+    items(): Item[] {
       cut();
       return kept.map(({ item }) => item);
     },

@@ -3,41 +3,11 @@ import type { Config } from '../config.ts';
 import type { Host } from '../host.ts';
 import type { Address } from '../peers/address.ts';
 import { inAnyCidr, networkOf } from '../peers/ip-space.ts';
+import type { Heard } from '../peers/reply.ts';
 import type { Uuid } from '../peers/uuid.ts';
 import { SLOTS } from '../store/candidates.ts';
 import type { SlotClaim } from '../store/rounds.ts';
 import { fnv1a } from './shard.ts';
-
-/** One thing that a peer told us: that `uuid` is to be found at `address`. */
-export interface Named {
-  readonly uuid: Uuid;
-  readonly address: Address;
-  /** The address as it will be stored, see `Heard.raw`. */
-  readonly raw: string;
-}
-
-/** Who told: the consumer that answered the probe. */
-export interface Teacher {
-  readonly uuid: Uuid;
-  readonly address: Address;
-}
-
-/**
- * What was heard in a round and is not known yet. Its size is bounded, whatever peers tell and however many they are.
- *
- * Candidates live in slots, as in Bitcoin's addrman (https://www.usenix.org/system/files/conference/usenixsecurity15/sec15-paper-heilman.pdf):
- * the network of a teacher reaches 16 of 1,024 slots, which only a secret of this database tells. The names of one network
- * spread over its slots, and for each slot one network is drawn at random. So a stranger who names many, or names first,
- * keeps nobody out.
- */
-export interface Hearsay {
-  /** Takes note of what a peer told, except about those that are known. */
-  add(named: readonly Named[], teacher: Teacher): void;
-  /** Those are in `consumers`, and not dead: nobody needs to tell us of them. */
-  know(uuids: Iterable<Uuid>): void;
-  /** One claim for each slot that something was named for. */
-  claims(atMs: number): SlotClaim[];
-}
 
 /** Most names in all, and of one network. */
 const MOST_NAMES = 10_000;
@@ -53,11 +23,20 @@ const BITS_EACH = 64;
 const LEAST_BITS = 2 ** 16;
 const MOST_BITS = 2 ** 23;
 
-interface Kept extends Named {
+interface Kept extends Heard {
+  /** Who told: the consumer that answered the probe. */
   readonly from: Uuid;
   readonly network: string;
 }
 
+/**
+ * What was heard in a round and is not known yet. Its size is bounded, whatever peers tell and however many they are.
+ *
+ * Candidates live in slots, as in Bitcoin's addrman (https://www.usenix.org/system/files/conference/usenixsecurity15/sec15-paper-heilman.pdf):
+ * the network of a teacher reaches 16 of 1,024 slots, which only a secret of this database tells. The names of one network
+ * spread over its slots, and for each slot one network is drawn at random. So a stranger who names many, or names first,
+ * keeps nobody out.
+ */
 export function createHearsay({
   secret,
   consumers,
@@ -68,9 +47,9 @@ export function createHearsay({
   /** About how many are known. */
   readonly consumers: number;
   readonly random: Host['random'];
-}): Hearsay {
-  /** Known to the walk so far: bits that the hashes of uuids set. */
+}) {
   const bits = Math.min(MOST_BITS, Math.max(LEAST_BITS, consumers * BITS_EACH));
+  /** Known to the walk so far: bits that the hashes of uuids set. */
   const known = new Uint32Array(bits / 32);
   // Another in each round, so that nobody is taken for a known one for good.
   const salt = random().toString(36).slice(2, 8);
@@ -110,13 +89,15 @@ export function createHearsay({
   };
 
   return {
-    add(told, teacher) {
+    /** Takes note of what a peer told, except about those that are known. */
+    add(told: readonly Heard[], teacher: Pick<Heard, 'uuid' | 'address'>): void {
       const unknown = told.filter(({ uuid }) => !isKnown(uuid));
       if (unknown.length === 0) return;
       const network = networkOf(teacher.address.ip, NETWORK_BITS);
       for (const named of unknown) keep({ ...named, from: teacher.uuid, network });
     },
-    know(uuids) {
+    /** Those are in `consumers`, and not dead: nobody needs to tell us of them. */
+    know(uuids: Iterable<Uuid>): void {
       for (const uuid of uuids) {
         const bit = bitOf(uuid);
         known[bit >>> 5] = (known[bit >>> 5] ?? 0) | (1 << (bit & 31));
@@ -129,7 +110,8 @@ export function createHearsay({
       }
       names = left;
     },
-    claims(at) {
+    /** One claim for each slot that something was named for. */
+    claims(at: number): SlotClaim[] {
       const bySlot = new Map<number, Kept[]>();
       const takenBy = new Map<string, Set<number>>();
       for (const name of shuffled(names, random)) {

@@ -2,14 +2,7 @@ import type { Log } from '../host.ts';
 import type { RoundSummary } from './summary.ts';
 
 /** What can happen to a consumer in a round that an operator wants to read. */
-export type Event = 'joined' | 'moved' | 'died' | 'came back';
-
-/** Collects what happened to consumers in a round, and says it at its end, so that a log line is never one of thousands. */
-export interface News {
-  add(event: Event, consumer: { readonly uuid: string; readonly address: string }): void;
-  /** Writes a line for each kind of event. */
-  tell(log: Log): void;
-}
+type Event = 'joined' | 'moved' | 'died' | 'came back';
 
 /** Of each kind so many are named, the others are counted. */
 const MOST_NAMED = 10;
@@ -21,16 +14,18 @@ const LINES: Readonly<Record<Event, string>> = {
   'came back': 'Consumers came back: they answer again',
 };
 
-export function createNews(): News {
+/** Collects what happened to consumers in a round, and says it at its end, so that a log line is never one of thousands. */
+export function createNews() {
   const events = new Map<Event, { count: number; named: { uuid: string; address: string }[] }>();
   return {
-    add(event, { uuid, address }) {
+    add(event: Event, { uuid, address }: { readonly uuid: string; readonly address: string }): void {
       const happened = events.get(event) ?? { count: 0, named: [] };
       events.set(event, happened);
       happened.count += 1;
       if (happened.named.length < MOST_NAMED) happened.named.push({ uuid, address });
     },
-    tell(log) {
+    /** Writes a line for each kind of event. */
+    tell(log: Log): void {
       for (const [event, { count, named }] of events) {
         log.info(LINES[event], {
           consumers: named,

@@ -1,13 +1,5 @@
 import type { Host } from '../host.ts';
 
-/** Runs jobs in the order they came, at most so many at a time, and at most one each `everyMs`. */
-export interface Pool {
-  /** Whether the job ran: false if the gate was closed when its turn came. Rejects only if the job does. */
-  run(job: () => Promise<void>): Promise<boolean>;
-  /** This machine is short of something: starts nothing for a second, and from then on half as many at a time. */
-  slowDown(): void;
-}
-
 interface Waiting {
   readonly job: () => Promise<void>;
   readonly resolve: (ran: boolean) => void;
@@ -27,7 +19,8 @@ export interface PoolOptions {
 
 const PAUSE_MS = 1_000;
 
-export function createPool({ limit: most, gate, everyMs, host, signal }: PoolOptions): Pool {
+/** Runs jobs in the order they came, at most so many at a time, and at most one each `everyMs`. */
+export function createPool({ limit: most, gate, everyMs, host, signal }: PoolOptions) {
   const waiting = createQueue<Waiting>();
   let limit = most;
   let workers = 0;
@@ -61,14 +54,16 @@ export function createPool({ limit: most, gate, everyMs, host, signal }: PoolOpt
   };
 
   return {
-    run: (job) =>
-      new Promise((resolve, reject) => {
+    /** Whether the job ran: false if the gate was closed when its turn came. Rejects only if the job does. */
+    run: (job: () => Promise<void>) =>
+      new Promise<boolean>((resolve, reject) => {
         waiting.add({ job, resolve, reject });
         if (workers >= limit) return;
         workers += 1;
         void work();
       }),
-    slowDown() {
+    /** This machine is short of something: starts nothing for a second, and from then on half as many at a time. */
+    slowDown(): void {
       const nowMs = host.monotonicMs();
       if (nowMs < pausedUntilMs) return;
       pausedUntilMs = nowMs + PAUSE_MS;
