@@ -1,6 +1,6 @@
 import type { AppParts } from '../../lib/app.ts';
 import type { Outcome } from '../../lib/http/outcome.ts';
-import { strictMajority, tally } from '../../lib/ip/decide.ts';
+import { answersOf, strictMajority } from '../../lib/ip/decide.ts';
 import type { Register } from '../../lib/ip/register.ts';
 import { type Address, addressKey } from '../../lib/peers/address.ts';
 import type { Ip } from '../../lib/peers/ip-space.ts';
@@ -73,7 +73,7 @@ export function judgeReach(
 
 /** The address that most echo services see calls come from. */
 export function seenBy(answers: readonly TimedVote[]): Ip | undefined {
-  return strictMajority(tally(answers.filter(({ kind }) => kind === 'http').map(({ vote }) => vote)));
+  return strictMajority(answersOf(answers.filter(({ kind }) => kind === 'http').map(({ vote }) => vote)));
 }
 
 /** `--reach`, by the rules for every address that is called. @throws UsageError */
@@ -102,7 +102,9 @@ export async function tryOwnApi(
   { reach, parts }: { reach: Address | undefined; parts: AppParts },
 ): Promise<Finding[]> {
   const { post, policy, config } = parts;
-  const seen = strictMajority(tally(answers.filter(({ kind }) => kind !== 'dns').map(({ vote }) => vote)));
+  const seen = strictMajority(
+    answersOf(answers.filter(({ kind }) => kind !== 'dns').map(({ vote }) => vote)),
+  );
   if (reach === undefined && seen === undefined) return [];
   const parsed = reach ?? policy.parse(seen === undefined ? '' : addressKey(seen, config.peers.port));
   if ('refused' in parsed) {

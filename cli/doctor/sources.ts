@@ -1,5 +1,5 @@
 import type { AppParts } from '../../lib/app.ts';
-import { strictMajority, tally } from '../../lib/ip/decide.ts';
+import { answersOf, strictMajority } from '../../lib/ip/decide.ts';
 import type { Source, Vote, VoteError } from '../../lib/ip/sources.ts';
 import { plural } from '../../report/text/count.ts';
 import { visible } from '../../report/text/escape.ts';
@@ -70,7 +70,7 @@ function ofOne({ vote, tookMs }: TimedVote, family: 4 | 6): Finding {
 }
 
 function together(votes: readonly Vote[], quorum: number): Finding {
-  const answers = tally(votes);
+  const answers = answersOf(votes);
   const winner = strictMajority(answers);
   const operators = new Set(votes.map(({ operator }) => operator)).size;
   const agreeing = [...answers.values()].filter((ip) => ip === winner).length;

@@ -1,5 +1,5 @@
 import type { AppParts } from '../../lib/app.ts';
-import { strictMajority, tally } from '../../lib/ip/decide.ts';
+import { answersOf, strictMajority } from '../../lib/ip/decide.ts';
 import type { Vote } from '../../lib/ip/sources.ts';
 import type { Ip } from '../../lib/peers/ip-space.ts';
 import { begin } from '../../report/read/begin.ts';
@@ -11,7 +11,7 @@ async function seenFromOutside(
 ): Promise<{ votes: Vote[]; seen: Ip | undefined }> {
   const services = sources.filter(({ kind }) => kind === 'http');
   const votes = await Promise.all(services.map((source) => source.ask()));
-  return { votes, seen: strictMajority(tally(votes)) };
+  return { votes, seen: strictMajority(answersOf(votes)) };
 }
 
 /**

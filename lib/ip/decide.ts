@@ -28,7 +28,7 @@ export type Verdict =
  * What each operator says. Several services of one operator are one vote. An operator is left out if its services
  * contradict each other, or if none of them answered.
  */
-export function tally(votes: readonly Vote[]): ReadonlyMap<string, Ip> {
+export function answersOf(votes: readonly Vote[]): ReadonlyMap<string, Ip> {
   const answers = new Map<string, Ip>();
   const contradicting = new Set<string>();
   for (const vote of votes) {
@@ -56,7 +56,7 @@ export function mayAskOne(
 
 /** Judges the votes of one look in which all sources were asked. `nowMs` is Redis's time. */
 export function judge(votes: readonly Vote[], known: Known, quorum: number, nowMs: number): Verdict {
-  const answers = tally(votes);
+  const answers = answersOf(votes);
   const winner = strictMajority(answers);
   if (winner === undefined) return { kind: 'unknown' };
 

@@ -1,6 +1,6 @@
 import type { Host } from '../host.ts';
 import type { Ip } from '../peers/ip-space.ts';
-import { confirm, judge, mayAskOne, strictMajority, tally, type Verdict } from './decide.ts';
+import { answersOf, confirm, judge, mayAskOne, strictMajority, type Verdict } from './decide.ts';
 import type { Register } from './register.ts';
 import type { Source, Vote } from './sources.ts';
 
@@ -49,7 +49,7 @@ export async function observe(
 
   const votes = await askAll(sources, signal, early);
   const first = judge(votes, register, quorum, nowMs());
-  const once = { votes, asked: sources.length, answering: tally(votes).size };
+  const once = { votes, asked: sources.length, answering: answersOf(votes).size };
   if (first.kind !== 'change') return { verdict: first, ...once };
 
   await host.sleep(SECOND_LOOK_MS, signal);
@@ -59,7 +59,7 @@ export async function observe(
     verdict: confirm(first.ip, judge(again, register, quorum, nowMs())),
     votes: again,
     asked: 2 * sources.length,
-    answering: tally(again).size,
+    answering: answersOf(again).size,
   };
 }
 
@@ -77,7 +77,7 @@ export function dnsDisagreement(
   sources: readonly Source[],
 ): { readonly named: Ip; readonly seen: Ip } | undefined {
   const kinds = new Map(sources.map(({ id, kind }) => [id, kind]));
-  const seen = strictMajority(tally(votes.filter(({ source }) => kinds.get(source) === 'http')));
+  const seen = strictMajority(answersOf(votes.filter(({ source }) => kinds.get(source) === 'http')));
   if (seen === undefined) return undefined;
   for (const vote of votes) {
     if (vote.kind === 'ip' && kinds.get(vote.source) === 'dns' && vote.ip !== seen)

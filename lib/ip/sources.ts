@@ -75,7 +75,7 @@ export function createSources(specs: readonly SourceSpec[], options: SourceOptio
   return specs.map((spec) => {
     const { id, operator, kind } = spec;
     const ask = async (signal?: AbortSignal): Promise<Vote> => {
-      const read = readAnswer(await question(spec, options, signal), options);
+      const read = readReply(await question(spec, options, signal), options);
       return { source: id, operator, ...read };
     };
     return { id, operator, kind, witness: spec.kind === 'http' && !spec.loopback, ask };
@@ -83,16 +83,20 @@ export function createSources(specs: readonly SourceSpec[], options: SourceOptio
 }
 
 /** The text that a source answered, not yet read as an address, or why there is none. */
-type Answer = { readonly said: string } | { readonly error: VoteError };
+type SourceReply = { readonly said: string } | { readonly error: VoteError };
 
-function readAnswer(answer: Answer, rules: SourceOptions) {
-  if ('error' in answer) return { kind: 'unknown', error: answer.error } as const;
-  const parsed = parseOwnIp(answer.said, rules);
+function readReply(reply: SourceReply, rules: SourceOptions) {
+  if ('error' in reply) return { kind: 'unknown', error: reply.error } as const;
+  const parsed = parseOwnIp(reply.said, rules);
   if ('refused' in parsed) return { kind: 'unknown', error: parsed.refused } as const;
   return { kind: 'ip', ip: parsed.ip } as const;
 }
 
-async function question(spec: SourceSpec, options: SourceOptions, signal?: AbortSignal): Promise<Answer> {
+async function question(
+  spec: SourceSpec,
+  options: SourceOptions,
+  signal?: AbortSignal,
+): Promise<SourceReply> {
   switch (spec.kind) {
     case 'http':
       return askHttp(spec.url, options, signal);
@@ -104,7 +108,7 @@ async function question(spec: SourceSpec, options: SourceOptions, signal?: Abort
 }
 
 /** Asks an echo service once, over a connection of its own. A host that is an IP literal is dialled as it is. */
-async function askHttp(url: URL, options: SourceOptions, signal?: AbortSignal): Promise<Answer> {
+async function askHttp(url: URL, options: SourceOptions, signal?: AbortSignal): Promise<SourceReply> {
   const outcome = await exchange({
     method: 'GET',
     path: `${url.pathname}${url.search}`,
@@ -166,7 +170,7 @@ async function askDns(
   hostname: string,
   { family, timeoutMs = SOURCE_TIMEOUT_MS, dnsServers }: SourceOptions,
   signal?: AbortSignal,
-): Promise<Answer> {
+): Promise<SourceReply> {
   if (signal?.aborted) return { error: 'aborted' };
   const resolver = new Resolver({ timeout: Math.ceil(timeoutMs / DNS_TRIES), tries: DNS_TRIES });
   const timer = setTimeout(() => resolver.cancel(), timeoutMs);

@@ -29,7 +29,7 @@ export interface RoundStore {
   /** Has candidates take free slots, or slots whose occupant has failed. Answers those that did. */
   learn(claims: readonly SlotClaim[]): Promise<readonly Candidate[]>;
   /** Writes what became of candidates, as far as everything still is as it was read. */
-  settle(changes: readonly Discovery[]): Promise<Settled | 'lease-lost'>;
+  settle(changes: readonly Discovery[]): Promise<SettledCandidates | 'lease-lost'>;
   /** Ends the renewing of the lease in the background. The lease stays if the round was not ended. */
   close(): Promise<void>;
 }
@@ -138,7 +138,7 @@ export interface Move {
 }
 
 /** Fields of `consumers` that were added, and that got another address. */
-export interface Settled {
+export interface SettledCandidates {
   readonly promoted: readonly string[];
   readonly moved: readonly string[];
 }

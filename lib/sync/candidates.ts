@@ -21,7 +21,7 @@ type GivenAnswer = Exclude<Answer, { kind: 'untried' }>;
 type SuccessfulResult = Exclude<ProbeResult, { kind: 'failed' }>;
 
 /** A candidate that is worth a probe. `dead` is the consumer that it would move, if there is one of its uuid. */
-interface Probed {
+interface Chosen {
   readonly candidate: Candidate;
   readonly address: Address;
   readonly dead?: ConsumerEntry;
@@ -42,7 +42,7 @@ export function createCandidateProbes(round: Round): CandidateProbes {
   const inNetworks = new Map<string, number>();
   let promotions = 0;
 
-  const callOnce = async (wanted: readonly Probed[]) => {
+  const callOnce = async (wanted: readonly Chosen[]) => {
     const addresses = new Map(wanted.map(({ address }) => [address.key, address]));
     for (const key of probes.keys()) addresses.delete(key);
     calls.take(addresses.size);
@@ -56,7 +56,7 @@ export function createCandidateProbes(round: Round): CandidateProbes {
     );
   };
 
-  const becomes = ({ candidate, dead }: Probed, result: SuccessfulResult): Discovery => {
+  const becomes = ({ candidate, dead }: Chosen, result: SuccessfulResult): Discovery => {
     const nowMs = round.nowMs();
     const health = healthAfterAnswer(undefined, result, { address: candidate.address, nowMs });
     if (dead === undefined) return { kind: 'promote', candidate, health };
@@ -179,8 +179,8 @@ export function chooseCandidates(
     inNetworks: Map<string, number>;
     most: number;
   },
-): { chosen: Probed[]; useless: Candidate[] } {
-  const chosen: Probed[] = [];
+): { chosen: Chosen[]; useless: Candidate[] } {
+  const chosen: Chosen[] = [];
   const useless: Candidate[] = [];
   for (const candidate of shuffled(candidates, random)) {
     const parsed = policy.parse(candidate.address);
@@ -199,12 +199,12 @@ export function chooseCandidates(
 
 /** Parts those that are worth a probe from those about a consumer that is known there, or not dead where it is. */
 function sortOut(
-  chosen: readonly Probed[],
+  chosen: readonly Chosen[],
   known: readonly ConsumerEntry[],
   policy: AddressPolicy,
-): { wanted: Probed[]; superfluous: Candidate[] } {
+): { wanted: Chosen[]; superfluous: Candidate[] } {
   const byUuid = new Map(known.map((entry) => [entry.field.toLowerCase(), entry]));
-  const wanted: Probed[] = [];
+  const wanted: Chosen[] = [];
   const superfluous: Candidate[] = [];
   for (const probed of chosen) {
     const entry = byUuid.get(probed.candidate.uuid);

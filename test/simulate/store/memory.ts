@@ -12,7 +12,7 @@ import type {
   OpenRequest,
   PageWrite,
   RoundStore,
-  Settled,
+  SettledCandidates,
 } from '../../../lib/store/rounds.ts';
 import { fnv1a } from '../../../lib/sync/shard.ts';
 
@@ -70,7 +70,7 @@ export function createDatabase(nowMs: () => number, onWrite: OnWrite = {}): Data
   };
   const spellings = (uuid: string) => [uuid, uuid.toUpperCase()];
 
-  const settle = (changes: readonly Discovery[]): Settled => {
+  const settle = (changes: readonly Discovery[]): SettledCandidates => {
     const [promoted, moved]: [string[], string[]] = [[], []];
     for (const change of changes) {
       if ('candidate' in change) {

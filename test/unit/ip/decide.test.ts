@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
+  answersOf,
   confirm,
   judge,
   type Known,
   mayAskOne,
   RETURN_WINDOW_MS,
-  tally,
   type Verdict,
 } from '../../../lib/ip/decide.ts';
 import type { Ip } from '../../../lib/peers/ip-space.ts';
@@ -184,7 +184,7 @@ test('whoever changes the address is a quorum of operators and a strict majority
       const verdict = judge(cast, register, quorum, NOW);
       if (verdict.kind === 'unknown') return;
       const winner = 'ip' in verdict ? verdict.ip : register.current;
-      const answers = [...tally(cast).values()];
+      const answers = [...answersOf(cast).values()];
       const backers = answers.filter((answer) => answer === winner).length;
       assert.ok(backers * 2 > answers.length);
       if (verdict.kind !== 'voice') assert.ok(backers >= quorum);
