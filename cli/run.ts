@@ -100,12 +100,13 @@ function failureOf(error: unknown, argv: readonly string[]): Failure {
   }
   if (error instanceof EventError) return say(EXIT.usage, 'usage', error.message);
   if (error instanceof ConfigError) return say(EXIT.unavailable, 'configuration', error.message);
-  if (error instanceof IdentityError) return say(EXIT.unavailable, 'identity', error.message);
-  if (error instanceof RedisUnavailableError) return say(EXIT.unavailable, 'redis', error.message);
+  if (error instanceof IdentityError) return say(EXIT.unavailable, 'redis-foreign', error.message);
+  if (error instanceof RedisUnavailableError)
+    return say(EXIT.unavailable, 'redis-unavailable', error.message);
   if (error instanceof RedisReplyError) {
     return say(
       EXIT.unavailable,
-      'redis',
+      'redis-unavailable',
       `Redis refused a command: ${error.message.replace(/\.$/, '')}. \`doctor\` says more.`,
     );
   }

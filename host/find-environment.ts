@@ -27,7 +27,10 @@ export function findEnvironment(
   if (named || configured || existsSync(join(folder, '.env'))) return readEnvironment(folder, exported);
   const note = join(folder, STACK_NOTE);
   if (isOfRunningStack(note)) return readEnvironment(folder, { ...exported, LOCAL_ENV_FILE: note });
-  if (!existsSync(installed)) return readEnvironment(folder, exported);
+  if (!existsSync(installed)) {
+    const origin = `the exported variables (there is no ${join(folder, '.env')}, no demo of npm start that runs in this folder, and no ${installed})`;
+    return { ...readEnvironment(folder, exported), origin };
+  }
   if (!isReadable(installed)) {
     throw new ConfigError([
       `${installed} has the settings of the installed host, and only root may read it: run the command with sudo`,

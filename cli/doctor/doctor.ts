@@ -98,10 +98,11 @@ async function ofRedis<Found>(
     // A key of another type has its finding already.
     if (error instanceof RedisReplyError && error.code === 'WRONGTYPE') return undefined;
     if (!(error instanceof RedisReplyError)) throw error;
+    const [says = ''] = context.scrub(error.message).split('. ');
     findings.push(
       failure(
         'redis',
-        `Redis refuses a command: ${visible(context.scrub(error.message), 200)}`,
+        `Redis refuses a command: ${visible(says, 200)}`,
         'The login has to be allowed what docs/REDIS.md lists, on the keys of REDIS_PREFIX.',
       ),
     );

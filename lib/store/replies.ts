@@ -20,7 +20,9 @@ export async function repliesTo(
 /** Names the key in an error. A script names it by itself; for a plain command it is the first argument. */
 export function withKey(reply: Answered, request: Command | ScriptCall | undefined): Answered {
   if (!(reply instanceof RedisReplyError) || request === undefined || 'script' in request) return reply;
-  return new RedisReplyError(reply.message.replace(/^\S+ /, (code) => `${code}${request[1]}: `));
+  const [, key] = request;
+  if (key === undefined) return reply;
+  return new RedisReplyError(reply.message.replace(/^\S+ /, (code) => `${code}${key}: `));
 }
 
 /** @throws RedisReplyError what Redis answered in place of a reply. */

@@ -193,6 +193,21 @@ describe('a broken set-up is named by its line', () => {
     assert.match(line(findings, /cannot be written: this login may not/).todo ?? '', /REDIS_PREFIX/);
   });
 
+  test('a login that may not even ask for the time', needsRealRedis(), async (t) => {
+    const server = await startRedisServer({
+      args: ['--user', 'reader', 'on', '>pw-of-reader', '~*', '+@read', '+@connection'],
+    });
+    t.after(server.stop);
+    const env = envOf({ url: server.url.replace('redis://', 'redis://reader:pw-of-reader@') });
+    const { findings } = await examine({ env, brought: { sources: GOOD } });
+    const { says, todo } = line(findings, /Redis refuses a command/);
+    assert.match(says, /^Redis refuses a command: NOPERM this user has no permissions to run the '\w+'/);
+    assert.doesNotMatch(says, /docs\/REDIS\.md/);
+    assert.match(todo ?? '', /docs\/REDIS\.md/);
+    const status = await p2p(['status', '--json'], { env });
+    assert.doesNotMatch(status.out, /undefined/);
+  });
+
   test('a Redis that evicts', async () => {
     const policy = (name: string, bytes: string) =>
       withReplies(testRedis().redis, ([command, word], reply) =>

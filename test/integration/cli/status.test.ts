@@ -142,7 +142,9 @@ describe('p2p status', () => {
     const json = await p2p(['status', '--json'], { env });
     assert.equal(json.code, 3);
     assert.equal(json.json().verdict, 'unknown');
-    assert.equal((json.json().error as Record<string, unknown>).kind, 'redis-unavailable');
+    for (const each of [json, await p2p(['consumers', '--json'], { env })]) {
+      assert.equal((each.json().error as Record<string, unknown>).kind, 'redis-unavailable');
+    }
     assert.doesNotMatch(text.out + text.err + json.out + json.err, /planted/);
   });
 
@@ -153,6 +155,10 @@ describe('p2p status', () => {
     assert.equal(code, 3);
     assert.match(out, /^UNKNOWN /);
     assert.doesNotMatch(out, /203\.0\.113|127\.0\.0\.1/);
+    for (const command of ['status', 'history']) {
+      const { error } = (await p2p([command, '--json'], { env: envOf(testRedis()) })).json();
+      assert.equal((error as Record<string, unknown>).kind, 'redis-foreign');
+    }
   });
 
   test('bears poison in every key, and shows none of it as it is', async () => {

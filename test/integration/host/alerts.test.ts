@@ -12,6 +12,7 @@ import { readFacts } from '../../../report/facts.ts';
 import type { Verdict } from '../../../report/reasons.ts';
 import type { Report } from '../../../report/report.ts';
 import { MINUTE } from '../../support/clock.ts';
+import { closedPort } from '../../support/fake-redis.ts';
 import { recordLog, silentLog } from '../../support/log.ts';
 import { type RecordedRequest, startPeer } from '../../support/peer-server.ts';
 import { redisForSuite } from '../../support/redis.ts';
@@ -232,6 +233,15 @@ describe('alerts', async () => {
     assert.equal(received.length, 2, 'what cannot be kept is told all the same, once by each process');
     assert.equal(lines.length, 1);
     assert.equal(await testRedis().command('GET', '{p2p}:alerts'), 'no hash');
+  });
+
+  test('say why a receiver cannot be reached', async () => {
+    const reasonAt = async (address: string) => {
+      const sent = await sendMessage(new URL(`http://${address}/`), testMessage('u', START));
+      return sent.ok ? '' : sent.reason;
+    };
+    assert.equal(await reasonAt(`127.0.0.1:${await closedPort()}`), 'ECONNREFUSED');
+    assert.equal(await reasonAt('127.0.0.1:1'), 'bad port', 'one that the fetch standard blocks');
   });
 
   test('have the fields that receivers look for', async () => {

@@ -36,6 +36,14 @@ describe('a command finds its consumer', () => {
     assert.equal(findEnvironment(folder, {}, none).env.LOCAL_UUID, undefined);
   });
 
+  test('or is told every place where it was looked for', (t) => {
+    const folder = temporaryFolder(t);
+    assert.equal(
+      findEnvironment(folder, {}, none).origin,
+      `the exported variables (there is no ${join(folder, '.env')}, no demo of npm start that runs in this folder, and no ${none})`,
+    );
+  });
+
   test('in the settings of the installed host', (t) => {
     const folder = temporaryFolder(t);
     const installed = join(folder, 'installed.env');
