@@ -25,10 +25,22 @@ const INTERVALS = [
     defaultRate: 'rate(1 minute)',
   },
 ];
-/** What AWS takes; it splits a list at its commas alone. */
-const IDS = {
-  VPC_SUBNET_IDS: /^subnet-[0-9a-z]+(,subnet-[0-9a-z]+)*$/,
-  VPC_SECURITY_GROUP_IDS: /^sg-[0-9a-z]+(,sg-[0-9a-z]+)*$/,
+/** What AWS takes: it would refuse anything else in the middle of a deploy, or, an alias, when the functions start. */
+const FORMS = {
+  KMS_KEY_ARN: [
+    /^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[\w-]+$/,
+    'the ARN of a key, arn:aws:kms:…:key/…, not of an alias',
+  ],
+  PERMISSIONS_BOUNDARY_ARN: [
+    /^arn:aws[a-z-]*:iam::(\d{12}|aws):policy\/\S+$/,
+    'the ARN of a policy, arn:aws:iam::…:policy/…',
+  ],
+  ALARM_EMAIL: [/^[^\s@,]+@[^\s@,]+$/, 'one mail address'],
+  VPC_SUBNET_IDS: [
+    /^subnet-[0-9a-z]+(,subnet-[0-9a-z]+)*$/,
+    'a comma list without spaces, subnet-…,subnet-…',
+  ],
+  VPC_SECURITY_GROUP_IDS: [/^sg-[0-9a-z]+(,sg-[0-9a-z]+)*$/, 'a comma list without spaces, sg-…,sg-…'],
 };
 
 module.exports = class Guard {
@@ -67,11 +79,7 @@ function packageFault({ stage, command, region, service: { provider, functions }
   if (exposed.length > 0) {
     return `${exposed.join(', ')} would be in the package as it is. Put it into the secret p2p/${stage} of AWS Secrets Manager (docs/DEPLOYING.md), and give no --param for it.`;
   }
-  const { env } = process;
-  if (env.VPC_MODE === 'private' && Object.entries(IDS).some(([name, ids]) => !ids.test(env[name] ?? ''))) {
-    return 'VPC_MODE=private needs VPC_SUBNET_IDS (subnet-…) and VPC_SECURITY_GROUP_IDS (sg-…), each a comma list without spaces.';
-  }
-  return INTERVALS.map(intervalFault).find((each) => each !== undefined);
+  return formFault(process.env) ?? INTERVALS.map(intervalFault).find((each) => each !== undefined);
 }
 
 /** @returns why no stack of this stage may be touched, or undefined. */
@@ -89,6 +97,16 @@ function stageFault(stage) {
 
 function functionFault() {
   return '"deploy function" writes the environment past CloudFormation, so that the references to the secret stay unresolved and the function stops. Use "deploy": it takes an unchanged stack as it is.';
+}
+
+function formFault(env) {
+  const isRequired = (name) => env.VPC_MODE === 'private' && name.startsWith('VPC_');
+  const found = Object.entries(FORMS).find(
+    ([name, [form]]) => (env[name] || isRequired(name)) && !form.test(env[name]),
+  );
+  if (found === undefined) return undefined;
+  const [name, [, expected]] = found;
+  return `${name} must be ${expected}${isRequired(name) ? '; VPC_MODE=private needs it' : ''}.`;
 }
 
 /** Due times and backoff are computed from the interval, so a schedule with another period makes them wrong. */

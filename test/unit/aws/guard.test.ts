@@ -138,18 +138,30 @@ describe('a secret', () => {
 });
 
 describe('a configuration that Serverless would deploy without a word', () => {
-  test('is refused for a VPC without ids that AWS would take', () => {
-    const ids = { VPC_MODE: 'private', VPC_SUBNET_IDS: 'subnet-1,subnet-2', VPC_SECURITY_GROUP_IDS: 'sg-1' };
+  test('is refused for what AWS would refuse later', () => {
+    const good = {
+      VPC_MODE: 'private',
+      VPC_SUBNET_IDS: 'subnet-1,subnet-2',
+      VPC_SECURITY_GROUP_IDS: 'sg-1',
+      KMS_KEY_ARN: 'arn:aws:kms:eu-central-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab',
+      PERMISSIONS_BOUNDARY_ARN: 'arn:aws:iam::aws:policy/PowerUserAccess',
+      ALARM_EMAIL: 'you@example.org',
+    };
+    const refusal = (wrong: Record<string, string>) =>
+      refusalAt(PACKAGE, { command: 'package', env: { ...good, ...wrong } });
 
-    assert.equal(refusalAt(PACKAGE, { command: 'package', env: ids }), undefined);
-    for (const wrong of [
-      { VPC_SECURITY_GROUP_IDS: '' },
-      { VPC_SUBNET_IDS: 'subnet-1, subnet-2' },
-      { VPC_SUBNET_IDS: 'subnet-1,' },
-      { VPC_SUBNET_IDS: 'sg-1', VPC_SECURITY_GROUP_IDS: 'subnet-1' },
-    ]) {
-      const env = { ...ids, ...wrong };
-      assert.match(refusalAt(PACKAGE, { command: 'package', env }) ?? '', /^VPC_MODE=private needs/);
+    assert.equal(refusal({}), undefined);
+    assert.equal(refusal({ KMS_KEY_ARN: '', PERMISSIONS_BOUNDARY_ARN: '', ALARM_EMAIL: '' }), undefined);
+    assert.equal(refusal({ VPC_MODE: '', VPC_SUBNET_IDS: '', VPC_SECURITY_GROUP_IDS: '' }), undefined);
+    for (const [name, ...values] of [
+      ['VPC_SUBNET_IDS', '', 'sg-1', 'subnet-1, subnet-2', 'subnet-1,'],
+      ['VPC_SECURITY_GROUP_IDS', '', 'subnet-1', '"sg-1"'],
+      ['KMS_KEY_ARN', 'arn:aws:kms:eu-central-1:123456789012:alias/p2p'],
+      ['PERMISSIONS_BOUNDARY_ARN', 'PowerUserAccess', 'arn:aws:iam::123456789012:role/boundary'],
+      ['ALARM_EMAIL', 'you', 'you@example.org,me@example.org', '<you@example.org> You'],
+    ] as const) {
+      for (const value of values)
+        assert.match(refusal({ [name]: value }) ?? '', new RegExp(`^${name} must be`), value);
     }
   });
 
