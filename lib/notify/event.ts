@@ -31,7 +31,12 @@ const CHANGED = v.strictObject({
 });
 const WORD = v.strictObject({
   ip: v.pipe(v.string(), v.maxLength(100)),
-  id: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(200))),
+  id: v.optional(
+    v.pipe(
+      v.string(),
+      v.check(({ length }) => length >= 1 && length <= 200, '1 to 200 characters long'),
+    ),
+  ),
 });
 
 /**
@@ -77,7 +82,7 @@ function parsed<Schema extends typeof CHANGED | typeof WORD>(
     const field = `"${v.getDotPath(issue) ?? 'event'}"`;
     if (issue.expected === 'never') return `${field} is not known`;
     if (issue.type === 'strict_object' && issue.received === 'undefined') return `${field} is missing`;
-    return `${field} must be ${issue.type === 'check' ? issue.message : (issue.expected ?? 'shorter')}`;
+    return `${field} must be ${issue.type === 'check' ? issue.message : issue.expected}`;
   });
   throw new EventError(
     `The event of producer-notify cannot be used: ${[...new Set(faults)].join(', ')}. ` +
