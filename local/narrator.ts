@@ -1,3 +1,6 @@
+import { readRounds } from '../report/read/rounds.ts';
+import { tallyText } from '../report/text/count.ts';
+import { roundWords } from '../report/words.ts';
 import type { ConsumerState, StackEvent } from './events.ts';
 import type { Line } from './terminal.ts';
 
@@ -86,8 +89,9 @@ function roundLine(
   name: (uuid: string) => string,
 ): Line {
   if (consumers === undefined || consumers.length === 0) {
-    const fields = [...summary].filter(([field]) => !['round', 'shard', 'of', 'at'].includes(field));
-    return { tag: 'sync', text: `round finished: ${fields.map((field) => field.join(' ')).join(', ')}` };
+    const [round] = readRounds([['0-1', [...summary].flat()]], 0);
+    const words = round === undefined ? [] : [roundWords(round), tallyText(round.states)].filter(Boolean);
+    return { tag: 'sync', text: ['round finished', ...words].join('; ') };
   }
   const width = Math.max(...consumers.map(({ uuid }) => name(uuid).length));
   return {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { StackEvent } from '../../../local/events.ts';
 import { narrate } from '../../../local/narrator.ts';
+import { roundEntry } from '../../support/report-states.ts';
 
 const NAMES = new Map([['u1', 'alder']]);
 const text = (event: StackEvent) => narrate(event, NAMES).text;
@@ -22,12 +23,24 @@ test('a round lists each consumer with its state, by name where it has one, and 
   assert.deepEqual(line.details, ['alder  alive    127.0.0.1:1', 'u2     suspect  127.0.0.1:2 (refused)']);
 });
 
-test('a round of more consumers than can be listed is told by its sums', () => {
-  const summary = new Map([
-    ['round', 'x'],
-    ['states', '{"alive":4000,"dead":2}'],
-  ]);
-  assert.match(text({ kind: 'round', summary }), /alive.*4000.*dead.*2/);
+test('a round of nobody, or of more consumers than can be listed, is told by its sums', () => {
+  const round = (summary: object) =>
+    new Map(
+      Object.entries(roundEntry(1, { complete: true, durationMs: 3_000, ...summary })).map(
+        ([name, value]) => [name, String(value)],
+      ),
+    );
+  const states = { new: 0, alive: 4_000, suspect: 0, dead: 2 };
+  const errors = { timeout: 2 };
+  assert.equal(
+    text({ kind: 'round', summary: round({ states, errors, probes: 4_002 }) }),
+    'round finished; complete, 4,002 calls in 3.0 s, timeout 2; alive 4,000, dead 2',
+  );
+  assert.equal(
+    text({ kind: 'round', summary: round({}), consumers: [] }),
+    'round finished; complete, 0 calls in 3.0 s',
+  );
+  assert.equal(text({ kind: 'round', summary: new Map() }), 'round finished');
 });
 
 test('the first address ever seen is told apart from a change', () => {
