@@ -139,9 +139,9 @@ export const hints = parsed<Hints>((text) => {
   return { interface: names.includes('interface'), gateway: names.includes('gateway') };
 });
 
-export const cidrs = parsedList<Cidr>((entry) => {
+export const cidrs = parsedList<Cidr>((entry, place) => {
   const range = parseCidr(entry);
-  return range ?? { fault: `must be a comma list of networks like 10.0.0.0/8; "${entry}" is none` };
+  return range ?? { fault: `must be a comma list of networks like 10.0.0.0/8; ${place} is none` };
 });
 
 /** Two keys are for a rotation: peers accept either until they all know the new one. */
@@ -157,11 +157,11 @@ export const signingKeys = parsed<readonly SigningKey[]>((text) => {
 });
 
 export const sources = v.pipe(
-  parsedList<SourceSpec>((entry) => {
+  parsedList<SourceSpec>((entry, place) => {
     const source = parseSource(entry);
     if (!('fault' in source)) return source;
     return {
-      fault: `must be a comma list of https://…, dns:<hostname>, or static:<ip> alone; ${source.fault}`,
+      fault: `must be a comma list of https://…, dns:<hostname>, or static:<ip> alone; ${place} ${source.fault}`,
     };
   }),
   v.minLength(1, 'must name at least one source'),
@@ -189,12 +189,13 @@ function parsed<Value>(parse: (text: string) => Value | Fault) {
 }
 
 /** A comma list whose entries `parse` reads. Each bad entry is a fault of its own. */
-function parsedList<Value>(parse: (entry: string) => Value | Fault) {
+/** A comma list. A fault tells the place of its entry and never the entry, which may hold a secret. */
+function parsedList<Value>(parse: (entry: string, place: string) => Value | Fault) {
   return v.pipe(
     v.string(),
     v.rawTransform<string, readonly Value[]>(({ dataset, addIssue }) =>
-      list(dataset.value).flatMap((entry) => {
-        const value = parse(entry);
+      list(dataset.value).flatMap((entry, i) => {
+        const value = parse(entry, `entry ${i + 1}`);
         if (!isFault(value)) return [value];
         addIssue({ message: value.fault });
         return [];

@@ -48,12 +48,12 @@ export const DEFAULT_IP_SOURCES = [
   'https://wtfismyip.com/text',
 ].join(',');
 
-/** Reads one entry of `IP_SOURCES`: the source, or what is wrong with it. */
+/** Reads one entry of `IP_SOURCES`: the source, or what is wrong with it, without a word of it. */
 export function parseSource(entry: string): SourceSpec | { fault: string } {
   if (/^static:/i.test(entry)) {
     const ip = parseIp(entry.slice('static:'.length));
     return ip === undefined
-      ? { fault: `"${entry}" names no IP` }
+      ? { fault: 'names no IP' }
       : { kind: 'static', id: 'static', operator: 'static', ip };
   }
   if (/^dns:/i.test(entry)) {
@@ -62,23 +62,22 @@ export function parseSource(entry: string): SourceSpec | { fault: string } {
       hostname.length <= 253 && /^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z][a-z0-9-]*$/.test(hostname);
     return valid
       ? { kind: 'dns', id: `dns:${hostname}`, operator: 'dns', hostname }
-      : { fault: `"${entry}" names no host` };
+      : { fault: 'names no host' };
   }
   return parseHttpSource(entry);
 }
 
 function parseHttpSource(entry: string): SourceSpec | { fault: string } {
   if (!/^https?:\/\/[^/\\]/i.test(entry) || !URL.canParse(entry)) {
-    return { fault: 'an entry is neither https://…, dns:<hostname> nor static:<ip>' };
+    return { fault: 'is neither https://…, dns:<hostname> nor static:<ip>' };
   }
   const url = new URL(entry);
   // With ";" or "|" between two sources, the first one's host would swallow the second.
-  if (!/^(\[[^\]]*\]|[a-z0-9_.-]+)$/.test(url.hostname))
-    return { fault: 'an entry holds more than one host' };
-  if (url.username !== '' || url.password !== '') return { fault: `"${url.hostname}" carries credentials` };
+  if (!/^(\[[^\]]*\]|[a-z0-9_.-]+)$/.test(url.hostname)) return { fault: 'holds more than one host' };
+  if (url.username !== '' || url.password !== '') return { fault: 'holds credentials' };
   const loopback = isLoopback(url.hostname);
   if (url.protocol !== 'https:' && !loopback) {
-    return { fault: `"${url.hostname}" must be https:// (http:// is for a loopback host only)` };
+    return { fault: 'must be https:// (http:// is for a loopback host only)' };
   }
   return { kind: 'http', id: url.host, operator: operatorOf(url), url, loopback };
 }

@@ -149,6 +149,26 @@ test('no value of a secret is in an error', () => {
   assert.doesNotMatch(faults.join(), /hunter2/);
 });
 
+test('an unusable entry of a list is told by its place, not by its words', () => {
+  const entries: readonly (readonly [variable: string, entries: readonly string[]])[] = [
+    [
+      'IP_SOURCES',
+      ['dns:user:hunter2@x', 'static:hunter2', 'hunter2', 'http://hunter2.example', 'https://a@b.c'],
+    ],
+    ['PEER_ALLOW_CIDRS', ['redis://:hunter2@x', 'hunter2/8', '10.0.0.0']],
+    ['IP_ALLOW_CIDRS', ['hunter2']],
+  ];
+  for (const [name, unusable] of entries) {
+    const good = name === 'IP_SOURCES' ? 'https://ident.me' : '10.0.0.0/8';
+    for (const entry of unusable) {
+      const [fault = '', ...others] = faultsOf({ ...MINIMAL, [name]: `${good},${entry}` });
+      assert.deepEqual(others, []);
+      assert.match(fault, /; entry 2 (is|names|holds|must be) /);
+      assert.doesNotMatch(fault, /hunter2/);
+    }
+  }
+});
+
 for (const [value, expected] of [
   ['"{p2p}:"', /^REDIS_PREFIX is in quotes/],
   ["'{p2p}:'", /^REDIS_PREFIX is in quotes/],
