@@ -32,6 +32,8 @@ export interface ConsumerApiOptions {
   readonly keys?: ReadonlyMap<Uuid, readonly string[]>;
   /** This API's own addresses as `<ip>:<port>`; signatures are made for them. */
   readonly addresses?: readonly string[];
+  /** Where a caller is told that it was seen. In a simulation that is not where its connection comes from. */
+  readonly seenAs?: (from: Ip) => string;
   readonly onEvent?: (event: ConsumerApiEvent) => void;
 }
 
@@ -50,7 +52,7 @@ const MINUTE_MS = 60_000;
 
 /** Starts the API. It answers on its port when this resolves. */
 export async function startConsumerApi(options: ConsumerApiOptions): Promise<RunningServer> {
-  const { uuid, memory, policy, post, keys = new Map(), onEvent } = options;
+  const { uuid, memory, policy, post, keys = new Map(), seenAs = (from) => from, onEvent } = options;
   const verify = createVerifier(options.addresses ?? []);
   const newcomers = createLimiter({ each: 8, all: 100, windowMs: HOUR_MS });
   const callBacks = createLimiter({ each: 1, all: 60, windowMs: MINUTE_MS });
@@ -73,7 +75,7 @@ export async function startConsumerApi(options: ConsumerApiOptions): Promise<Run
       status: 200,
       json: {
         uuid,
-        you: { ip: request.from, ...(known.answers !== undefined && { answers: known.answers }) },
+        you: { ip: seenAs(request.from), ...(known.answers !== undefined && { answers: known.answers }) },
         consumers: known.introduces
           .filter((other) => other.uuid !== caller && other.uuid !== uuid)
           .slice(0, MOST_NAMED),

@@ -9,13 +9,16 @@ import { createPostToPeer } from '../../lib/peers/post.ts';
 import { parseUuid } from '../../lib/peers/uuid.ts';
 import type { Redis } from '../../lib/redis/redis.ts';
 import { VERSION } from '../../lib/version.ts';
-import { CONSUMERS, INVENTED, memberOf, SLOW_MS, WORLD_NETWORK, type WorldConsumer } from './cast.ts';
+import { CONSUMERS, INVENTED, memberOf, SLOW_MS, WORLD_NETWORK, type WorldConsumer, YOU } from './cast.ts';
 
 /** How often a round is run in this world, as far as the consumer APIs are concerned. */
 const WORLD_INTERVAL_MS = 60_000;
 
-/** Starts the consumer API of every consumer that is not down, each at its own address, all at the same port. */
-export function startConsumers(redis: Redis, port: number): Promise<RunningServer[]> {
+/**
+ * Starts the consumer API of every consumer that is not down, each at its own address, all at the same port. To them your
+ * calls come from the simulated public address, which `publicIp` answers.
+ */
+export function startConsumers(redis: Redis, port: number, publicIp: () => string): Promise<RunningServer[]> {
   const policy = createAddressPolicy({ defaultPort: port, allow: [cidr(WORLD_NETWORK)] });
   const start = async (member: WorldConsumer): Promise<RunningServer[]> => {
     const listen = { host: member.ip, port };
@@ -37,6 +40,7 @@ export function startConsumers(redis: Redis, port: number): Promise<RunningServe
             policy,
             post: createPostToPeer({ policy, version: VERSION }),
             listen,
+            seenAs: (from) => (from === YOU.ip ? publicIp() : from),
           }),
         ];
       }

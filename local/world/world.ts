@@ -42,7 +42,7 @@ export async function startWorld({ ports, redis, redisUrl, onEvent }: WorldParts
     },
   };
   const servers: Stoppable[][] = await Promise.all([
-    startConsumers(redis, ports.peer),
+    startConsumers(redis, ports.peer, publicIp.get),
     startProducers(ports.producers, onEvent),
     startIpSources(ports.sources, publicIp.get),
     startControl(ports.control, publicIp).then((server) => [server]),

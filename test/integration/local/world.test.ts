@@ -35,7 +35,7 @@ test('a real consumer records who calls, the slow one answers late, and the one 
   const { sync, redis } = await world(t);
   assert.deepEqual((await sync('alder', { uuid: OWN_UUID })).fields, {
     uuid: memberOf('alder').uuid,
-    you: { ip: '127.0.0.1' },
+    you: { ip: FIRST_PUBLIC_IP },
     consumers: [],
   });
   assert.equal(await redis.command('HGET', createKeys('{alder}:').consumers, OWN_UUID), '127.0.0.1');
