@@ -103,7 +103,7 @@ async function ofRedis<Found>(
       failure(
         'redis',
         `Redis refuses a command: ${visible(says, 200)}`,
-        'The login has to be allowed what docs/REDIS.md lists, on the keys of REDIS_PREFIX.',
+        'Give the Redis user the rights that docs/REDIS.md lists, on the keys of REDIS_PREFIX.',
       ),
     );
     return undefined;
