@@ -46,7 +46,7 @@ interface Counting {
 }
 
 const SHOWN_UNUSABLE = 10;
-/** More records than these are not read again and again if a round can tell: each 1,000 are 300 KB. */
+/** More records than these are not read again and again if a round can tell: each 1,000 are over 200 KB. */
 const CHEAP = { verdict: 1_000, page: 2_000, all: Number.POSITIVE_INFINITY } as const;
 /** Without such a round, the most that are read. */
 const MOST_READ = { ...CHEAP, page: CHEAP_MEMBERS } as const;
