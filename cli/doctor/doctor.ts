@@ -7,7 +7,7 @@ import { visible } from '../../report/text/escape.ts';
 import { type Context, environmentOf, withParts } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { checkConfiguration, configurationFaults } from './configuration.ts';
-import { type Finding, failure, ok, unavailable } from './finding.ts';
+import { type Finding, ok, unavailable } from './finding.ts';
 import { judgeNetwork, lookAtNetwork } from './gateway.ts';
 import { checkPeers } from './peers.ts';
 import { judgeReach, readReach, seenBy, tryOwnApi } from './reach.ts';
@@ -98,14 +98,8 @@ async function ofRedis<Found>(
     // A key of another type has its finding already.
     if (error instanceof RedisReplyError && error.code === 'WRONGTYPE') return undefined;
     if (!(error instanceof RedisReplyError)) throw error;
-    const [says = ''] = context.scrub(error.message).split('. ');
-    findings.push(
-      failure(
-        'redis',
-        `Redis refuses a command: ${visible(says, 200)}`,
-        'Give the Redis user the rights that docs/REDIS.md lists, on the keys of REDIS_PREFIX.',
-      ),
-    );
+    const says = `Redis refuses a command: ${visible(context.scrub(error.message), 300)}`;
+    findings.push(unavailable('redis', says, "These are Redis's own words. Its log may say more."));
     return undefined;
   }
 }

@@ -26,9 +26,12 @@ export const failure = (about: string, says: string, todo: string): Finding => (
   todo,
 });
 
-/** A failure from the message of a RedisUnavailableError: its first sentence is what happened, the others what to do. */
-export function unavailable(about: string, message: string): Finding {
+/** A failure from an error of Redis: its first sentence is what happened, the others are what to do, or `check` is. */
+export function unavailable(
+  about: string,
+  message: string,
+  check = 'Check REDIS_URL, and that Redis is up and reachable from here.',
+): Finding {
   const [says = '', ...todo] = message.split(/(?<=\.) (?=[A-Z])/);
-  const check = 'Check REDIS_URL, and that Redis is up and reachable from here.';
   return failure(about, says, todo.join(' ') || check);
 }
