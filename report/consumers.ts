@@ -1,7 +1,7 @@
 import type { AppParts } from '../lib/app.ts';
 import { decodePartState } from '../lib/store/part-state.ts';
-import { type Answered, listOf } from '../lib/store/replies.ts';
-import { keepWorst } from '../lib/sync/health.ts';
+import { listOf } from '../lib/store/replies.ts';
+import { keepWorst, rankOf } from '../lib/sync/health.ts';
 import type { ConsumerRow, ConsumerState } from './peers/consumer-row.ts';
 import { CHEAP_MEMBERS, readConsumers, readNamed } from './peers/read-peers.ts';
 import { isBudgeted, type Round } from './read/rounds.ts';
@@ -39,8 +39,6 @@ interface Counting {
   readonly heardOf: number;
   readonly readable: boolean;
   readonly rounds: readonly Round[];
-  /** The values of `sync:cursor`. */
-  readonly cursors: Answered;
   readonly nowMs: number;
   readonly depth: Depth;
 }
@@ -91,11 +89,11 @@ function countedByRound(
 }
 
 /** The worst consumers by the records of those that the last round found the worst, in each of its shards. */
-async function readWorst(
-  parts: AppParts,
-  { cursors, nowMs }: Counting,
-): Promise<Pick<ConsumerFacts, 'worst'>> {
-  const fields = listOf(cursors).flatMap((state) => decodePartState(state, nowMs).worst);
+async function readWorst(parts: AppParts, { nowMs }: Counting): Promise<Pick<ConsumerFacts, 'worst'>> {
+  const [states] = await parts.redis.send([['HVALS', parts.keys.cursor]], { repeatable: true });
+  const fields = listOf(states).flatMap((state) =>
+    decodePartState(state, nowMs).worst.map(([field]) => field),
+  );
   const { worst } = await tallyOf(readNamed([...new Set(fields)], { ...parts, nowMs }));
   return { worst };
 }
@@ -113,7 +111,7 @@ async function tallyOf(
       const { state, health, refused: reason } = row;
       states[state]++;
       if (state === 'self') continue;
-      if (state !== 'unusable') worst.add(row, state, health);
+      if (state !== 'unusable') worst.add(row, rankOf(state, health));
       else {
         if (reason !== undefined) refused[reason] = (refused[reason] ?? 0) + 1;
         if (unusable.length < SHOWN_UNUSABLE) unusable.push(row);

@@ -77,7 +77,7 @@ const HISTORY_ENTRIES = 40;
 const ROUND_ENTRIES = 60;
 
 /**
- * Reads the facts in four trips of 20 commands at most. Above 2,000 consumers (1,000 for a verdict) the last complete
+ * Reads the facts in five trips of 20 commands at most. Above 2,000 consumers (1,000 for a verdict) the last complete
  * round says how they are, if it is recent, unless `all` asks for every record: then it is two more commands for each 1,000.
  *
  * @throws IdentityError, RedisUnavailableError, RedisReplyError; a key of another type is a fact, not an error.
@@ -104,19 +104,7 @@ export async function readFacts(parts: AppParts, depth: Depth): Promise<Facts> {
     ['MGET', keys.lease('sync:0'), keys.lease('notify')],
     ['HVALS', keys.cursor],
   ]);
-  const [
-    history,
-    stream,
-    consumers,
-    health,
-    candidates,
-    producers,
-    deliveries,
-    card,
-    first,
-    leases,
-    cursors,
-  ] = rest;
+  const [history, stream, consumers, health, candidates, producers, deliveries, card, first, leases] = rest;
   const lengths: readonly (readonly [key: string, reply: Answered])[] = [
     [keys.ipHistory, history],
     [keys.rounds, stream],
@@ -126,7 +114,6 @@ export async function readFacts(parts: AppParts, depth: Depth): Promise<Facts> {
     [keys.producers, producers],
     [keys.deliveries, deliveries],
     [keys.due, card],
-    [keys.cursor, cursors],
   ];
   const wrongTypes = lengths.flatMap(([key, reply]) => (isWrongType(reply) ? [key] : []));
   const readable = (...names: string[]) => !names.some((name) => wrongTypes.includes(name));
@@ -138,7 +125,6 @@ export async function readFacts(parts: AppParts, depth: Depth): Promise<Facts> {
       heardOf: candidatesIn(countOf(candidates)),
       readable: readable(keys.consumers, keys.health),
       rounds,
-      cursors,
       nowMs,
       depth,
     }),

@@ -34,6 +34,9 @@ export interface Tries {
   readonly failed: number;
 }
 
+/** A consumer by its field, how bad it was (more is worse), and when the round began that came across it. */
+export type WorstConsumer = readonly [field: string, rank: number, seenAt: number];
+
 /** What one shard of a round hands on to the next round. */
 export interface PartState {
   /** Absent: the pass has ended, and the next round begins a new one. */
@@ -44,8 +47,8 @@ export interface PartState {
   readonly sourced: readonly IpFamily[];
   /** Whether the last round found our own network down. */
   readonly outage: boolean;
-  /** Fields of the worst consumers that it came across, the worst first. For those who show them. */
-  readonly worst: readonly string[];
+  /** The worst consumers of the pass, the worst first. For those who show them. */
+  readonly worst: readonly WorstConsumer[];
 }
 
 /** The field of `sync:cursor` that says when the last probes were written. */
@@ -77,7 +80,7 @@ export function decodePartState(stored: unknown, nowMs: number): PartState {
   return rest;
 }
 
-const LONGEST_JSON = 4_000;
+const LONGEST_JSON = 5_000;
 
 const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const tries = v.exactOptional(v.object({ tried: whole, failed: whole }));
@@ -95,7 +98,10 @@ const STATE = v.object({
   outage: v.boolean(),
   // Absent in a state from before it was kept.
   worst: v.fallback(
-    v.pipe(v.array(v.pipe(v.string(), v.regex(/^[\da-f-]{36}$/i))), v.maxLength(MOST_WORST)),
+    v.pipe(
+      v.array(v.tuple([v.pipe(v.string(), v.regex(/^[\da-f-]{36}$/i)), whole, whole])),
+      v.maxLength(MOST_WORST),
+    ),
     [],
   ),
 });

@@ -92,6 +92,7 @@ export function createRound(
     witness: createWitness({ ownIp, last: former, sourcesOf, host }),
     findings: createFindings({
       ownIp,
+      former,
       secret,
       consumers: opened.consumers,
       at: part.at,

@@ -4,6 +4,7 @@ import type { PeerRecord } from '../peers/registry.ts';
 import { MAX_HEARD, type SyncReply } from '../peers/reply.ts';
 import type { Uuid } from '../peers/uuid.ts';
 import type { HealthRecord } from '../store/health-record.ts';
+import type { PartState, WorstConsumer } from '../store/part-state.ts';
 import type { Discovery } from '../store/rounds.ts';
 import { keepWorst } from './health.ts';
 import { createHearsay } from './hearsay.ts';
@@ -16,10 +17,12 @@ export type Findings = ReturnType<typeof createFindings>;
 /** The findings of a round before its first call. */
 export function createFindings({
   ownIp,
+  former,
   at,
   random,
   ...known
 }: {
+  readonly former: Pick<PartState, 'worst'>;
   readonly ownIp: Ip | undefined;
   readonly secret: string;
   readonly consumers: number;
@@ -34,8 +37,7 @@ export function createFindings({
     mirror: createMirrorCount(ownIp),
     introductions: createIntroductions(at, random),
     news: createNews(),
-    /** Fields of consumers. */
-    worst: keepWorst<string>(),
+    worst: createPassWorst(former.worst, at),
     discoveries,
   };
 }
@@ -67,6 +69,23 @@ function createMirrorCount(ownIp: Ip | undefined) {
       const others = [...seen].filter(([ip]) => ip !== ownIp).sort(([, a], [, b]) => b - a);
       const own = [...seen].filter(([ip]) => ip === ownIp);
       return { seen: Object.fromEntries([...own, ...others.slice(0, MOST_OTHERS)]), reached, unreached };
+    },
+  };
+}
+
+/** Keeps the worst consumers of a pass: those that this round comes across, and those that only earlier rounds did. */
+function createPassWorst(former: PartState['worst'], at: number) {
+  const worst = keepWorst<WorstConsumer>();
+  const notMet = new Map(former.map((each) => [each[0], each]));
+  return {
+    add(field: string, rank: number): void {
+      notMet.delete(field);
+      worst.add([field, rank, at], rank);
+    },
+    /** The worst first, without those that were last come across before `ms`. */
+    since(ms: number): readonly WorstConsumer[] {
+      for (const each of notMet.values()) if (each[2] >= ms) worst.add(each, each[1]);
+      return worst.items();
     },
   };
 }

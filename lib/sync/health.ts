@@ -152,25 +152,20 @@ const WORST_LAST: readonly RankedState[] = ['alive', 'new', 'unknown', 'suspect'
 /** More than failures and round-trip time come to. */
 const STATE_WEIGHT = 1e9;
 
-/**
- * Keeps the 50 worst of any number of consumers, and never many more than those. Ranks by state; those in one state by how
- * many of their last probes failed, then by their round-trip time.
- */
+/** How bad a consumer is: by its state, then by how many of its last probes failed, then by its round-trip time. */
+export function rankOf(state: RankedState, health: HealthRecord | undefined): number {
+  const failed = countFailed(health?.recent ?? '');
+  return WORST_LAST.indexOf(state) * STATE_WEIGHT + failed * 1e6 + Math.min(health?.rtt ?? 0, 999_999);
+}
+
+/** Keeps the 50 with the highest rank of any number of items, and never many more than those. */
 export function keepWorst<Item>() {
   let kept: { readonly item: Item; readonly rank: number }[] = [];
-  let least = Number.NEGATIVE_INFINITY;
   const cut = () => {
     kept = kept.sort((a, b) => b.rank - a.rank).slice(0, MOST_WORST);
-    if (kept.length === MOST_WORST) least = kept.at(-1)?.rank ?? least;
   };
   return {
-    add(item: Item, state: RankedState, health: HealthRecord | undefined): void {
-      const base = WORST_LAST.indexOf(state) * STATE_WEIGHT;
-      // Most are in a better state than all that are kept: their outcomes need not be counted.
-      if (base + STATE_WEIGHT <= least) return;
-      const failed = countFailed(health?.recent ?? '');
-      const rank = base + failed * 1e6 + Math.min(health?.rtt ?? 0, 999_999);
-      if (rank <= least) return;
+    add(item: Item, rank: number): void {
       kept.push({ item, rank });
       if (kept.length >= 10 * MOST_WORST) cut();
     },

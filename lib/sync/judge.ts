@@ -2,7 +2,7 @@ import type { HealthRecord } from '../store/health-record.ts';
 import type { PageWrite } from '../store/rounds.ts';
 import { resultFor } from './answer.ts';
 import type { Round } from './context.ts';
-import { healthAfterAnswer, healthAfterFailure, stateOf } from './health.ts';
+import { healthAfterAnswer, healthAfterFailure, rankOf, stateOf } from './health.ts';
 import type { Entry, HomeVisit, Page } from './page.ts';
 import { answerFor, type Probed } from './probe.ts';
 import { increment } from './summary.ts';
@@ -138,7 +138,7 @@ function note(entry: Entry, now: HealthRecord | undefined, { findings }: Round):
   const [before, after] = [stateOf(health), stateOf(now)];
   tally.states[after] += 1;
   introductions.add(record, now);
-  worst.add(record.field, after, now);
+  worst.add(record.field, rankOf(after, now));
   const consumer = { uuid: record.uuid, address: record.raw };
   if (after === 'dead' && before !== 'dead') news.add('died', consumer);
   else if (after === 'alive' && before === 'dead') {

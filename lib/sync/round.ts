@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Config } from '../config.ts';
 import { ENDED_EARLY, type Invocation } from '../host.ts';
-import { parseUuid, type Uuid } from '../peers/uuid.ts';
+import type { Uuid } from '../peers/uuid.ts';
 import type { HealthRecord } from '../store/health-record.ts';
 import { pageAt } from '../store/part-state.ts';
 import type { OpenedRound, PageWrite, RoundStore } from '../store/rounds.ts';
 import { createCandidateProbes, learn, settle } from './candidates.ts';
 import { createRound, type Part, type Round, type SyncParts } from './context.ts';
-import { aboutAddress, stateOf } from './health.ts';
 import { tellCourse, warnOfUnusable } from './news.ts';
 import { type Page, planPage, selectEntries } from './page.ts';
 import { otherShards, parseSyncEvent, type SyncEvent, shardCount } from './shard.ts';
@@ -113,12 +112,11 @@ async function carryOut(
   if (rest !== undefined) {
     await learn(round, probeCandidates, log);
     const settled = new Set<string>(await attempt(() => settle(round), []));
-    const metAll = isComplete() && start.passAt >= part.at;
-    const worst = await attempt(() => worstOf(round, metAll), former.worst);
     const end: PageWrite = {
       part,
       nowMs: round.nowMs(),
-      state: { ...rest.state, worst },
+      // Whom a pass that is complete did not come across is gone.
+      state: { ...rest.state, worst: findings.worst.since(isComplete() ? start.passAt : 0) },
       health: rest.health.filter(({ field }) => !settled.has(field)),
       end: {
         summary: withoutForgotten(summaryNow()),
@@ -205,22 +203,6 @@ function summarize(
     commands: store.commands,
     durationMs: Math.round(tookMs),
   };
-}
-
-/** Where the round did not come across all consumers, those that earlier ones found are ranked with its own. */
-async function worstOf({ findings, former, store, policy }: Round, metAll: boolean): Promise<string[]> {
-  const { worst } = findings;
-  const found = new Set(worst.items());
-  const others = metAll ? [] : former.worst.filter((field) => !found.has(field));
-  for (const { field, address: raw, health } of await store.findConsumers(
-    others.flatMap((field) => parseUuid(field) ?? []),
-  )) {
-    const parsed = policy.parse(raw);
-    if ('refused' in parsed || found.has(field)) continue;
-    const known = aboutAddress(health, raw, parsed.address, policy);
-    worst.add(field, stateOf(known), known);
-  }
-  return worst.items();
 }
 
 function withoutForgotten({ forgotten: _, ...summary }: RoundSummary) {

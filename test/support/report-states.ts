@@ -3,7 +3,7 @@ import { loadConfig } from '../../lib/config.ts';
 import type { Command, Redis } from '../../lib/redis/redis.ts';
 import { type HealthState, pushOutcome, type RecentOutcome } from '../../lib/store/health-record.ts';
 import { createKeys } from '../../lib/store/keys.ts';
-import { encodePartState, MOST_WORST, NO_STATE } from '../../lib/store/part-state.ts';
+import { encodePartState, MOST_WORST, NO_STATE, type WorstConsumer } from '../../lib/store/part-state.ts';
 import type { Round } from '../../report/read/rounds.ts';
 import { DAY, HOUR, MINUTE, SECOND } from './clock.ts';
 import { silentLog } from './log.ts';
@@ -223,14 +223,21 @@ function people(now: number, count: number): Command[] {
     ...inPieces(KEYS.consumers, [...addresses, [uuidOf(0xdead), '192.168.1.20'], [OWN_UUID, '203.0.113.77']]),
     ...inPieces(KEYS.health, records),
     ...inPieces(KEYS.days, days),
-    ['HSET', KEYS.cursor, '0/1', encodePartState({ ...NO_STATE, worst: worstOf(entries) }), 'probed', now],
+    [
+      'HSET',
+      KEYS.cursor,
+      '0/1',
+      encodePartState({ ...NO_STATE, worst: worstOf(entries, now) }),
+      'probed',
+      now,
+    ],
     ['HSET', KEYS.candidates, 'x', '{}'],
   ];
 }
 
-function worstOf(entries: readonly { readonly uuid: string }[]): string[] {
+function worstOf(entries: readonly { readonly uuid: string }[], now: number): WorstConsumer[] {
   const dead = entries.filter((_, i) => stateOf(i) === 'dead');
-  return dead.slice(0, MOST_WORST).map(({ uuid }) => uuid);
+  return dead.slice(0, MOST_WORST).map(({ uuid }, i) => [uuid, 4e9 - i, now] as const);
 }
 
 /** One of every nine is dead, one suspect, one new; the others are alive, some with failures behind them. */

@@ -248,7 +248,7 @@ const CURSOR = target(
             tries: fc.constant({ '4far': { tried: 3, failed: 1 } }),
             sourced: fc.constant([4 as const]),
             outage: fc.boolean(),
-            worst: fc.array(fc.uuid(), { maxLength: MOST_WORST }),
+            worst: fc.array(fc.tuple(fc.uuid(), fc.nat(), time), { maxLength: MOST_WORST }),
           })
           .map((state) => encodePartState(state)),
       ),

@@ -136,7 +136,10 @@ function contract(newPlace: () => Place): void {
       tries: { '4far': { tried: 7, failed: 2 } },
       sourced: [4],
       outage: true,
-      worst: Array.from({ length: MOST_WORST }, (_, n) => uuidOf(n).toUpperCase()),
+      worst: Array.from(
+        { length: MOST_WORST },
+        (_, n) => [uuidOf(n).toUpperCase(), 4e9 + n, 1_764_000_000_000] as const,
+      ),
     };
     const store = place.open();
     const nothing = await opened(store);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createParts } from '../../../lib/app.ts';
+import { decodePartState } from '../../../lib/store/part-state.ts';
 import { readReport } from '../../../report/report.ts';
 import { silentLog } from '../../support/log.ts';
 import { uuidOf } from '../../support/uuids.ts';
@@ -99,6 +100,18 @@ test('a round that comes across nobody keeps those of the round before', async (
   assert.deepEqual(await worstKept(world), before);
 });
 
+test('whom a complete pass did not come across is kept no more', async (t) => {
+  const world = await startWorld(t);
+  await world.setConsumers(manyConsumers(12));
+  await world.round({ post: fakePost((address) => (address === fakeAddress(3) ? failure() : reply())) });
+  await world.test.command('HDEL', KEYS.consumers, uuidOf(3));
+  world.advance(INTERVAL_MS);
+  await world.round({ post: fakePost() });
+  const kept = await worstKept(world);
+  assert.deepEqual([kept.length, kept.includes(uuidOf(3))], [11, false]);
+});
+
 async function worstKept(world: World): Promise<string[]> {
-  return JSON.parse((await world.hash(KEYS.cursor))['0/1'] ?? '{}').worst;
+  const { worst } = decodePartState((await world.hash(KEYS.cursor))['0/1'], Number.POSITIVE_INFINITY);
+  return worst.map(([field]) => field);
 }
