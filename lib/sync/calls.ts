@@ -15,8 +15,11 @@ export interface Probe {
 
 /** The `/sync` calls of one round: bounded in number, at a time and in pace, and only while there is time for them. */
 export interface Calls {
-  /** Waits for its turn and calls. `untried` if the round stops first. */
-  probe(address: Address): Promise<Probe>;
+  /**
+   * Waits for its turn and calls. `untried` if the round stops first. A call that can wait gets one start in ten until
+   * `allPlanned`.
+   */
+  probe(address: Address, can?: 'wait'): Promise<Probe>;
   /** As `probe`, some seconds from now. `untried` at once if time or budget do not allow it. */
   probeAgain(address: Address): Promise<Probe>;
   /** Takes as many of the wanted first calls from the budget as are left, and answers how many. */
@@ -25,7 +28,9 @@ export interface Calls {
   readonly left: number;
   /** Whether a page may be read or a call started. Stops the round if not. */
   mayGoOn(): boolean | Promise<boolean>;
-  /** Why the round stops, if it does. The first reason stays. */
+  /** The calls to those we know have all been asked for: those that could wait need not wait for more of them. */
+  allPlanned(): void;
+  /** Why the round stops, if it does: the first reason, or that the lease is lost, after which nothing is written. */
   readonly stopped: StopReason | undefined;
   stop(reason: StopReason): void;
 }
@@ -79,7 +84,7 @@ export function createCalls({
   const stopping = new AbortController();
 
   const stop = (reason: StopReason) => {
-    stopped ??= reason;
+    if (stopped === undefined || reason === 'lease') stopped = reason;
     stopping.abort();
   };
   const refuse = (reason: StopReason) => {
@@ -102,7 +107,7 @@ export function createCalls({
     signal: AbortSignal.any([signal, stopping.signal]),
   });
 
-  const probe = async (address: Address): Promise<Probe> => {
+  const probe = async (address: Address, can?: 'wait'): Promise<Probe> => {
     let made = NOT_MADE;
     await pool.run(async () => {
       const beganMs = host.monotonicMs();
@@ -111,7 +116,7 @@ export function createCalls({
       if (answer.kind !== 'untried') return;
       if (answer.local) pool.slowDown();
       else stop('time');
-    });
+    }, can);
     return made;
   };
 
@@ -133,6 +138,7 @@ export function createCalls({
       return Math.max(0, left - kept);
     },
     mayGoOn,
+    allPlanned: () => pool.othersHaveCome(),
     get stopped() {
       return stopped;
     },

@@ -48,7 +48,7 @@ export function createCandidateProbes(round: Round): CandidateProbes {
     calls.take(addresses.size);
     await Promise.all(
       [...addresses.values()].map(async (address) => {
-        const { answer, beganMs } = await calls.probe(address);
+        const { answer, beganMs } = await calls.probe(address, 'wait');
         if (answer.kind === 'untried') return;
         findings.tally.candidateProbes += 1;
         probes.set(address.key, { answer, beganMs });

@@ -18,10 +18,18 @@ export interface PoolOptions {
 }
 
 const PAUSE_MS = 1_000;
+/** So many others start between two jobs that can wait. */
+const OTHERS_BETWEEN = 9;
 
-/** Runs jobs in the order they came, at most so many at a time, and at most one each `everyMs`. */
+/**
+ * Runs jobs in the order they came, at most so many at a time, and at most one each `everyMs`. Those that can wait get
+ * one start in ten as long as others come, and the rest at the end.
+ */
 export function createPool({ limit: most, gate, everyMs, host, signal }: PoolOptions) {
   const waiting = createQueue<Waiting>();
+  const canWait = createQueue<Waiting>();
+  let othersStarted = OTHERS_BETWEEN;
+  let othersToCome = true;
   let limit = most;
   let workers = 0;
   let nextMs = Number.NEGATIVE_INFINITY;
@@ -35,8 +43,20 @@ export function createPool({ limit: most, gate, everyMs, host, signal }: PoolOpt
     return turnMs - nowMs;
   };
 
+  const takeNext = (): Waiting | undefined => {
+    if (othersStarted >= OTHERS_BETWEEN) {
+      const entry = canWait.take();
+      if (entry === undefined) return waiting.take();
+      othersStarted = 0;
+      return entry;
+    }
+    const entry = waiting.take();
+    if (entry !== undefined) othersStarted += 1;
+    return entry ?? (othersToCome ? undefined : canWait.take());
+  };
+
   const work = async () => {
-    for (let entry = waiting.take(); entry !== undefined; entry = waiting.take()) {
+    for (let entry = takeNext(); entry !== undefined; entry = takeNext()) {
       try {
         const inMs = everyMs > 0 || pausedUntilMs > 0 ? turnInMs() : 0;
         if (inMs > 0) await host.sleep(inMs, signal);
@@ -53,15 +73,25 @@ export function createPool({ limit: most, gate, everyMs, host, signal }: PoolOpt
     workers -= 1;
   };
 
+  const startWorker = () => {
+    if (workers >= limit) return;
+    workers += 1;
+    void work();
+  };
+
   return {
     /** Whether the job ran: false if the gate was closed when its turn came. Rejects only if the job does. */
-    run: (job: () => Promise<void>) =>
+    run: (job: () => Promise<void>, can?: 'wait') =>
       new Promise<boolean>((resolve, reject) => {
-        waiting.add({ job, resolve, reject });
-        if (workers >= limit) return;
-        workers += 1;
-        void work();
+        const queue = can === 'wait' ? canWait : waiting;
+        queue.add({ job, resolve, reject });
+        startWorker();
       }),
+    /** Lets those that can wait start as soon as nobody else waits. Until this is said, they wait for others to come. */
+    othersHaveCome(): void {
+      othersToCome = false;
+      for (let idle = limit - workers; idle > 0; idle--) startWorker();
+    },
     /** This machine is short of something: starts nothing for a second, and from then on half as many at a time. */
     slowDown(): void {
       const nowMs = host.monotonicMs();

@@ -94,11 +94,12 @@ async function carryOut(
     async () => walkPages(start, await calledPage(opened.called, round), round),
     { complete: false, rest: { health: [], state: former } },
   );
+  calls.allPlanned();
   discoveries.push(...(await probing));
   await starting;
 
-  const calledAll = complete && calls.stopped === undefined;
-  const isComplete = () => calledAll && failures.length === 0 && calls.stopped !== 'lease';
+  // Candidates may have had no time left: they are not among those whom a round has to call.
+  const isComplete = () => complete && failures.length === 0 && calls.stopped !== 'lease';
   const summaryNow = () =>
     summarize(part, {
       tally,

@@ -43,6 +43,7 @@ export async function walkPages(start: Position, first: Page | undefined, round:
   let position: Position | undefined = start;
   let unfinished: Position | undefined;
   let restarted = false;
+  let outage = false;
   let waiting: Pick<PageWrite, 'health' | 'state'> | undefined = {
     health: [],
     state: stateAt(start, round),
@@ -62,7 +63,8 @@ export async function walkPages(start: Position, first: Page | undefined, round:
     const judged: Judged =
       probes === undefined ? { health: [], outage: false } : await judgePage(page, probes, round);
     if (from !== undefined) unfinished ??= probes === undefined ? from : restOf(from, page, probes);
-    if (judged.outage) calls.stop('outage');
+    outage ||= judged.outage;
+    if (outage) calls.stop('outage');
     await writeWaiting();
     if (round.lease.lost) calls.stop('lease');
     if (waiting !== undefined && !round.lease.lost)
@@ -90,6 +92,7 @@ export async function walkPages(start: Position, first: Page | undefined, round:
       } else if (read !== 'failed') {
         open.push(read);
         position = read.next;
+        if (position === undefined) calls.allPlanned();
       }
       continue;
     }
@@ -97,7 +100,8 @@ export async function walkPages(start: Position, first: Page | undefined, round:
     if (oldest === undefined) break;
     await finish(oldest);
   }
-  const complete = position === undefined && unfinished === undefined && round.failures.length === 0;
+  const complete =
+    position === undefined && unfinished === undefined && !outage && round.failures.length === 0;
   if (!complete) calls.stop('budget');
   return { complete, rest: round.lease.lost ? undefined : waiting };
 }
@@ -134,9 +138,9 @@ async function readPage(
 }
 
 function startProbes(page: Page, round: Round): OpenPage['probing'] {
-  const visits = page.homes.map(async (visit) => ({ visit, isHome: await isAtHome(visit, round) }));
   return round.attempt(async () => {
     const calls = page.due.map((group) => probeGroup(group, round));
+    const visits = page.homes.map(async (visit) => ({ visit, isHome: await isAtHome(visit, round) }));
     const [probed, homes] = await Promise.all([Promise.all(calls), Promise.all(visits)]);
     return { probed, homes };
   }, undefined);

@@ -8,6 +8,7 @@ import {
   failure,
   fakeAddress,
   fakePost,
+  INTERVAL_MS,
   KEYS,
   manyConsumers,
   reply,
@@ -41,6 +42,50 @@ test('rounds that are far too short reach everyone in turn, nobody twice', async
   assert.equal(Math.max(...reached.values()), 1);
   assert.ok(rounds <= Math.ceil(4_100 / 500) + 1, `${rounds} rounds`);
   assert.equal(await world.test.command('HLEN', KEYS.health), 4_100);
+  assert.equal(await world.position(), undefined);
+});
+
+test('however many candidates wait, rounds that are far too short reach every consumer in turn', async (t) => {
+  const world = await startWorld(t, { SYNC_CONCURRENCY: '10' });
+  const teachers = Array.from({ length: 60 }, (_, n) => [uuidOf(n), `10.50.${n}.1:7000`] as const);
+  await world.setConsumers(Object.fromEntries(teachers));
+  const candidates = (teacher: number) =>
+    Array.from({ length: 16 }, (_, n) => ({
+      uuid: uuidOf(1_000 + 16 * teacher + n),
+      ip: `10.${100 + teacher}.${n}.1:7000`,
+    }));
+  const taught = await world.round({
+    post: fakePost((_, before) => reply({ consumers: candidates(before) })),
+    remainingMs: () => 240_000,
+  });
+  assert.ok(taught.learned > 200);
+
+  const reached = new Map<string, number>();
+  let asked = 0;
+  for (let round = 0; round < 4; round++) {
+    world.advance(INTERVAL_MS);
+    // The candidates hang, and take a place each until the round ends.
+    const post = fakePost((address) => (address.startsWith('10.50.') ? reply() : failure()));
+    const summary = await world.round({ post, remainingMs: () => (post.calls.length < 20 ? 240_000 : 0) });
+    assert.ok(summary.candidateProbes >= 1, 'candidates have their turn too');
+    asked += summary.candidateProbes;
+    for (const address of post.calls.filter((each) => each.startsWith('10.50.')))
+      reached.set(address, (reached.get(address) ?? 0) + 1);
+  }
+  assert.equal(reached.size, 60, `${asked} of 80 calls went to candidates`);
+});
+
+test('a round that has called everyone is complete, even if no time was left for its candidates', async (t) => {
+  const world = await startWorld(t);
+  await world.setConsumers({ [uuidOf(1)]: fakeAddress(1) });
+  const heard = Array.from({ length: 8 }, (_, n) => ({ uuid: uuidOf(2 + n), ip: `10.${100 + n}.0.1:7000` }));
+  const first = fakePost(() => reply({ consumers: heard }));
+  await world.round({ post: first, remainingMs: () => (first.calls.length === 0 ? 240_000 : 0) });
+  world.advance(INTERVAL_MS);
+  const { post, remainingMs } = limited(2);
+  const summary = await world.round({ post, remainingMs });
+  assert.deepEqual([summary.probes, summary.candidateProbes], [1, 1]);
+  assert.deepEqual([summary.complete, summary.stopped], [true, undefined]);
   assert.equal(await world.position(), undefined);
 });
 

@@ -35,6 +35,37 @@ test('jobs start in order, at most so many at a time, and all of them run', asyn
   assert.equal(running, 0);
 });
 
+test('jobs that can wait get one start in ten while others come, and the rest once all have come', async () => {
+  const pool = createPool(2, () => true);
+  const started: string[] = [];
+  const job = (name: string) => async () => {
+    started.push(name);
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  const add = (count: number, name: string, can?: 'wait') =>
+    Array.from({ length: count }, () => pool.run(job(name), can));
+  const patient = add(30, 'patient', 'wait');
+  assert.deepEqual(started, ['patient'], 'one may start before anybody else has come');
+
+  await Promise.all(add(50, 'other'));
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(started.length, 50 + 6, 'the others wait for more to come');
+
+  pool.othersHaveCome();
+  await Promise.all(patient);
+  assert.equal(started.length, 80);
+  assert.deepEqual(await Promise.all(add(1, 'late', 'wait')), [true]);
+});
+
+test('a closed gate sends away those that can wait too', async () => {
+  const pool = createPool(1, () => false);
+  const patient = Array.from({ length: 3 }, () =>
+    pool.run(async () => assert.fail('it must not start'), 'wait'),
+  );
+  pool.othersHaveCome();
+  assert.deepEqual(await Promise.all(patient), [false, false, false]);
+});
+
 test('what comes while others run, and after all have ended, runs too', async () => {
   const pool = createPool(1, () => true);
   let inner: Promise<boolean> | undefined;
