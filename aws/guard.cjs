@@ -5,9 +5,20 @@
 const { mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const path = require('node:path');
+const { buildSync } = require('esbuild');
 
-/** Never in a package as they are. Deployed stages hold references that CloudFormation resolves. */
-const SECRETS = ['LOCAL_UUID', 'REDIS_URL', 'REDIS_TOKEN', 'SIGNING_KEY'];
+/**
+ * Never in a package as they are: deployed stages hold references that CloudFormation resolves. What stands for each
+ * while the rest of the configuration is checked.
+ */
+const SECRETS = {
+  LOCAL_UUID: '00000000-0000-4000-8000-000000000000',
+  REDIS_URL: 'https://redis.invalid',
+  REDIS_TOKEN: 'unknown',
+  SIGNING_KEY: '',
+};
+/** Files that only the functions have, such as those of a layer. */
+const FILES = { REDIS_TLS_CERT: '', REDIS_TLS_KEY: '' };
 const REFERENCE = /^\{\{resolve:[a-z-]+:[^{}]+\}\}$/;
 
 const UNIT_MS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };
@@ -72,14 +83,48 @@ module.exports = class Guard {
 function packageFault({ stage, command, region, service: { provider, functions } }) {
   const fault = command === 'package' ? stageFault(stage) : stackFault({ stage, region });
   if (fault !== undefined) return fault;
-  const environments = [provider, ...Object.values(functions)].map(({ environment }) => environment ?? {});
-  const exposed = SECRETS.filter((name) =>
+  const environments = Object.values(functions).map(({ environment }) => ({
+    ...provider.environment,
+    ...environment,
+  }));
+  const exposed = Object.keys(SECRETS).filter((name) =>
     environments.some((environment) => environment[name] != null && !REFERENCE.test(environment[name])),
   );
   if (exposed.length > 0) {
     return `${exposed.join(', ')} would be in the package as it is. Put it into the secret p2p/${stage} of AWS Secrets Manager (docs/DEPLOYING.md), and give no --param for it.`;
   }
-  return formFault(process.env) ?? INTERVALS.map(intervalFault).find((each) => each !== undefined);
+  return (
+    formFault(process.env) ??
+    environments.map(configFault).find((each) => each !== undefined) ??
+    INTERVALS.map(intervalFault).find((each) => each !== undefined)
+  );
+}
+
+/** What a function with this environment would refuse in every run, in the words of its own check. */
+function configFault(environment) {
+  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== null));
+  try {
+    loadConfig({ ...set, ...SECRETS, ...FILES });
+  } catch (error) {
+    return error.message;
+  }
+}
+
+let config;
+/** lib/config.ts, bundled in memory: Serverless may run on a Node that knows no TypeScript. */
+function loadConfig(environment) {
+  if (config === undefined) {
+    const { outputFiles } = buildSync({
+      entryPoints: [path.join(__dirname, '../lib/config.ts')],
+      bundle: true,
+      platform: 'node',
+      format: 'cjs',
+      write: false,
+    });
+    config = { exports: {} };
+    new Function('module', 'require', outputFiles[0].text)(config, require);
+  }
+  return config.exports.loadConfig(environment);
 }
 
 /** @returns why no stack of this stage may be touched, or undefined. */

@@ -188,8 +188,7 @@ function parsed<Value>(parse: (text: string) => Value | Fault) {
   );
 }
 
-/** A comma list whose entries `parse` reads. Each bad entry is a fault of its own. */
-/** A comma list. A fault tells the place of its entry and never the entry, which may hold a secret. */
+/** A comma list whose entries `parse` reads. A fault tells the place of its entry, and never the entry, which may hold a secret. */
 function parsedList<Value>(parse: (entry: string, place: string) => Value | Fault) {
   return v.pipe(
     v.string(),

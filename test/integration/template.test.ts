@@ -40,7 +40,28 @@ const FIXED = {
   SYNC_FUNCTION: `${SERVICE}-sync`,
   PRODUCER_NOTIFY_FUNCTION: `${SERVICE}-producer-notify`,
 };
-const OPTIONAL = VARIABLES.filter((name) => !SECRET.includes(name) && !(name in FIXED));
+/** Every other variable that the jobs read, with a value that is not its default. */
+const GIVEN = {
+  REDIS_TLS_CERT: '/opt/cert.pem',
+  REDIS_TLS_KEY: '/opt/key.pem',
+  REDIS_PREFIX: '{other}:',
+  PEER_PORT: '8080',
+  PEER_ALLOW_CIDRS: '10.0.0.0/8',
+  BIND_ADDRESS: '10.0.0.1',
+  SYNC_INTERVAL_MS: '240000',
+  SYNC_CONCURRENCY: '100',
+  SYNC_TIMEOUT_MS: '2000',
+  SYNC_SHARD_ABOVE: '50000',
+  SYNC_MAX_SHARDS: '3',
+  SYNC_MAX_PROBES_PER_ROUND: '10000',
+  IP_FAMILY: '6',
+  IP_SOURCES: 'https://one.example,https://two.example,https://three.example',
+  IP_QUORUM: '3',
+  IP_ALLOW_CIDRS: 'fd00::/8',
+  IP_CHECK_INTERVAL_MS: '30000',
+  NOTIFY_CONCURRENCY: '10',
+  NOTIFY_TIMEOUT_MS: '4000',
+};
 
 const KMS_KEY_ARN = 'arn:aws:kms:eu-central-1:123456789012:key/1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b';
 const BOUNDARY_ARN = 'arn:aws:iam::123456789012:policy/boundary';
@@ -62,7 +83,7 @@ const [plain, inVpc, silent] = await Promise.all([
   packageService({ after }, 'prod', { ...EMPTY, ...PLANTED }),
   packageService({ after }, 'prod', {
     ...PLANTED,
-    ...Object.fromEntries(OPTIONAL.map((name) => [name, `value of ${name}`])),
+    ...GIVEN,
     // What is no rate is compared with no interval.
     SYNC_SCHEDULE: 'cron(0 * * * ? *)',
     IP_CHECK_SCHEDULE: 'cron(* * * * ? *)',
@@ -483,8 +504,8 @@ describe('the environment', () => {
   });
 
   test('passes on every variable that the configuration knows', () => {
-    const given = Object.fromEntries(OPTIONAL.map((name) => [name, `value of ${name}`]));
-    const all = { ...always, SIGNING_KEY: secret('signingKey'), ...given };
+    assert.deepEqual([...SECRET, ...Object.keys(FIXED), ...Object.keys(GIVEN)].sort(), VARIABLES.toSorted());
+    const all = { ...always, SIGNING_KEY: secret('signingKey'), ...GIVEN };
     for (const key of KEYS) assert.deepEqual(variablesOf(inVpc, key), all);
   });
 });

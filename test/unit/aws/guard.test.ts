@@ -165,6 +165,27 @@ describe('a configuration that Serverless would deploy without a word', () => {
     }
   });
 
+  test('is refused for what the functions would refuse in every run, in the same words', () => {
+    const refusal = (wrong: Record<string, string | null>, functionEnvironment = {}) => {
+      const environment = { ...REFERENCES, ...wrong };
+      return refusalAt(PACKAGE, { command: 'package', environment, functionEnvironment }) ?? '';
+    };
+
+    const both = refusal({ SYNC_CONCURRENCY: 'abc', IP_FAMILY: '5' });
+    assert.match(both, /SYNC_CONCURRENCY must be a whole number from 1 to 900/);
+    assert.match(both, /IP_FAMILY must be 4 or 6/);
+    assert.match(
+      refusal({ IP_SOURCES: 'https://a.example', IP_QUORUM: '2' }),
+      /^.+\n {2}- IP_QUORUM must not/,
+    );
+    assert.match(refusal({}, { PEER_PORT: '"80"' }), /PEER_PORT is in quotes/);
+    assert.equal(
+      refusal({ PEER_PORT: null, SYNC_INTERVAL_MS: '600000', REDIS_TLS_CERT: '/opt/cert.pem' }),
+      '',
+    );
+    assert.equal(refusal({ SIGNING_KEY: '{{resolve:secretsmanager:p2p/prod:SecretString:signingKey}}' }), '');
+  });
+
   test('is refused for a schedule with another period than the interval', () => {
     const faults: [Record<string, string>, RegExp][] = [
       [{ SYNC_SCHEDULE: 'rate(10 minutes)' }, /needs SYNC_INTERVAL_MS=600000/],
