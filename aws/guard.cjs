@@ -6,6 +6,7 @@ const { mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const path = require('node:path');
 const { buildSync } = require('esbuild');
+const { switchFault } = require('./given.cjs');
 
 /**
  * Never in a package as they are: deployed stages hold references that CloudFormation resolves. What stands for each
@@ -65,6 +66,7 @@ module.exports = class Guard {
       if (fault !== undefined) throw new serverless.classes.Error(fault, 'P2P_REFUSED');
     };
     this.hooks = {
+      initialize: check(switchFault),
       'before:package:cleanup': () => {
         check(packageFault)();
         useOwnTemporaryFolder();

@@ -165,6 +165,22 @@ describe('a configuration that Serverless would deploy without a word', () => {
     }
   });
 
+  test('is refused for a switch that is set to what it has not, by every command', () => {
+    const refusal = (env: Record<string, string>) => refusalAt('initialize', { command: 'remove', env });
+
+    for (const [name, good, wrong] of [
+      ['SCHEDULES', 'off', 'Off'],
+      ['ALARMS', 'on', 'true'],
+      ['DASHBOARD', 'off', 'none'],
+      ['SIGNING_MODE', 'secret', 'yes'],
+      ['VPC_MODE', 'private', 'public'],
+    ] as const) {
+      assert.equal(refusal({ [name]: good }), undefined);
+      assert.equal(refusal({ [name]: '' }), undefined);
+      assert.match(refusal({ [name]: wrong }) ?? '', new RegExp(`^${name} must be \\w+ or \\w+\\.$`));
+    }
+  });
+
   test('is refused for what the functions would refuse in every run, in the same words', () => {
     const refusal = (wrong: Record<string, string | null>, functionEnvironment = {}) => {
       const environment = { ...REFERENCES, ...wrong };
