@@ -1,4 +1,3 @@
-import { VERSION } from '../lib/version.ts';
 import { type PageServer, servePage, whyNotServed } from '../page/server.ts';
 import { createReporter } from '../report/reporter.ts';
 import { type Context, withParts } from './context.ts';
@@ -24,7 +23,6 @@ export async function page(context: Context): Promise<ExitCode> {
     const server = await serve(address, {
       report: createReporter(parts, 'page'),
       token: address.token,
-      version: VERSION,
       wallMs: parts.host.wallMs,
     });
     const interrupts = terminal.watchInterrupts();

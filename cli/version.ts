@@ -1,11 +1,11 @@
-import packageJson from '../package.json' with { type: 'json' };
+import { VERSION } from '../lib/version.ts';
 import type { Context } from './context.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
 
 /** `p2p version`. */
 export async function version({ args, screen }: Context): Promise<ExitCode> {
   const versions = {
-    scheduler: packageJson.version,
+    scheduler: VERSION,
     node: process.versions.node,
     platform: `${process.platform}-${process.arch}`,
   };

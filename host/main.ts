@@ -4,7 +4,7 @@ import { ConfigError, IdentityError } from '../lib/errors.ts';
 import { type Log, systemHost } from '../lib/host.ts';
 import { createLineWriter } from '../lib/line-writer.ts';
 import { createLog, createScrub, secretsOf } from '../lib/log.ts';
-import packageJson from '../package.json' with { type: 'json' };
+import { VERSION } from '../lib/version.ts';
 import { createChecks } from './checks.ts';
 import { createBootClock } from './clock.ts';
 import { onEndRequest } from './end-request.ts';
@@ -88,7 +88,7 @@ async function runUntilAsked(config: Config, env: Environment): Promise<number> 
   });
 
   log.info('The scheduler runs on this host', {
-    version: packageJson.version,
+    version: VERSION,
     node: process.version,
     uuid: config.localUuid,
     redis: new URL(config.redis.url).host,

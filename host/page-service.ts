@@ -1,6 +1,5 @@
 import type { Config } from '../lib/config.ts';
 import type { Host, Log } from '../lib/host.ts';
-import { VERSION } from '../lib/version.ts';
 import { type PageServer, servePage, urlOf, whyNotServed } from '../page/server.ts';
 import type { Report } from '../report/report.ts';
 
@@ -25,7 +24,7 @@ export async function runPageService(
   let server: PageServer | undefined;
   for (let tries = 0; server === undefined && !signal.aborted; tries++) {
     try {
-      server = await servePage(page, { report, token: page.token, version: VERSION, wallMs: host.wallMs });
+      server = await servePage(page, { report, token: page.token, wallMs: host.wallMs });
     } catch (error) {
       if (tries === 0)
         log.warn('The status page cannot be served; it is tried again', {

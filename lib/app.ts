@@ -13,7 +13,6 @@ import { keepDays } from './store/days.ts';
 import { createKeys, type Keys } from './store/keys.ts';
 import { createRoundStore } from './store/open-round.ts';
 import { type RoundSummary, runSync, type SyncParts } from './sync/round.ts';
-import { VERSION } from './version.ts';
 
 /** What the jobs are made of. Only the first three have no default: a host knows them, this module cannot. */
 export interface AppOptions {
@@ -84,12 +83,7 @@ export function createParts(options: AppOptions): AppParts {
   const { config } = options;
   const { bindAddress } = config.peers;
   const makeSources = (family: IpFamily) =>
-    createSources(config.ip.sources, {
-      family,
-      allow: config.ip.allowCidrs,
-      version: VERSION,
-      bindAddress,
-    });
+    createSources(config.ip.sources, { family, allow: config.ip.allowCidrs, bindAddress });
   const sources = options.sources ?? makeSources(config.ip.family);
   const others = (family: IpFamily) => (options.sources === undefined ? makeSources(family) : []);
   const policy = createAddressPolicy({
@@ -102,14 +96,7 @@ export function createParts(options: AppOptions): AppParts {
     log: options.log,
     invoke: options.invoke,
     redis: options.redis ?? createRedis(config.redis),
-    post:
-      options.post ??
-      createPostToPeer({
-        policy,
-        version: VERSION,
-        sign: createSigner(config.signing.keys),
-        bindAddress,
-      }),
+    post: options.post ?? createPostToPeer({ policy, sign: createSigner(config.signing.keys), bindAddress }),
     sources,
     sourcesOf: options.sourcesOf ?? ((family) => (family === config.ip.family ? sources : others(family))),
     spread: options.spread ?? false,

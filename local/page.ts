@@ -1,6 +1,5 @@
 import { createParts } from '../lib/app.ts';
 import type { Redis } from '../lib/redis/redis.ts';
-import { VERSION } from '../lib/version.ts';
 import { servePage } from '../page/server.ts';
 import { createReporter } from '../report/reporter.ts';
 import type { Stack } from './env.ts';
@@ -19,7 +18,7 @@ export async function serveLocalPage(
   });
   const server = await servePage(
     { address: '127.0.0.1', port: ports.page },
-    { report: createReporter(parts, 'page'), version: VERSION, wallMs: Date.now },
+    { report: createReporter(parts, 'page'), wallMs: Date.now },
   );
   return server.close;
 }

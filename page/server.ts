@@ -20,7 +20,6 @@ export interface PageAddress {
 export interface PageServerOptions {
   /** Answers the present report. It is asked for each request; see `createReporter`. */
   readonly report: () => Promise<Report>;
-  readonly version: string;
   /** Asked of everyone; without it only loopback may be listened on. */
   readonly token?: string | undefined;
   readonly wallMs: () => number;
@@ -155,7 +154,7 @@ function isDocument(name: string): name is DocumentName {
 type Documents = (report: Report, name: DocumentName) => Buffer;
 
 /** Each document is made once for a report, however many ask for it. */
-function createDocuments({ version, wallMs }: PageServerOptions): Documents {
+function createDocuments({ wallMs }: PageServerOptions): Documents {
   const made = new WeakMap<Report, Map<DocumentName, Buffer>>();
   return (report, name) => {
     const documents = made.get(report) ?? new Map<DocumentName, Buffer>();
@@ -168,13 +167,13 @@ function createDocuments({ version, wallMs }: PageServerOptions): Documents {
   function make(report: Report, name: DocumentName): string {
     switch (name) {
       case '/':
-        return statusPage({ report, wallMs: wallMs(), version, refreshSeconds: REFRESH_SECONDS });
+        return statusPage({ report, wallMs: wallMs(), refreshSeconds: REFRESH_SECONDS });
       case '/?still':
-        return statusPage({ report, wallMs: wallMs(), version });
+        return statusPage({ report, wallMs: wallMs() });
       case '/status.json':
         return `${harmlessJson(reportJson(report))}\n`;
       case '/metrics':
-        return metricsText(report, version);
+        return metricsText(report);
       case '/icon.svg':
         return icon(report.verdict);
     }

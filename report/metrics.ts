@@ -1,3 +1,4 @@
+import { VERSION } from '../lib/version.ts';
 import type { Facts } from './facts.ts';
 import { REASON_CODES } from './reasons.ts';
 import type { Report } from './report.ts';
@@ -19,8 +20,8 @@ export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
  * A report as Prometheus's text. What is not known has no sample. No peer is a label: there may be a million of them, and
  * strangers choose their names. Times are Redis's, in seconds since the epoch.
  */
-export function metricsText(report: Report, version: string): string {
-  return metricsOf(report, version)
+export function metricsText(report: Report): string {
+  return metricsOf(report)
     .filter(({ samples }) => samples.length > 0)
     .map(
       ({ name, help, samples }) =>
@@ -30,12 +31,11 @@ export function metricsText(report: Report, version: string): string {
 }
 
 /** The names of all metrics that there can be. */
-export const METRIC_NAMES: readonly string[] = metricsOf(
-  { verdict: 'ok', reasons: [], headline: '' },
-  '',
-).map(({ name }) => name);
+export const METRIC_NAMES: readonly string[] = metricsOf({ verdict: 'ok', reasons: [], headline: '' }).map(
+  ({ name }) => name,
+);
 
-function metricsOf({ verdict, reasons, facts }: Report, version: string): Metric[] {
+function metricsOf({ verdict, reasons, facts }: Report): Metric[] {
   const codes = new Set<string>(reasons.map(({ code }) => code));
   const gauge = (
     name: string,
@@ -52,7 +52,7 @@ function metricsOf({ verdict, reasons, facts }: Report, version: string): Metric
   const [last] = facts?.rounds ?? [];
   const states = Object.entries(facts?.consumers.states ?? {});
   return [
-    gauge('build_info', 'Version of the scheduler that answers.', [{ version }, 1]),
+    gauge('build_info', 'Version of the scheduler that answers.', [{ version: VERSION }, 1]),
     gauge('redis_up', 'Whether Redis could be asked.', facts === undefined ? 0 : 1),
     gauge(
       'verdict',

@@ -10,7 +10,7 @@ export const prepare: Prepare<{ readonly redisUrl: string }> = async ({ redisUrl
   const parts = reportParts(createRedis({ url: redisUrl }));
   const { url } = await servePage(
     { address: '127.0.0.1', port: 0 },
-    { report: () => readReport(parts, 'page'), version: 'bench', wallMs: Date.now },
+    { report: () => readReport(parts, 'page'), wallMs: Date.now },
   );
   return {
     async run() {

@@ -14,7 +14,7 @@ export const prepare: Prepare<LoopParams> = async ({ first, count, port, concurr
     PEER_ALLOW_CIDRS: '127.0.0.0/8',
   });
   const policy = createAddressPolicy({ defaultPort: peers.port, allow: peers.allowCidrs });
-  const post = createPostToPeer({ policy, version: 'bench' });
+  const post = createPostToPeer({ policy });
   return {
     async run() {
       await forEachIndex(count, concurrency, async (index) => {

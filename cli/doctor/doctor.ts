@@ -1,6 +1,6 @@
 import type { AppParts } from '../../lib/app.ts';
 import { ConfigError, RedisReplyError, RedisUnavailableError } from '../../lib/errors.ts';
-import packageJson from '../../package.json' with { type: 'json' };
+import { VERSION } from '../../lib/version.ts';
 import { begin } from '../../report/read/begin.ts';
 import { readRounds } from '../../report/read/rounds.ts';
 import { visible } from '../../report/text/escape.ts';
@@ -68,7 +68,7 @@ async function examine(context: Context): Promise<Finding[]> {
 const DOCTOR_ROUNDS = 12;
 
 function versions(): Finding {
-  return ok('versions', `scheduler ${packageJson.version}, Node ${process.versions.node}`);
+  return ok('versions', `scheduler ${VERSION}, Node ${process.versions.node}`);
 }
 
 /** What Redis holds of ours; undefined where it is not ours. */

@@ -5,7 +5,6 @@ import { loadConfig } from '../../lib/config.ts';
 import { createAddressPolicy } from '../../lib/peers/address.ts';
 import { createPostToPeer } from '../../lib/peers/post.ts';
 import { createRedis } from '../../lib/redis/client.ts';
-import { VERSION } from '../../lib/version.ts';
 import { createMemory } from '../memory.ts';
 import { runKit } from '../run.ts';
 import { readKitSettings } from '../settings.ts';
@@ -20,7 +19,7 @@ await runKit(async () => {
     uuid: config.localUuid,
     memory: createMemory(redis, config.redis.prefix, config.sync.intervalMs),
     policy,
-    post: createPostToPeer({ policy, version: VERSION }),
+    post: createPostToPeer({ policy }),
     ...readKitSettings(env),
     onEvent: ({ kind, uuid, address }) => console.log(`${uuid} ${kind}: ${address}`),
   });

@@ -5,6 +5,7 @@ import { exchange } from '../http/exchange.ts';
 import { onAbort } from '../http/on-abort.ts';
 import type { Failure } from '../http/outcome.ts';
 import { type Cidr, type Ip, type IpFamily, localAddressFor, parseOwnIp } from '../peers/ip-space.ts';
+import { USER_AGENT } from '../version.ts';
 import type { SourceSpec } from './source-spec.ts';
 
 /** One place that tells our public IP. `ask` never throws and ends within 3 s. */
@@ -34,8 +35,6 @@ export interface SourceOptions {
   readonly family: IpFamily;
   /** Non-public ranges that may be our own address. */
   readonly allow: readonly Cidr[];
-  /** This software's version, for the user agent. */
-  readonly version: string;
   /** Absolute deadline of one question, name resolution included. Default 3,000. */
   readonly timeoutMs?: number;
   /** Certificates (PEM) to trust in place of Node's own, which `NODE_EXTRA_CA_CERTS` extends. */
@@ -68,7 +67,7 @@ const DNS_TRIES = 2;
  * - `static:` the address itself.
  *
  * @example
- * const sources = createSources(config.ip.sources, { family: 4, allow: [], version: '1.0.0' });
+ * const sources = createSources(config.ip.sources, { family: 4, allow: [] });
  * const vote = await sources[0].ask(signal); // { source: 'ident.me', operator: 'ident.me', kind: 'ip', ip: '8.8.8.8' }
  */
 export function createSources(specs: readonly SourceSpec[], options: SourceOptions): Source[] {
@@ -116,7 +115,7 @@ async function askHttp(url: URL, options: SourceOptions, signal?: AbortSignal): 
       `host: ${url.host}`,
       'accept: text/plain',
       'accept-encoding: identity',
-      `user-agent: p2p-consumer-scheduler/${options.version}`,
+      `user-agent: ${USER_AGENT}`,
       'connection: close',
     ],
     connect: (onread) => connectTo(url, options, onread),

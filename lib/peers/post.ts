@@ -1,6 +1,7 @@
 import { type OnReadOpts, type Socket, connect as tcpConnect } from 'node:net';
 import { exchange } from '../http/exchange.ts';
 import type { Outcome } from '../http/outcome.ts';
+import { USER_AGENT } from '../version.ts';
 import type { Address, AddressPolicy } from './address.ts';
 import { familyOf, type Ip, localAddressFor, parseIp } from './ip-space.ts';
 import type { Sign } from './signing.ts';
@@ -43,23 +44,21 @@ export type Connect = (target: {
  * no DNS, no redirect, no proxy (an explicit socket passes by `NODE_USE_ENV_PROXY` as well), nothing decompressed.
  *
  * `policy` is asked again right before dialling, and for the address that the socket reports once connected, before a
- * byte leaves. `version` is this software's, for the user agent. With `sign` every request carries its headers, and the
+ * byte leaves. With `sign` every request carries its headers, and the
  * epoch that they sign is that of `EPOCH_HEADER`. Peers of its family are dialled from `bindAddress`. Tests bring their own `connect` and `wallMs`.
  *
  * @example
- * const post = createPostToPeer({ policy, version: '1.0.0' });
+ * const post = createPostToPeer({ policy });
  * const outcome = await post({ address, path: '/sync', body: JSON.stringify({ uuid }), timeoutMs: 3_000 });
  */
 export function createPostToPeer({
   policy,
-  version,
   sign,
   bindAddress,
   connect = tcpConnect,
   wallMs = Date.now,
 }: {
   policy: AddressPolicy;
-  version: string;
   sign?: Sign | undefined;
   bindAddress?: Ip | undefined;
   connect?: Connect;
@@ -68,7 +67,7 @@ export function createPostToPeer({
   const fixed = [
     'content-type: application/json',
     'accept-encoding: identity',
-    `user-agent: p2p-consumer-scheduler/${version}`,
+    `user-agent: ${USER_AGENT}`,
     'connection: close',
   ];
 

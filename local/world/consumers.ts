@@ -8,7 +8,6 @@ import { cidr } from '../../lib/peers/ip-space.ts';
 import { createPostToPeer } from '../../lib/peers/post.ts';
 import { parseUuid } from '../../lib/peers/uuid.ts';
 import type { Redis } from '../../lib/redis/redis.ts';
-import { VERSION } from '../../lib/version.ts';
 import { CONSUMERS, INVENTED, memberOf, SLOW_MS, WORLD_NETWORK, type WorldConsumer, YOU } from './cast.ts';
 
 /** How often a round is run in this world, as far as the consumer APIs are concerned. */
@@ -38,7 +37,7 @@ export function startConsumers(redis: Redis, port: number, publicIp: () => strin
             uuid,
             memory,
             policy,
-            post: createPostToPeer({ policy, version: VERSION }),
+            post: createPostToPeer({ policy }),
             listen,
             seenAs: (from) => (from === YOU.ip ? publicIp() : from),
           }),

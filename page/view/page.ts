@@ -1,3 +1,4 @@
+import { VERSION } from '../../lib/version.ts';
 import type { Report } from '../../report/report.ts';
 import { stamp } from '../../report/text/time.ts';
 import { type Html, html, textOfHtml } from '../html.ts';
@@ -13,13 +14,12 @@ export interface PageOptions {
   readonly report: Report;
   /** By this machine's clock, for where Redis's is not known, ms. */
   readonly wallMs: number;
-  readonly version: string;
   /** Seconds after which the browser asks again; nothing where the reader has stopped that. */
   readonly refreshSeconds?: number;
 }
 
 /** The status page. Pure: the same report gives the same page. */
-export function statusPage({ report, wallMs, version, refreshSeconds }: PageOptions): string {
+export function statusPage({ report, wallMs, refreshSeconds }: PageOptions): string {
   const { facts, verdict } = report;
   const at = stamp(facts?.nowMs ?? wallMs);
   return document(
@@ -34,7 +34,7 @@ export function statusPage({ report, wallMs, version, refreshSeconds }: PageOpti
         ? html`<section><p class="quiet">Nothing else is known while Redis cannot be asked. The scheduler goes on trying, and takes up its work by itself.</p></section>`
         : html`<div class="columns"><div>${addressSection(facts)}${mirrorSection(facts)}</div><div>${producersSection(facts)}${roundsSection(facts)}</div></div>${consumersSection(facts)}`
     }</main>
-<footer><p>Version ${version}. Also as <a href="/status.json">JSON</a> and <a href="/metrics">metrics</a>. <code>p2p help</code> lists what you can do.</p></footer>`,
+<footer><p>Version ${VERSION}. Also as <a href="/status.json">JSON</a> and <a href="/metrics">metrics</a>. <code>p2p help</code> lists what you can do.</p></footer>`,
   );
 }
 

@@ -63,7 +63,7 @@ describe('the page in a browser', needsChromium(), () => {
     tab.on('requestfailed', (request) => complaints.push(`${request.url()} failed`));
     server = await servePage(
       { address: '127.0.0.1', port: 0 },
-      { report: async () => report, version: '9.9.9', wallMs: Date.now },
+      { report: async () => report, wallMs: Date.now },
     );
     if (SHOTS !== undefined) mkdirSync(SHOTS, { recursive: true });
   });

@@ -1,6 +1,5 @@
 // npm run picture: draws docs/status-page.png, the picture of the README: the page while one producer is not told. Needs Chromium.
 import { fileURLToPath } from 'node:url';
-import { VERSION } from '../../lib/version.ts';
 import { servePage } from '../../page/server.ts';
 import { readReport } from '../../report/report.ts';
 import { lookAt, startBrowser } from '../support/browser.ts';
@@ -14,7 +13,7 @@ await seedState(redis.redis, 'untold');
 const report = await readReport(reportParts(redis.redis), 'page');
 const server = await servePage(
   { address: '127.0.0.1', port: 0 },
-  { report: async () => report, version: VERSION, wallMs: Date.now },
+  { report: async () => report, wallMs: Date.now },
 );
 const browser = await startBrowser();
 const tab = await browser.newPage();

@@ -125,7 +125,7 @@ export const VIEWS = [
         notifyRuns: false,
         changes: readChanges(entries),
       });
-      const page = statusPage({ report, wallMs: FUZZ_NOW_MS, version: '1', refreshSeconds: 15 });
+      const page = statusPage({ report, wallMs: FUZZ_NOW_MS, refreshSeconds: 15 });
       for (const [, tag = ''] of page.matchAll(/<\/?([^\s/>]*)/g)) {
         assert.ok(tag === '!doctype' || TAGS.has(tag), `the tag ${tag}`);
       }
@@ -133,7 +133,7 @@ export const VIEWS = [
       for (const each of tags)
         assert.doesNotMatch(each.replace(/"[^"]*"/g, '""'), /\s(?:on\w+|style|src|srcdoc|formaction)\s*=/i);
       assert.doesNotMatch(page.replaceAll('\n', ''), /\p{C}/u);
-      for (const line of metricsText(report, '1').trimEnd().split('\n')) {
+      for (const line of metricsText(report).trimEnd().split('\n')) {
         assert.match(
           line,
           /^(?:# (?:HELP|TYPE) p2p_\w+ .+|p2p_\w+(?:\{\w+="[\w.-]*"\})? -?\d+(?:\.\d+)?(?:e[+-]\d+)?)$/,

@@ -24,7 +24,7 @@ async function call(behaviour: Behaviour, timeoutMs = 2_000): Promise<Outcome> {
   });
   const parsed = policy.parse('127.0.0.1');
   assert.ok('address' in parsed);
-  const post = createPostToPeer({ policy, version: 'test' });
+  const post = createPostToPeer({ policy });
   return post({ address: parsed.address, path: '/sync', body: '{"uuid":"x"}', timeoutMs });
 }
 

@@ -16,7 +16,6 @@ describeHostileReplies('a question to a hostile IP source', {
     const [source] = createSources([spec], {
       family: 4,
       allow: [cidr('0.0.0.0/0')],
-      version: '0.0.0',
       timeoutMs,
     });
     const vote = await source?.ask();

@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { parseSource } from '../../../lib/ip/source-spec.ts';
 import { createSources, type Source, type SourceOptions } from '../../../lib/ip/sources.ts';
 import { cidr, parseIp } from '../../../lib/peers/ip-space.ts';
+import { VERSION } from '../../../lib/version.ts';
 import { startDns } from '../../support/dns-server.ts';
 import { listen } from '../../support/owner.ts';
 import { startPeer } from '../../support/peer-server.ts';
@@ -15,7 +16,6 @@ const source = (entry: string, options: Partial<SourceOptions> = {}): Source => 
   const [made] = createSources([spec], {
     family: 4,
     allow: [],
-    version: '1.2.3',
     timeoutMs: 2_000,
     ...options,
   });
@@ -62,7 +62,7 @@ test('an echo service is asked by a plain GET and its whole trimmed answer is th
     host: service.address,
     accept: 'text/plain',
     'accept-encoding': 'identity',
-    'user-agent': 'p2p-consumer-scheduler/1.2.3',
+    'user-agent': `p2p-consumer-scheduler/${VERSION}`,
     connection: 'close',
   });
 });

@@ -35,7 +35,7 @@ export async function startApi(
     uuid,
     memory: change(createMemory(redis, prefix, 300_000), prefix),
     policy,
-    post: createPostToPeer({ policy, version: 'test' }),
+    post: createPostToPeer({ policy }),
     listen: { port: 0 },
     onEvent: events.push,
     ...options,

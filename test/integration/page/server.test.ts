@@ -57,10 +57,7 @@ function ask(
 describe('the page', () => {
   const testRedis = redisForSuite();
   const open = async (report: () => Promise<Report>, t: Owner, token?: string): Promise<PageServer> => {
-    const server = await servePage(
-      { address: '127.0.0.1', port: 0 },
-      { report, token, version: '9.9.9', wallMs: Date.now },
-    );
+    const server = await servePage({ address: '127.0.0.1', port: 0 }, { report, token, wallMs: Date.now });
     t.after(() => server.close());
     return server;
   };

@@ -6,7 +6,7 @@ import type { Verdict } from '../../support/hostile-server.ts';
 import { describeHostileReplies } from '../../support/hostile-suite.ts';
 
 const policy = createAddressPolicy({ defaultPort: 80, allow: [cidr('127.0.0.0/8')] });
-const post = createPostToPeer({ policy, version: '0.0.0' });
+const post = createPostToPeer({ policy });
 
 describeHostileReplies('a call to a hostile peer', {
   maxBytes: MAX_HEADER_BYTES + 2 * MAX_REPLY_BYTES,

@@ -177,7 +177,7 @@ test('two hundred endless replies at once take no more memory than their caps', 
   const CALLS = 200;
   const port = await runModule(t, FLOOD).firstLine;
   const policy = createAddressPolicy({ defaultPort: 80, allow: [cidr('127.0.0.1/32')] });
-  const post = createPostToPeer({ policy, version: '0.0.0' });
+  const post = createPostToPeer({ policy });
   const parsed = policy.parse(`127.0.0.1:${port}`);
   assert.ok('address' in parsed);
   const { address } = parsed;

@@ -6,12 +6,13 @@ import { test } from 'node:test';
 import { type Address, createAddressPolicy } from '../../../lib/peers/address.ts';
 import { cidr, parseIp } from '../../../lib/peers/ip-space.ts';
 import { createPostToPeer, MAX_REPLY_BYTES, type PeerRequest } from '../../../lib/peers/post.ts';
+import { VERSION } from '../../../lib/version.ts';
 import { listen } from '../../support/owner.ts';
 import { startPeer } from '../../support/peer-server.ts';
 import { runModule } from '../../support/run-module.ts';
 
 const policy = createAddressPolicy({ defaultPort: 80, allow: [cidr('127.0.0.0/8'), cidr('::1/128')] });
-const post = createPostToPeer({ policy, version: '1.2.3', wallMs: () => Date.UTC(2026, 10, 24, 12) });
+const post = createPostToPeer({ policy, wallMs: () => Date.UTC(2026, 10, 24, 12) });
 
 const addressOf = (raw: string): Address => {
   const parsed = policy.parse(raw);
@@ -44,7 +45,7 @@ test('a call is exactly one POST, its headers and its body', async (t) => {
     'accept-encoding',
     'identity',
     'user-agent',
-    'p2p-consumer-scheduler/1.2.3',
+    `p2p-consumer-scheduler/${VERSION}`,
     'connection',
     'close',
     'x-ip-epoch',
@@ -128,7 +129,6 @@ test('a connection that never comes about ends at the deadline without having se
   const sockets: Socket[] = [];
   const patient = createPostToPeer({
     policy,
-    version: '0.0.0',
     connect: () => {
       const socket = connect({ host: 'never-resolved', port: 1, lookup: () => undefined });
       sockets.push(socket);
@@ -146,7 +146,6 @@ test('the policy is asked again right before dialling', async () => {
   let dials = 0;
   const strict = createPostToPeer({
     policy: createAddressPolicy({ defaultPort: 80, allow: [] }),
-    version: '0.0.0',
     connect: (target) => {
       dials += 1;
       return connect(target);
@@ -171,7 +170,6 @@ test('a socket that turns out to be connected to a forbidden address sends nothi
   t.after(() => void server.close());
   const misled = createPostToPeer({
     policy: createAddressPolicy({ defaultPort: 80, allow: [] }),
-    version: '0.0.0',
     connect: () => connect({ host: '127.0.0.1', port }),
   });
   const outcome = await misled(request('8.8.8.8:80', { address: addressOf('8.8.8.8:80') }));
@@ -185,7 +183,6 @@ test('a socket that turns out to be connected to a forbidden address sends nothi
 test('a failure to make a socket is a failure of the call', async () => {
   const broken = createPostToPeer({
     policy,
-    version: '0.0.0',
     connect: () => {
       throw Object.assign(new Error('too many open files'), { code: 'EMFILE' });
     },
@@ -216,7 +213,6 @@ test('a request that may not start does not connect', async () => {
   let dialled = false;
   const watched = createPostToPeer({
     policy,
-    version: '0.0.0',
     connect: (target) => {
       dialled = true;
       return connect(target);
@@ -309,7 +305,6 @@ test('neither a keep-alive peer nor a proxy variable changes the connection', as
   const sockets = new Set<Socket>();
   const watched = createPostToPeer({
     policy,
-    version: '0.0.0',
     connect: (target) => {
       const socket = connect(target);
       sockets.add(socket);
@@ -333,7 +328,6 @@ test('the host header names the port unless it is 80', async () => {
   const port = await listen(recorder);
   const anywhere = createPostToPeer({
     policy,
-    version: '0.0.0',
     connect: ({ onread }) => connect({ host: '127.0.0.1', port, onread }),
   });
   for (const raw of ['8.8.8.8', '8.8.8.8:8080', '[2a00::1]:80', '[2a00::1]:8080'])
@@ -344,7 +338,7 @@ test('the host header names the port unless it is 80', async () => {
 
 test('peers are called from BIND_ADDRESS, those of the other family from where the system chooses', async (t) => {
   const bindAddress = parseIp('127.0.0.2');
-  const bound = createPostToPeer({ policy, version: '0.0.0', bindAddress });
+  const bound = createPostToPeer({ policy, bindAddress });
   const v4 = await startPeer(t);
   await bound(request(v4.address));
   assert.equal(v4.requests[0]?.remoteAddress, '127.0.0.2');
@@ -352,7 +346,6 @@ test('peers are called from BIND_ADDRESS, those of the other family from where t
   const dialled: unknown[] = [];
   const watched = createPostToPeer({
     policy,
-    version: '0.0.0',
     bindAddress,
     connect: ({ localAddress, onread }) => {
       dialled.push(localAddress);
@@ -365,7 +358,7 @@ test('peers are called from BIND_ADDRESS, those of the other family from where t
 
 test('an address of ours that this machine does not have is our own trouble, not the peer', async (t) => {
   const peer = await startPeer(t);
-  const bound = createPostToPeer({ policy, version: '0.0.0', bindAddress: parseIp('203.0.113.7') });
+  const bound = createPostToPeer({ policy, bindAddress: parseIp('203.0.113.7') });
   const outcome = await bound(request(peer.address));
   assert.equal(outcome.kind === 'failed' && outcome.error, 'local');
   assert.equal(peer.requests.length, 0);

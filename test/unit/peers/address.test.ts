@@ -206,7 +206,6 @@ test('whatever string comes, nothing outside the allowed space is dialled', asyn
   });
   const post = createPostToPeer({
     policy: rules,
-    version: '0.0.0',
     connect: (target) => {
       dialled.push(target);
       return new Socket().destroy(new Error('only recorded'));
