@@ -1,5 +1,7 @@
-import { type AppOptions, createApp, createParts } from '../lib/app.ts';
+import { type AppOptions, createParts, runSyncJob } from '../lib/app.ts';
 import type { Invoke, Log, LogFields } from '../lib/host.ts';
+import { runIpCheck } from '../lib/ip/check.ts';
+import { runProducerNotify } from '../lib/notify/notify.ts';
 import type { RoundSummary } from '../lib/sync/round.ts';
 import type { BootClock } from './clock.ts';
 import { createLane } from './lane.ts';
@@ -77,18 +79,18 @@ export function createJobs({ clock, onResult, ...given }: JobsOptions): Jobs {
     { invocation }: Run,
   ): Promise<RunResult | undefined> => {
     const context = { job, run: invocation.requestId };
-    const app = createApp({ ...parts, log: withContext(log, context) });
+    const own = { ...parts, log: withContext(log, context) };
     try {
       switch (job) {
         case 'sync': {
-          const summary = await app.sync(event, invocation);
+          const summary = await runSyncJob(event, invocation, own);
           reportRound(summary, context, log);
           return { kind: 'done', job, summary };
         }
         case 'ip-check':
-          return { kind: 'done', job, summary: await app.ipCheck(event, invocation) };
+          return { kind: 'done', job, summary: await runIpCheck(event, invocation, own) };
         case 'producer-notify':
-          return { kind: 'done', job, summary: await app.producerNotify(event, invocation) };
+          return { kind: 'done', job, summary: await runProducerNotify(event, invocation, own) };
       }
     } catch (error) {
       if (!ended) return { kind: 'failed', job, error };

@@ -22,8 +22,6 @@ export interface AppOptions {
   readonly redis?: Redis;
   readonly post?: PostToPeer;
   readonly sources?: readonly Source[];
-  /** The sources reached over a family, whatever `IP_FAMILY` says. Only those of `IP_FAMILY` where `sources` is given. */
-  readonly sourcesOf?: (family: IpFamily) => readonly Source[];
   readonly host?: Host;
   /** Whether the calls of a round are spread over time, for a host behind a home router. Default false. */
   readonly spread?: boolean;
@@ -33,6 +31,8 @@ export interface AppOptions {
 export interface AppParts extends Required<AppOptions> {
   readonly keys: Keys;
   readonly policy: AddressPolicy;
+  /** The sources reached over a family, whatever `IP_FAMILY` says. Only those of `IP_FAMILY` where a host brings its own. */
+  readonly sourcesOf: (family: IpFamily) => readonly Source[];
 }
 
 /**
@@ -98,7 +98,7 @@ export function createParts(options: AppOptions): AppParts {
     redis: options.redis ?? createRedis(config.redis),
     post: options.post ?? createPostToPeer({ policy, sign: createSigner(config.signing.keys), bindAddress }),
     sources,
-    sourcesOf: options.sourcesOf ?? ((family) => (family === config.ip.family ? sources : others(family))),
+    sourcesOf: (family) => (family === config.ip.family ? sources : others(family)),
     spread: options.spread ?? false,
     host: options.host ?? systemHost,
     keys: createKeys(config.redis.prefix),

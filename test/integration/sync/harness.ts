@@ -1,6 +1,6 @@
 import type { TestContext } from 'node:test';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
-import { createParts, syncParts } from '../../../lib/app.ts';
+import { type AppParts, createParts, syncParts } from '../../../lib/app.ts';
 import { type Config, loadConfig } from '../../../lib/config.ts';
 import type { Failure, Outcome } from '../../../lib/http/outcome.ts';
 import type { Source } from '../../../lib/ip/sources.ts';
@@ -119,13 +119,11 @@ export async function startWorld(
     async round(options = {}) {
       const beganMs = performance.now();
       const { requestId, signal, remainingMs } = options;
-      const parts = createParts({
+      const made = createParts({
         config,
         log,
         redis: options.redis ?? redis,
         ...(options.post && { post: options.post }),
-        sourcesOf: (family) =>
-          family === 4 ? (options.sources ?? [answeringSource()]) : (options.sources6 ?? []),
         invoke:
           options.invoke ??
           (async (_, payload) => {
@@ -145,6 +143,11 @@ export async function startWorld(
         },
         spread: options.spread ?? false,
       });
+      const parts: AppParts = {
+        ...made,
+        sourcesOf: (family) =>
+          family === 4 ? (options.sources ?? [answeringSource()]) : (options.sources6 ?? []),
+      };
       const run = invocation({
         ...(requestId !== undefined && { requestId }),
         ...(signal && { signal }),
