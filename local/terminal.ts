@@ -1,4 +1,4 @@
-import { wrap } from '../cli/text/wrap.ts';
+import { wrap } from '../cli/text/line.ts';
 
 /** What a line is about, in one word at its left, and what it says. */
 export interface Line {

@@ -14,7 +14,7 @@ import { judgeReach, readReach, seenBy, tryOwnApi } from './reach.ts';
 import { checkRedis } from './redis.ts';
 import { checkRuns } from './runs.ts';
 import { checkSchedules } from './schedule.ts';
-import { showFindings } from './show.ts';
+import { showFindings, summaryOf } from './show.ts';
 import { askSources, judgeSources } from './sources.ts';
 
 /**
@@ -23,16 +23,10 @@ import { askSources, judgeSources } from './sources.ts';
  */
 export async function doctor(context: Context): Promise<ExitCode> {
   const findings = await examine(context);
-  const count = (level: Finding['level']) => findings.filter((finding) => finding.level === level).length;
-  const failures = count('failure');
-  const warnings = count('warning');
-  if (context.args.flag('json')) {
-    const verdict = failures > 0 ? 'failure' : warnings > 0 ? 'warning' : 'ok';
-    context.screen.json({ verdict, failures, warnings, findings });
-  } else {
-    showFindings(context.screen, findings);
-  }
-  return failures > 0 ? EXIT.attention : EXIT.ok;
+  const summary = summaryOf(findings);
+  if (context.args.flag('json')) context.screen.json({ ...summary, findings });
+  else showFindings(context.screen, findings);
+  return summary.verdict === 'failure' ? EXIT.attention : EXIT.ok;
 }
 
 async function examine(context: Context): Promise<Finding[]> {

@@ -7,7 +7,7 @@ import type { Context } from '../context.ts';
 import { withParts } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
-import type { Span, Tone } from '../text/span.ts';
+import type { Span, Tone } from '../text/line.ts';
 import type { Column } from '../text/table.ts';
 
 const DEFAULT_LIMIT = 100;

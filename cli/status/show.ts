@@ -17,8 +17,8 @@ import {
   tellingWords,
 } from '../../report/words.ts';
 import { stateCell, uuidCell } from '../peers/list.ts';
+import type { Span, Tone } from '../text/line.ts';
 import { LABEL_WIDTH, type Screen } from '../text/screen.ts';
-import type { Span, Tone } from '../text/span.ts';
 
 const TONES: Readonly<Record<Verdict, Tone>> = { ok: 'good', attention: 'bad', unknown: 'warning' };
 const SHOWN_CHANGES = 3;

@@ -1,19 +1,19 @@
 import { clean, harmlessJson } from '../../report/text/escape.ts';
 import type { Terminal } from '../terminal.ts';
-import type { Span, Tone } from './span.ts';
+import { type Span, type Tone, textOf, wrap } from './line.ts';
 import { type Column, tableRows } from './table.ts';
-import { wrap } from './wrap.ts';
 
 /**
  * Stdout for people, or for programs. Whatever is given to it comes out without control characters, whoever wrote it.
  * Lines fit the terminal's columns, except for single words that do not.
  */
 export interface Screen {
-  readonly columns: number;
   /** A line as it is. */
   line(...spans: readonly Span[]): void;
   /** Wrapped at blanks. */
   text(text: string, tone?: Tone): void;
+  /** Something at the left, and text wrapped beside it. */
+  beside(lead: readonly Span[], text: string, tone?: Tone): void;
   /** A label at the left, and text wrapped beside it. Without a label it goes on under the one before. */
   entry(label: string, text: string, tone?: Tone): void;
   /** An item of a list: `- ` and text wrapped beside it. */
@@ -47,23 +47,20 @@ export function createScreen({
     );
     write(`${painted.join('').trimEnd()}\n`);
   };
+  const beside: Screen['beside'] = (lead, text, tone) => {
+    const width = lead.reduce((sum, span) => sum + textOf(span).length, 0);
+    for (const [i, row] of wrap(clean(text), Math.max(20, columns - width)).entries()) {
+      line(...(i === 0 ? lead : [' '.repeat(width)]), tone === undefined ? row : [row, tone]);
+    }
+  };
   return {
-    columns,
     line,
+    beside,
     text(text, tone) {
       for (const row of wrap(clean(text), columns)) line(tone === undefined ? row : [row, tone]);
     },
-    entry(label, text, tone) {
-      const rows = wrap(clean(text), Math.max(20, columns - LABEL_WIDTH));
-      for (const [i, row] of rows.entries()) {
-        line([(i === 0 ? label : '').padEnd(LABEL_WIDTH), 'dim'], tone === undefined ? row : [row, tone]);
-      }
-    },
-    item(text, tone) {
-      for (const [i, row] of wrap(clean(text), Math.max(20, columns - 2)).entries()) {
-        line(tone === undefined || i > 0 ? (i === 0 ? '- ' : '  ') : ['- ', tone], row);
-      }
-    },
+    entry: (label, text, tone) => beside([[label.padEnd(LABEL_WIDTH), 'dim']], text, tone),
+    item: (text, tone) => beside([tone === undefined ? '- ' : ['- ', tone]], text),
     table(titles, rows, { wide = false } = {}) {
       const cleaned = rows.map((row) => row.map(cleanSpan));
       for (const row of tableRows(titles, cleaned, wide ? Number.POSITIVE_INFINITY : columns)) line(...row);

@@ -1,4 +1,4 @@
-import { type Span, textOf } from './span.ts';
+import { type Span, textOf } from './line.ts';
 
 export interface Column {
   readonly title: string;

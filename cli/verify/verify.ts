@@ -10,9 +10,8 @@ import { type Context, environmentOf } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { refusalText } from '../peers/change.ts';
+import type { Tone } from '../text/line.ts';
 import type { Screen } from '../text/screen.ts';
-import type { Tone } from '../text/span.ts';
-import { wrap } from '../text/wrap.ts';
 import { describe } from './caller.ts';
 import { CONSUMER_RULES, SYNC_DEADLINE_MS } from './consumer.ts';
 import { openDatabase } from './database.ts';
@@ -145,13 +144,8 @@ function show(screen: Screen, peer: string, findings: readonly Finding[]): void 
     `  ${peer}: ${plural(count('holds'), 'rule')} kept, ${mistakes} broken, ${count('optional')} optional, ${count('unchecked')} not checked`,
   );
   screen.line();
-  const width = Math.max(20, screen.columns - RESULT_WIDTH);
   for (const { result, rule, docs, found } of findings) {
-    const rows = wrap(`${rule}: ${found}`, width);
-    for (const [i, row] of rows.entries()) {
-      if (i === 0) screen.line([result.padEnd(RESULT_WIDTH), TONES[result]], row);
-      else screen.line(' '.repeat(RESULT_WIDTH), row);
-    }
+    screen.beside([[result.padEnd(RESULT_WIDTH), TONES[result]]], `${rule}: ${found}`);
     if (result !== 'holds') screen.line(' '.repeat(RESULT_WIDTH), [docs, 'dim']);
   }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { wrap } from '../../../cli/text/wrap.ts';
+import { wrap } from '../../../cli/text/line.ts';
 import { clean, formatLine } from '../../../local/terminal.ts';
 
 const AT = new Date(2026, 0, 2, 3, 4, 5);

@@ -1,3 +1,13 @@
+/** What a colour says. */
+export type Tone = 'good' | 'warning' | 'bad' | 'dim' | 'strong';
+
+/** A piece of a line, with a colour or without. */
+export type Span = string | readonly [text: string, tone: Tone];
+
+export function textOf(span: Span): string {
+  return typeof span === 'string' ? span : span[0];
+}
+
 /** Breaks at blanks so that no row is wider than `width`; a word that is longer stands alone, uncut, so it can be copied. */
 export function wrap(text: string, width: number, hanging = ''): string[] {
   const rows: string[] = [];
