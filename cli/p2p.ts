@@ -1,4 +1,5 @@
 // npm run p2p -- <command>. Exit codes: see exit-code.ts.
-import { runCli } from './main.ts';
+import { runCommand } from './run.ts';
+import { processTerminal } from './terminal.ts';
 
-process.exit(await runCli(process.argv.slice(2), process.env));
+process.exit(await runCommand(process.argv.slice(2), processTerminal(process.env)));

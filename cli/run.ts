@@ -5,7 +5,7 @@ import {
   RedisReplyError,
   RedisUnavailableError,
 } from '../lib/errors.ts';
-import { createScrub, describeError } from '../lib/log.ts';
+import { createScrub, describeError, type Scrub } from '../lib/log.ts';
 import { clean, visible } from '../report/text/escape.ts';
 import { parseArguments } from './arguments.ts';
 import { refuseStrayOptions } from './command.ts';
@@ -14,8 +14,8 @@ import { InterruptedError, StageError, UsageError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
 import { findCommand, showCommandHelp, showHelp } from './help.ts';
 import type { Terminal } from './terminal.ts';
+import { wrap } from './text/line.ts';
 import { createScreen } from './text/screen.ts';
-import { wrap } from './text/wrap.ts';
 import { version } from './version.ts';
 
 /**
@@ -49,9 +49,9 @@ export async function runCommand(argv: readonly string[], terminal: Terminal): P
       },
     });
   } catch (error) {
-    const { exit, kind, message } = failureOf(error, argv);
-    note(message(scrub));
-    if (argv.includes('--json')) screen.json({ error: { kind, message: message(scrub) } });
+    const { exit, kind, message } = failureOf(error, argv, scrub);
+    note(message);
+    if (argv.includes('--json')) screen.json({ error: { kind, message } });
     code = exit;
   }
   await terminal.flush();
@@ -84,40 +84,33 @@ async function dispatch(context: Context): Promise<number> {
 interface Failure {
   readonly exit: ExitCode;
   readonly kind: string;
-  message(scrub: (text: string) => string): string;
+  readonly message: string;
 }
 
-function failureOf(error: unknown, argv: readonly string[]): Failure {
-  const say = (exit: ExitCode, kind: string, text: string): Failure => ({
-    exit,
-    kind,
-    message: (scrub) => scrub(text),
-  });
+/** Errors whose message says all. */
+const FAILURES = [
+  [EventError, EXIT.usage, 'usage'],
+  [ConfigError, EXIT.unavailable, 'configuration'],
+  [IdentityError, EXIT.unavailable, 'redis-foreign'],
+  [RedisUnavailableError, EXIT.unavailable, 'redis-unavailable'],
+  [StageError, EXIT.unavailable, 'aws'],
+  [InterruptedError, EXIT.interrupted, 'interrupted'],
+] as const;
+
+function failureOf(error: unknown, argv: readonly string[], scrub: Scrub): Failure {
+  for (const [type, exit, kind] of FAILURES) {
+    if (error instanceof type) return { exit, kind, message: scrub(error.message) };
+  }
   if (error instanceof UsageError) {
     const about = error.command ?? findCommand(argv.find((word) => !word.startsWith('-')))?.name;
     const more = about === undefined ? '' : `\nSee: help ${about}`;
-    return say(EXIT.usage, 'usage', `${error.message}${more}`);
+    return { exit: EXIT.usage, kind: 'usage', message: scrub(`${error.message}${more}`) };
   }
-  if (error instanceof EventError) return say(EXIT.usage, 'usage', error.message);
-  if (error instanceof ConfigError) return say(EXIT.unavailable, 'configuration', error.message);
-  if (error instanceof IdentityError) return say(EXIT.unavailable, 'redis-foreign', error.message);
-  if (error instanceof RedisUnavailableError)
-    return say(EXIT.unavailable, 'redis-unavailable', error.message);
   if (error instanceof RedisReplyError) {
-    return say(
-      EXIT.unavailable,
-      'redis-unavailable',
-      `Redis refused a command: ${error.message.replace(/\.$/, '')}. \`doctor\` says more.`,
-    );
+    const text = `Redis refused a command: ${error.message.replace(/\.$/, '')}. \`doctor\` says more.`;
+    return { exit: EXIT.unavailable, kind: 'redis-unavailable', message: scrub(text) };
   }
-  if (error instanceof StageError) return say(EXIT.unavailable, 'aws', error.message);
-  if (error instanceof InterruptedError) return say(EXIT.interrupted, 'interrupted', error.message);
-  return {
-    exit: EXIT.broken,
-    kind: 'broken',
-    message(scrub) {
-      const { name, message, frames = [] } = describeError(error, scrub);
-      return [`This is a mistake in the program: ${name}: ${message}`, ...frames].join('\n');
-    },
-  };
+  const { name, message, frames = [] } = describeError(error, scrub);
+  const text = [`This is a mistake in the program: ${name}: ${message}`, ...frames].join('\n');
+  return { exit: EXIT.broken, kind: 'broken', message: text };
 }
