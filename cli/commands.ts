@@ -13,8 +13,9 @@ import { sync } from './jobs/sync.ts';
 import { man } from './man.ts';
 import { page } from './page.ts';
 import { addPeer, removePeer } from './peers/change.ts';
-import { listConsumers } from './peers/consumers.ts';
-import { listProducers } from './peers/producers.ts';
+import { CONSUMERS } from './peers/consumers.ts';
+import { list } from './peers/list.ts';
+import { PRODUCERS } from './peers/producers.ts';
 import { status } from './status/status.ts';
 import { verify } from './verify/verify.ts';
 import { version } from './version.ts';
@@ -209,7 +210,7 @@ function peers(name: 'consumers' | 'producers'): Command {
       };
       if (action === undefined || (action === 'list' && rest.length === 0)) {
         own('state', 'uuid', 'limit', 'wide');
-        return name === 'consumers' ? listConsumers(context) : listProducers(context);
+        return name === 'consumers' ? list(context, CONSUMERS) : list(context, PRODUCERS);
       }
       if (action === 'add' && rest.length === 2 && own('replace')) return addPeer(context, name);
       if (action === 'remove' && rest.length === 1 && own()) return removePeer(context, name);

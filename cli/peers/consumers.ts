@@ -3,16 +3,10 @@ import { readConsumers } from '../../report/peers/read-peers.ts';
 import { policyFor } from '../../report/read/begin.ts';
 import { visible } from '../../report/text/escape.ts';
 import { shortDuration } from '../../report/text/time.ts';
-import type { Context } from '../context.ts';
-import type { ExitCode } from '../exit-code.ts';
-import { type Listing, list, stateCell, uuidCell } from './list.ts';
+import { type Listing, stateCell, uuidCell } from './list.ts';
 
 /** `p2p consumers`: one line each. */
-export function listConsumers(context: Context): Promise<ExitCode> {
-  return list(context, CONSUMERS);
-}
-
-const CONSUMERS: Listing<ConsumerRow> = {
+export const CONSUMERS: Listing<ConsumerRow> = {
   kind: 'consumer',
   states: CONSUMER_STATES,
   columns: [
@@ -43,18 +37,14 @@ const CONSUMERS: Listing<ConsumerRow> = {
     uuid,
     address,
     state,
-    ...(refused === undefined ? {} : { refused }),
-    ...(health === undefined
-      ? {}
-      : {
-          since: health.since,
-          lastOk: health.lastOk,
-          lastError: health.lastError,
-          lastFail: health.lastFail,
-          failures: health.fails ?? 0,
-          rttMs: health.rtt,
-          recent: health.recent,
-        }),
+    refused,
+    since: health?.since,
+    lastOk: health?.lastOk,
+    lastError: health?.lastError,
+    lastFail: health?.lastFail,
+    failures: health && (health.fails ?? 0),
+    rttMs: health?.rtt,
+    recent: health?.recent,
     due: health?.due,
   }),
 };

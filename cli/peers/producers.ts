@@ -3,16 +3,10 @@ import { readProducers } from '../../report/peers/read-peers.ts';
 import { policyFor } from '../../report/read/begin.ts';
 import { visible } from '../../report/text/escape.ts';
 import { shortDuration } from '../../report/text/time.ts';
-import type { Context } from '../context.ts';
-import type { ExitCode } from '../exit-code.ts';
-import { type Listing, list, stateCell, uuidCell } from './list.ts';
+import { type Listing, stateCell, uuidCell } from './list.ts';
 
 /** `p2p producers`: one line each. */
-export function listProducers(context: Context): Promise<ExitCode> {
-  return list(context, PRODUCERS);
-}
-
-const PRODUCERS: Listing<ProducerRow> = {
+export const PRODUCERS: Listing<ProducerRow> = {
   kind: 'producer',
   states: PRODUCER_STATES,
   columns: [
@@ -53,7 +47,7 @@ const PRODUCERS: Listing<ProducerRow> = {
     uuid,
     address: address ?? null,
     state,
-    ...(refused === undefined ? {} : { refused }),
+    refused,
     since: sinceOf({ state, delivery }),
     ackedEpoch: delivery.ackedEpoch,
     ackedAt: delivery.ackedAt,
