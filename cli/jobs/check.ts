@@ -5,13 +5,10 @@ import { type Context, withParts } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { dryRunCheck } from './dry-run.ts';
 import { deliverHere } from './notify.ts';
-import { report } from './report.ts';
-import { runHere } from './run-job.ts';
+import { runHere, SCHEDULED } from './run-job.ts';
 import { runDeployed } from './stage.ts';
-import { tellCheck, tellNotify } from './summaries.ts';
+import { report, tellCheck, tellNotify } from './summaries.ts';
 import { mayRunHere } from './where.ts';
-
-const SCHEDULED = { source: 'operator' };
 
 /** `p2p check`: one look at the address, now, and then the telling of producers if any is due. */
 export async function check(context: Context): Promise<ExitCode> {
@@ -39,21 +36,21 @@ export async function check(context: Context): Promise<ExitCode> {
 }
 
 async function checkHere(context: Context, parts: AppParts, started: () => unknown): Promise<ExitCode> {
-  const { args, terminal } = context;
-  const { summary, interrupted } = await runHere({ terminal, host: parts.host }, (invocation) =>
-    runIpCheck(SCHEDULED, invocation, parts),
+  const json = context.args.flag('json');
+  const { summary, interrupted } = await runHere(context, parts, (invocation, own) =>
+    runIpCheck(SCHEDULED, invocation, own),
   );
+  const found = tellCheck(summary);
   const payload = started();
-  if (interrupted || payload === undefined)
-    return report(context, summary, tellCheck(summary), { interrupted });
+  if (interrupted || payload === undefined) return report(context, summary, found, { interrupted });
 
-  if (!args.flag('json')) report(context, summary, tellCheck(summary));
+  if (!json) report(context, summary, found);
   const delivery = await deliverHere(context, parts, { payload, total: summary.due ?? 0 });
   const told = tellNotify(delivery.summary, parts.host.wallMs());
-  if (args.flag('json')) context.screen.json({ ...summary, delivery: delivery.summary });
+  if (json) context.screen.json({ ...summary, delivery: delivery.summary });
   else told?.show(context.screen);
   if (delivery.interrupted) return EXIT.interrupted;
-  return Math.max(tellCheck(summary)?.exit ?? EXIT.ok, told?.exit ?? EXIT.ok) === EXIT.ok
+  return [found, told].every((each) => each === undefined || each.exit === EXIT.ok)
     ? EXIT.ok
     : EXIT.attention;
 }

@@ -12,11 +12,9 @@ import { type Context, withParts } from '../context.ts';
 import { StageError, UsageError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { dryRunNotify } from './dry-run.ts';
-import { startProgress } from './progress.ts';
-import { report } from './report.ts';
-import { counting, runHere } from './run-job.ts';
+import { runHere } from './run-job.ts';
 import { runDeployed } from './stage.ts';
-import { tellNotify } from './summaries.ts';
+import { report, tellNotify } from './summaries.ts';
 import { isConfirmed } from './where.ts';
 
 interface Word {
@@ -64,20 +62,15 @@ export async function notify(context: Context): Promise<ExitCode> {
 }
 
 /** Runs `producer-notify` in this process, with its progress. */
-export async function deliverHere(
-  { terminal }: Context,
+export function deliverHere(
+  context: Context,
   parts: AppParts,
   { payload, total }: { payload: unknown; total: number },
 ) {
-  const { host } = parts;
-  const progress = startProgress(terminal, { label: 'telling', total, nowMs: () => host.monotonicMs() });
-  try {
-    return await runHere({ terminal, host }, (invocation) =>
-      runProducerNotify(payload, invocation, { ...parts, post: counting(parts.post, progress) }),
-    );
-  } finally {
-    progress.end();
-  }
+  return runHere(context, parts, (invocation, own) => runProducerNotify(payload, invocation, own), {
+    label: 'telling',
+    total,
+  });
 }
 
 function readWord({ args }: Context): Word | undefined {

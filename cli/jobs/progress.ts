@@ -11,8 +11,6 @@ const CLEAR_TO_END = '\u001b[K';
 export interface Progress {
   /** One more is done. */
   tick(): void;
-  /** A total that became known. */
-  expect(total: number): void;
   /** Takes the line away. */
   end(): void;
 }
@@ -23,9 +21,8 @@ export function startProgress(
 ): Progress {
   const startedMs = nowMs();
   let done = 0;
-  let expected = total;
   const draw = () => {
-    const line = progressLine({ label, done, total: expected, elapsedMs: nowMs() - startedMs, columns });
+    const line = progressLine({ label, done, total, elapsedMs: nowMs() - startedMs, columns });
     writeError(`${TO_LINE_START}${line}${CLEAR_TO_END}`);
   };
   const timer = draws ? setInterval(draw, REDRAW_MS) : undefined;
@@ -33,9 +30,6 @@ export function startProgress(
   return {
     tick() {
       done += 1;
-    },
-    expect(value) {
-      expected = value;
     },
     end() {
       if (timer === undefined) return;

@@ -3,14 +3,33 @@ import { parseIp } from '../../lib/peers/ip-space.ts';
 import { ROUND_SUMMARY } from '../../report/read/rounds.ts';
 import { plural, tallyText, thousands } from '../../report/text/count.ts';
 import { duration, relative } from '../../report/text/time.ts';
+import type { Context } from '../context.ts';
+import { StageError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
+import type { Tone } from '../text/line.ts';
 import type { Screen } from '../text/screen.ts';
-import type { Tone } from '../text/span.ts';
 
 /** A job's summary in words, and the exit code that it means. Whatever function answered it: here or on AWS, old or new. */
 export interface Told {
   readonly exit: ExitCode;
   show(screen: Screen): void;
+}
+
+/** Shows a summary as text or as it is, and answers the command's exit code. */
+export function report(
+  { args, screen }: Context,
+  summary: unknown,
+  told: Told | undefined,
+  { interrupted = false }: { interrupted?: boolean } = {},
+): ExitCode {
+  if (args.flag('json')) screen.json(summary);
+  if (told === undefined) {
+    throw new StageError(
+      'The function answered something that is no summary: is it another version? --json shows it.',
+    );
+  }
+  if (!args.flag('json')) told.show(screen);
+  return interrupted ? EXIT.interrupted : told.exit;
 }
 
 const number = v.fallback(v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))), undefined);
@@ -104,9 +123,7 @@ const CHECK = v.object({
 });
 
 /** What a run of `ip-check` answered. */
-export function tellCheck(
-  summary: unknown,
-): (Told & { readonly notify: 'invoked' | 'running' | 'not-needed' | 'failed' }) | undefined {
+export function tellCheck(summary: unknown): Told | undefined {
   const parsed = v.safeParse(CHECK, summary);
   if (!parsed.success) return undefined;
   const { outcome, ip: current, asked, checks, unknownChecks, due, notify } = parsed.output;
@@ -125,7 +142,6 @@ export function tellCheck(
     (outcome === 'confirmed' || outcome === 'changed' || outcome === 'stale') && notify !== 'failed';
   return {
     exit: good ? EXIT.ok : EXIT.attention,
-    notify,
     show(screen) {
       headline(screen, good)(texts[outcome]);
       screen.entry('sources', `asked ${plural(asked ?? 0, 'time')}`);

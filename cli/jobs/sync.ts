@@ -1,18 +1,13 @@
-import { type AppParts, syncParts } from '../../lib/app.ts';
+import { syncParts } from '../../lib/app.ts';
 import { runSync } from '../../lib/sync/round.ts';
 import { countOf } from '../../report/read/begin.ts';
 import { type Context, withParts } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { dryRunSync } from './dry-run.ts';
-import { startProgress } from './progress.ts';
-import { report } from './report.ts';
-import { counting, runHere } from './run-job.ts';
+import { runHere, SCHEDULED } from './run-job.ts';
 import { runDeployed } from './stage.ts';
-import { tellSync } from './summaries.ts';
+import { report, tellSync } from './summaries.ts';
 import { mayRunHere } from './where.ts';
-
-/** What the schedules send. */
-const SCHEDULED = { source: 'operator' };
 
 /** `p2p sync`: one round, now. It is unsplit, however many consumers there are, and stops for a round that is running. */
 export async function sync(context: Context): Promise<ExitCode> {
@@ -24,24 +19,16 @@ export async function sync(context: Context): Promise<ExitCode> {
   }
   return withParts(context, async (parts) => {
     if (!(await mayRunHere(context, parts, 'every peer would record a wrong address'))) return EXIT.attention;
-    const { summary, interrupted } = await syncHere(context, parts);
+    const { redis, keys } = parts;
+    const [known] = context.terminal.draws
+      ? await redis.send([['HLEN', keys.consumers]], { repeatable: true })
+      : [0];
+    const { summary, interrupted } = await runHere(
+      context,
+      parts,
+      (invocation, own) => runSync(SCHEDULED, invocation, syncParts(own)),
+      { label: 'calling', total: countOf(known) },
+    );
     return report(context, summary, tellSync(summary), { interrupted });
   });
-}
-
-async function syncHere({ terminal }: Context, parts: AppParts) {
-  const { redis, keys, host } = parts;
-  const [known] = terminal.draws ? await redis.send([['HLEN', keys.consumers]], { repeatable: true }) : [0];
-  const progress = startProgress(terminal, {
-    label: 'calling',
-    total: countOf(known),
-    nowMs: () => host.monotonicMs(),
-  });
-  try {
-    return await runHere({ terminal, host }, (invocation) =>
-      runSync(SCHEDULED, invocation, syncParts({ ...parts, post: counting(parts.post, progress) })),
-    );
-  } finally {
-    progress.end();
-  }
 }

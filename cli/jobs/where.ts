@@ -1,17 +1,13 @@
 import type { AppParts } from '../../lib/app.ts';
 import { answersOf, strictMajority } from '../../lib/ip/decide.ts';
-import type { Vote } from '../../lib/ip/sources.ts';
 import type { Ip } from '../../lib/peers/ip-space.ts';
 import { begin } from '../../report/read/begin.ts';
 import type { Context } from '../context.ts';
 
 /** What most echo services see of this machine. What a name or a constant says is no sign of where we are. */
-async function seenFromOutside(
-  sources: AppParts['sources'],
-): Promise<{ votes: Vote[]; seen: Ip | undefined }> {
+async function seenFromOutside(sources: AppParts['sources']): Promise<Ip | undefined> {
   const services = sources.filter(({ kind }) => kind === 'http');
-  const votes = await Promise.all(services.map((source) => source.ask()));
-  return { votes, seen: strictMajority(answersOf(votes)) };
+  return strictMajority(answersOf(await Promise.all(services.map((source) => source.ask()))));
 }
 
 /**
@@ -26,7 +22,7 @@ export async function mayRunHere(context: Context, parts: AppParts, consequence:
   if (args.flag('yes')) return true;
   const { register } = await begin(parts);
   if (register.current === undefined) return true;
-  const { seen } = await seenFromOutside(parts.sources);
+  const seen = await seenFromOutside(parts.sources);
   if (seen === undefined || seen === register.current) return true;
   note(`From here the sources see ${seen}; the register has ${register.current}.`);
   note(
