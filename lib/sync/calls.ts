@@ -4,7 +4,7 @@ import type { Address, AddressPolicy } from '../peers/address.ts';
 import type { PostToPeer } from '../peers/post.ts';
 import type { OpenedRound, PartName } from '../store/rounds.ts';
 import { type Answer, readAnswer } from './answer.ts';
-import { createPool } from './pool.ts';
+import { createPool, type Rank } from './pool.ts';
 import type { StopReason } from './summary.ts';
 
 /** A probe of one address: what came back, and when it began by the monotonic clock. */
@@ -20,7 +20,7 @@ export interface Calls {
    * `allPlanned`.
    */
   probe(address: Address, can?: 'wait'): Promise<Probe>;
-  /** As `probe`, some seconds from now. `untried` at once if time or budget do not allow it. */
+  /** As `probe`, some seconds from now and before all first calls. `untried` at once if time or budget do not allow it. */
   probeAgain(address: Address): Promise<Probe>;
   /** Takes as many of the wanted first calls from the budget as are left, and answers how many. */
   take(wanted: number): number;
@@ -82,6 +82,7 @@ export function createCalls({
   let left = total;
   let stopped: StopReason | undefined;
   const stopping = new AbortController();
+  const over = AbortSignal.any([signal, stopping.signal]);
 
   const stop = (reason: StopReason) => {
     if (stopped === undefined || reason === 'lease') stopped = reason;
@@ -104,10 +105,10 @@ export function createCalls({
     gate: mayGoOn,
     everyMs: spread ? paceMs(consumers / part.of, Math.min(sync.intervalMs, invocation.remainingMs())) : 0,
     host,
-    signal: AbortSignal.any([signal, stopping.signal]),
+    signal: over,
   });
 
-  const probe = async (address: Address, can?: 'wait'): Promise<Probe> => {
+  const probe = async (address: Address, can?: Rank): Promise<Probe> => {
     let made = NOT_MADE;
     await pool.run(async () => {
       const beganMs = host.monotonicMs();
@@ -126,8 +127,8 @@ export function createCalls({
       const waitMs = (spread ? AGAIN_AFTER_ON_HOST_MS : AGAIN_AFTER_MS) + host.random() * AGAIN_WITHIN_MS;
       if (left < 1 || stopped !== undefined || !hasTime(waitMs + timeoutMs + MARGIN_MS)) return NOT_MADE;
       left -= 1;
-      await host.sleep(waitMs, stopping.signal);
-      return probe(address);
+      await host.sleep(waitMs, over);
+      return probe(address, 'overtake');
     },
     take(wanted) {
       const taken = Math.max(0, Math.min(wanted, left - kept));

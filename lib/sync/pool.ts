@@ -12,7 +12,7 @@ export interface PoolOptions {
   readonly gate: () => boolean | Promise<boolean>;
   /** 0: as fast as they come. */
   readonly everyMs: number;
-  readonly host: Pick<Host, 'monotonicMs' | 'sleep'>;
+  readonly host: Pick<Host, 'monotonicMs' | 'random' | 'sleep'>;
   /** Once aborted nobody waits for a turn any more. */
   readonly signal: AbortSignal;
 }
@@ -21,14 +21,19 @@ const PAUSE_MS = 1_000;
 /** So many others start between two jobs that can wait. */
 const OTHERS_BETWEEN = 9;
 
+/** Whether a job can overtake those that came before it, or can wait for all others. */
+export type Rank = 'overtake' | 'wait';
+
 /**
- * Runs jobs in the order they came, at most so many at a time, and at most one each `everyMs`. Those that can wait get
- * one start in ten as long as others come, and the rest at the end.
+ * Runs jobs in the order they came, at most so many at a time, and at most one each `everyMs`. Those that can overtake
+ * come first. Those that can wait get one start in ten as long as others come, and the rest at the end.
  */
 export function createPool({ limit: most, gate, everyMs, host, signal }: PoolOptions) {
+  const overtaking = createQueue<Waiting>();
   const waiting = createQueue<Waiting>();
   const canWait = createQueue<Waiting>();
-  let othersStarted = OTHERS_BETWEEN;
+  // At random, so that each of both has its turn even where there is time for one start only.
+  let othersStarted = Math.floor(host.random() * (OTHERS_BETWEEN + 1));
   let othersToCome = true;
   let limit = most;
   let workers = 0;
@@ -43,14 +48,15 @@ export function createPool({ limit: most, gate, everyMs, host, signal }: PoolOpt
     return turnMs - nowMs;
   };
 
+  const takeOther = () => overtaking.take() ?? waiting.take();
   const takeNext = (): Waiting | undefined => {
     if (othersStarted >= OTHERS_BETWEEN) {
       const entry = canWait.take();
-      if (entry === undefined) return waiting.take();
+      if (entry === undefined) return takeOther();
       othersStarted = 0;
       return entry;
     }
-    const entry = waiting.take();
+    const entry = takeOther();
     if (entry !== undefined) othersStarted += 1;
     return entry ?? (othersToCome ? undefined : canWait.take());
   };
@@ -81,9 +87,9 @@ export function createPool({ limit: most, gate, everyMs, host, signal }: PoolOpt
 
   return {
     /** Whether the job ran: false if the gate was closed when its turn came. Rejects only if the job does. */
-    run: (job: () => Promise<void>, can?: 'wait') =>
+    run: (job: () => Promise<void>, can?: Rank) =>
       new Promise<boolean>((resolve, reject) => {
-        const queue = can === 'wait' ? canWait : waiting;
+        const queue = can === 'wait' ? canWait : can === 'overtake' ? overtaking : waiting;
         queue.add({ job, resolve, reject });
         startWorker();
       }),

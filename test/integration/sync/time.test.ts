@@ -75,6 +75,21 @@ test('however many candidates wait, rounds that are far too short reach every co
   assert.equal(reached.size, 60, `${asked} of 80 calls went to candidates`);
 });
 
+test('a consumer that is silent gets its second calls, and is found dead, also by rounds that are far too short', async (t) => {
+  const world = await startWorld(t, { SYNC_CONCURRENCY: '1' });
+  await world.setConsumers(manyConsumers(60));
+  const isSilent = (address: string) => /^10\.0\.0\.[0-5]:/.test(address);
+  for (let round = 0; round < 20; round++) {
+    const post = fakePost(async (address) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      return isSilent(address) ? failure() : reply();
+    });
+    await world.round({ post, remainingMs: () => (post.calls.length < 20 ? 240_000 : 0) });
+    world.advance(INTERVAL_MS);
+  }
+  for (let n = 0; n < 6; n++) assert.equal((await world.health(uuidOf(n))).state, 'dead');
+});
+
 test('a round that has called everyone is complete, even if no time was left for its candidates', async (t) => {
   const world = await startWorld(t);
   await world.setConsumers({ [uuidOf(1)]: fakeAddress(1) });

@@ -36,7 +36,7 @@ test('jobs start in order, at most so many at a time, and all of them run', asyn
 });
 
 test('jobs that can wait get one start in ten while others come, and the rest once all have come', async () => {
-  const pool = createPool(2, () => true);
+  const pool = createPool(2, () => true, { host: { ...systemHost, random: () => 0.99 } });
   const started: string[] = [];
   const job = (name: string) => async () => {
     started.push(name);
@@ -55,6 +55,29 @@ test('jobs that can wait get one start in ten while others come, and the rest on
   await Promise.all(patient);
   assert.equal(started.length, 80);
   assert.deepEqual(await Promise.all(add(1, 'late', 'wait')), [true]);
+});
+
+test('those that can wait do not always come first: there may be time for one start only', async () => {
+  const firsts = await Promise.all(
+    Array.from({ length: 10 }, async (_, n) => {
+      const pool = createPool(1, () => true, { host: { ...systemHost, random: () => n / 10 } });
+      const started: string[] = [];
+      const patient = pool.run(async () => void started.push('patient'), 'wait');
+      await pool.run(async () => void started.push('other'));
+      pool.othersHaveCome();
+      await patient;
+      return started[0];
+    }),
+  );
+  assert.equal(firsts.filter((first) => first === 'patient').length, 1);
+});
+
+test('a job that can overtake starts before all that wait', async () => {
+  const pool = createPool(1, () => true);
+  const started: string[] = [];
+  const run = (name: string, can?: 'overtake') => pool.run(async () => void started.push(name), can);
+  await Promise.all([run('first'), run('second'), run('third'), run('again', 'overtake')]);
+  assert.deepEqual(started, ['first', 'again', 'second', 'third']);
 });
 
 test('a closed gate sends away those that can wait too', async () => {
