@@ -1,4 +1,4 @@
-import { familyOf, type Ip } from '../lib/peers/ip-space.ts';
+import { type Ip, networkOf } from '../lib/peers/ip-space.ts';
 
 /** Says whether one more is allowed for this key, and counts it if so. */
 export type Limiter = (key: string) => boolean;
@@ -29,10 +29,6 @@ export function createLimiter(
 }
 
 /** What one line at home or one customer of a provider has: an IPv4 address, or a /64 of IPv6. */
-export function networkOf(ip: Ip): string {
-  if (familyOf(ip) === 4) return ip;
-  const [left = '', right = ''] = ip.split('::');
-  const groups = left.split(':').filter(Boolean);
-  const missing = ip.includes('::') ? 8 - groups.length - right.split(':').filter(Boolean).length : 0;
-  return [...groups, ...Array(missing).fill('0'), ...right.split(':')].slice(0, 4).join(':');
+export function lineOf(ip: Ip): string {
+  return networkOf(ip, { 4: 32, 6: 64 });
 }

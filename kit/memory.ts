@@ -1,6 +1,7 @@
 import { RedisReplyError } from '../lib/errors.ts';
 import { parseUuid, type Uuid } from '../lib/peers/uuid.ts';
 import type { Command, Redis } from '../lib/redis/redis.ts';
+import { createKeys } from '../lib/store/keys.ts';
 import { jsonObject } from './http.ts';
 
 /** One consumer that a reply may name. */
@@ -43,7 +44,7 @@ return 1`;
 
 /** `intervalMs` is the scheduler's `SYNC_INTERVAL_MS`: it tells when what the scheduler wrote is too old. */
 export function createMemory(redis: Redis, prefix: string, intervalMs: number): Memory {
-  const key = (name: string) => prefix + name;
+  const keys = createKeys(prefix);
   const send = async (...commands: Command[]) => {
     const replies = await redis.send(commands, {
       repeatable: true,
@@ -58,11 +59,11 @@ export function createMemory(redis: Redis, prefix: string, intervalMs: number): 
     async look(caller) {
       const field = caller ?? '';
       const [address, consumers, health, reply, rounds, time] = await send(
-        ['HGET', key('consumers'), field],
-        ['HLEN', key('consumers')],
-        ['HGET', key('consumers:health'), field],
-        ['GET', key('sync:reply')],
-        ['XREVRANGE', key('sync:rounds'), '+', '-', 'COUNT', 1],
+        ['HGET', keys.consumers, field],
+        ['HLEN', keys.consumers],
+        ['HGET', keys.health, field],
+        ['GET', keys.reply],
+        ['XREVRANGE', keys.rounds, '+', '-', 'COUNT', 1],
         ['TIME'],
       );
       const known = { consumers: Number(consumers), ...(typeof address === 'string' && { address }) };
@@ -73,15 +74,15 @@ export function createMemory(redis: Redis, prefix: string, intervalMs: number): 
       return { ...known, ...(answers !== undefined && { answers }), introduces: introducedBy(reply) };
     },
     async add(uuid, address) {
-      const [added] = await send(['HSETNX', key('consumers'), uuid, address]);
+      const [added] = await send(['HSETNX', keys.consumers, uuid, address]);
       return added === 1;
     },
     async replace(uuid, from, to) {
-      const [replaced] = await send(['EVAL', REPLACE, 1, key('consumers'), uuid, from, to]);
+      const [replaced] = await send(['EVAL', REPLACE, 1, keys.consumers, uuid, from, to]);
       return replaced === 1;
     },
     async called(uuid) {
-      await send(['SADD', key('consumers:called'), uuid]);
+      await send(['SADD', keys.called, uuid]);
     },
   };
 }

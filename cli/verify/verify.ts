@@ -1,9 +1,11 @@
+import * as v from 'valibot';
 import { createAddressPolicy } from '../../lib/peers/address.ts';
-import { type Cidr, parseCidr } from '../../lib/peers/ip-space.ts';
+import type { Cidr } from '../../lib/peers/ip-space.ts';
 import { createSigner, parseSigningKey } from '../../lib/peers/signing.ts';
 import { parseUuid } from '../../lib/peers/uuid.ts';
 import { createRedis } from '../../lib/redis/client.ts';
 import { parseRedisUrl } from '../../lib/redis/url.ts';
+import { cidrs } from '../../lib/variable-checks.ts';
 import { plural } from '../../report/text/count.ts';
 import { visible } from '../../report/text/escape.ts';
 import { type Context, environmentOf } from '../context.ts';
@@ -102,16 +104,10 @@ async function readOptions(context: Context, raw: string, kind: Kind): Promise<O
   }
 }
 
-function readAllow(text: string | undefined): Cidr[] {
-  return (text ?? '')
-    .split(',')
-    .filter(Boolean)
-    .map((entry) => {
-      const range = parseCidr(entry.trim());
-      if (range === undefined)
-        throw new UsageError('--allow must be a comma list of networks like 127.0.0.0/8.', 'verify');
-      return range;
-    });
+function readAllow(text = ''): readonly Cidr[] {
+  const parsed = v.safeParse(cidrs, text);
+  if (parsed.success) return parsed.output;
+  throw new UsageError(`--allow ${parsed.issues[0].message}.`, 'verify');
 }
 
 function readSigner(context: Context): Subject['signer'] {

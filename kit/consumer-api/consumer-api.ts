@@ -10,7 +10,7 @@ import {
   type RunningServer,
   startServer,
 } from '../http.ts';
-import { createLimiter, networkOf } from '../limiter.ts';
+import { createLimiter, lineOf } from '../limiter.ts';
 import type { Memory } from '../memory.ts';
 import { createVerifier } from '../signature.ts';
 
@@ -91,7 +91,7 @@ export async function startConsumerApi(options: ConsumerApiOptions): Promise<Run
     if (key !== undefined && !signed) return;
 
     if (known.address === undefined) {
-      if (known.consumers >= MOST_CONSUMERS || !newcomers(networkOf(from))) return;
+      if (known.consumers >= MOST_CONSUMERS || !newcomers(lineOf(from))) return;
       if (await memory.add(caller, from)) onEvent?.({ kind: 'joined', uuid: caller, address: from });
     } else if (ipOf(known.address) === from) {
       // "Leave an entry with the same IP as it is": it may have a port. A call from it proves that it lives.

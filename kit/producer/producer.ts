@@ -9,7 +9,7 @@ import {
   type RunningServer,
   startServer,
 } from '../http.ts';
-import { createLimiter, networkOf } from '../limiter.ts';
+import { createLimiter, lineOf } from '../limiter.ts';
 import { createVerifier } from '../signature.ts';
 import type { Book, Held } from './book.ts';
 
@@ -64,7 +64,7 @@ export async function startProducer(options: ProducerOptions): Promise<RunningSe
     if (key !== undefined && signedEpoch === undefined) return { status: 401 };
 
     const held = book.get(uuid);
-    if (held === undefined && (book.size >= MOST_CONSUMERS || !newcomers(networkOf(request.from)))) {
+    if (held === undefined && (book.size >= MOST_CONSUMERS || !newcomers(lineOf(request.from)))) {
       return { status: 429, retryAfterS: HOUR_MS / 1_000 };
     }
     const epoch = signedEpoch ?? headerEpoch(request);
