@@ -1,9 +1,9 @@
 import type { AppParts } from '../../lib/app.ts';
 import type { Address, AddressPolicy, AddressRefusal } from '../../lib/peers/address.ts';
-import { parseIp } from '../../lib/peers/ip-space.ts';
+import { canonicalSpelling } from '../../lib/peers/reply.ts';
 import { parseUuid, type Uuid } from '../../lib/peers/uuid.ts';
 import { verifyIdentity } from '../../lib/store/identity.ts';
-import { listOf, orThrow } from '../../lib/store/replies.ts';
+import { listOf, orThrow, repliesTo } from '../../lib/store/replies.ts';
 import { begin, policyFor } from '../../report/read/begin.ts';
 import { visible } from '../../report/text/escape.ts';
 import { type Context, withParts } from '../context.ts';
@@ -36,10 +36,9 @@ export function addPeer(context: Context, kind: Kind): Promise<ExitCode> {
     }
     const { field, stored, policy } = await lookUp(uuid, kind, parts);
     const wanted = requireAddress(rawAddress, policy, kind);
-    const address = spelling(wanted, rawAddress ?? '');
+    const address = canonicalSpelling(wanted, rawAddress ?? '');
     if (stored === undefined) {
-      const [reply] = await redis.send([['HSETNX', keys[kind], field, address]], { repeatable: true });
-      orThrow(reply);
+      await repliesTo(redis, [['HSETNX', keys[kind], field, address]]);
       return confirmAdded(context, kind, { uuid, field, address }, parts);
     }
     const known = policy.parse(stored);
@@ -52,8 +51,7 @@ export function addPeer(context: Context, kind: Kind): Promise<ExitCode> {
       );
       return EXIT.attention;
     }
-    const [reply] = await redis.send([['HSET', keys[kind], field, address]], { repeatable: true });
-    orThrow(reply);
+    await repliesTo(redis, [['HSET', keys[kind], field, address]]);
     return report(context, kind, { done: 'moved', uuid, address, before: stored });
   });
 }
@@ -72,8 +70,8 @@ async function confirmAdded(
   { uuid, field, address }: { uuid: Uuid; field: string; address: string },
   { redis, keys }: AppParts,
 ): Promise<ExitCode> {
-  const [reply] = await redis.send([['HGET', keys[kind], field]], { repeatable: true });
-  if (orThrow(reply) === address) return report(context, kind, { done: 'added', uuid, address });
+  const [stored] = await repliesTo(redis, [['HGET', keys[kind], field]]);
+  if (stored === address) return report(context, kind, { done: 'added', uuid, address });
   context.note(`${uuid} was added by somebody else at this moment, at another address. Nothing was changed.`);
   return EXIT.attention;
 }
@@ -84,8 +82,7 @@ export function removePeer(context: Context, kind: Kind): Promise<ExitCode> {
   return withParts(context, async (parts) => {
     const { field, stored } = await lookUp(uuid, kind, parts);
     if (stored === undefined) return report(context, kind, { done: 'nothing', uuid });
-    const [reply] = await parts.redis.send([['HDEL', parts.keys[kind], field]], { repeatable: true });
-    orThrow(reply);
+    await repliesTo(parts.redis, [['HDEL', parts.keys[kind], field]]);
     return report(context, kind, { done: 'removed', uuid, before: stored });
   });
 }
@@ -118,11 +115,6 @@ async function lookUp(
     stored: at < 0 ? undefined : String(found[at]),
     policy: policyFor(parts, register),
   };
-}
-
-/** Without a port of its own an address goes on meaning `PEER_PORT`, also after that was changed. */
-function spelling(address: Address, raw: string): string {
-  return parseIp(raw) !== undefined || raw.endsWith(']') ? address.ip : address.key;
 }
 
 /** Why an address is not called, and which setting would allow it. */

@@ -71,8 +71,8 @@ function parseConsumers(consumers: unknown, policy: AddressPolicy): readonly Hea
   return [...heard.values()];
 }
 
-/** Without a port of its own an address goes on meaning `PEER_PORT`, also after that was changed. */
-function canonicalSpelling(address: Address, raw: string): string {
+/** How an address is stored. Without a port of its own it goes on meaning `PEER_PORT`, also after that was changed. */
+export function canonicalSpelling(address: Address, raw: string): string {
   return parseIp(raw) !== undefined || raw.endsWith(']') ? address.ip : address.key;
 }
 
