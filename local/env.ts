@@ -1,8 +1,8 @@
-import { type GivenEnvironment, readEnvironment } from '../host/env-file.ts';
+import { readEnvironment } from '../host/env-file.ts';
 import { type Config, type Environment, loadConfig } from '../lib/config.ts';
 import { ConfigError } from '../lib/errors.ts';
 import { describeVariable, type VariableName } from '../lib/variables.ts';
-import { StartError } from './start-error.ts';
+import { StartError } from './lifecycle.ts';
 import { OWN_UUID, SIMULATED_NETWORK, WORLD_NETWORK, YOU } from './world/cast.ts';
 import { sourceUrls, worldPorts } from './world/ports.ts';
 
@@ -40,10 +40,10 @@ export const DEMO_TOKEN = 'local';
  * `UPSTASH_REDIS_REST_URL`), means *own*. Exported variables win over those of `.env`. An exported `LOCAL_ENV_FILE` names
  * another file; if it is empty, none is read.
  *
- * @throws StartError for a bad port or a file that is not there, ConfigError for what the functions could not run with.
+ * @throws StartError or ConfigError for a bad port, a file that is not there, or what the functions could not run with.
  */
 export function readStack(folder: string, exported: NodeJS.ProcessEnv): Stack {
-  const { env: given, file, origin } = readFile(folder, exported);
+  const { env: given, file, origin } = readEnvironment(folder, exported);
   const hasFile = file !== undefined;
   const ports = readPorts(given);
   const own = hasFile || Boolean(given.REDIS_URL) || Boolean(given.UPSTASH_REDIS_REST_URL);
@@ -55,14 +55,6 @@ export function readStack(folder: string, exported: NodeJS.ProcessEnv): Stack {
     ports,
     logFile: given.LOCAL_LOG || describeVariable('LOCAL_LOG').fallback,
   };
-}
-
-function readFile(folder: string, exported: Environment): GivenEnvironment {
-  try {
-    return readEnvironment(folder, exported);
-  } catch (error) {
-    throw error instanceof ConfigError ? new StartError(error.message) : error;
-  }
 }
 
 function loadOwnConfig(env: Environment, { hasFile, origin }: { hasFile: boolean; origin: string }): Config {

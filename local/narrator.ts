@@ -2,7 +2,7 @@ import { readRounds } from '../report/read/rounds.ts';
 import { tallyText } from '../report/text/count.ts';
 import { roundWords } from '../report/words.ts';
 import type { ConsumerState, StackEvent } from './events.ts';
-import type { Line } from './terminal.ts';
+import { clock, type Line } from './terminal.ts';
 
 /** uuid → name, of those who have one. */
 export type Names = ReadonlyMap<string, string>;
@@ -51,7 +51,7 @@ export function narrate(event: StackEvent, names: Names): Line {
     case 'not-told':
       return {
         tag: 'notify',
-        text: `${name(event.uuid)} not told yet (${event.lastStatus}): again by the first IP check after ${clock(event.nextAt)}`,
+        text: `${name(event.uuid)} not told yet (${event.lastStatus}): again by the first IP check after ${clock(new Date(event.nextAt))}`,
         tone: 'bad',
       };
     case 'all-told':
@@ -108,8 +108,4 @@ function countStates(consumers: readonly ConsumerState[]): string {
   const counts = new Map<string, number>();
   for (const { state } of consumers) counts.set(state, (counts.get(state) ?? 0) + 1);
   return [...counts].map(([state, count]) => `${count} ${state}`).join(', ');
-}
-
-function clock(ms: number): string {
-  return new Date(ms).toTimeString().slice(0, 8);
 }

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Child, startChild } from './children.ts';
-import { StartError } from './start-error.ts';
+import { StartError } from './lifecycle.ts';
 
 export interface OfflineOptions {
   /** The project's folder. */

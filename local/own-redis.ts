@@ -3,7 +3,7 @@ import { ConfigError, RedisReplyError, RedisUnavailableError } from '../lib/erro
 import { createRedis } from '../lib/redis/client.ts';
 import type { Redis } from '../lib/redis/redis.ts';
 import { createKeys } from '../lib/store/keys.ts';
-import { StartError } from './start-error.ts';
+import { StartError } from './lifecycle.ts';
 
 /**
  * Opens the user's Redis, and makes sure that it answers, that its login is accepted and that it is this consumer's.

@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import { StartError } from './start-error.ts';
+import { StartError } from './lifecycle.ts';
 
 /** A port that the local stack is about to listen on. */
 export interface PortUse {

@@ -1,5 +1,6 @@
-import type { Command, Redis, Reply } from '../lib/redis/redis.ts';
+import type { Command, Redis } from '../lib/redis/redis.ts';
 import type { Keys } from '../lib/store/keys.ts';
+import { type Answered, listOf, pairsOf } from '../lib/store/replies.ts';
 
 type Fields = ReadonlyMap<string, string>;
 
@@ -39,10 +40,7 @@ export async function readSnapshot(
   after: Positions,
   signal: AbortSignal,
 ): Promise<Snapshot> {
-  const read = async (commands: readonly Command[]) => {
-    const replies = await redis.send(commands, { repeatable: true, signal });
-    return replies.map((reply) => (reply instanceof Error ? null : reply));
-  };
+  const read = (commands: readonly Command[]) => redis.send(commands, { repeatable: true, signal });
   const [rounds, history, ip, consumers, producers] = await read([
     ['XRANGE', keys.rounds, `(${after.rounds}`, '+', 'COUNT', 100],
     ['XRANGE', keys.ipHistory, `(${after.history}`, '+', 'COUNT', 100],
@@ -74,21 +72,16 @@ export async function readEnds(redis: Redis, keys: Keys, signal: AbortSignal): P
     ],
     { repeatable: true, signal },
   );
-  const end = (reply: Reply | Error | undefined) =>
-    (reply instanceof Error ? undefined : entries(reply)[0]?.id) ?? '0-0';
+  const end = (reply: Answered) => entries(reply)[0]?.id ?? '0-0';
   return { rounds: end(rounds), history: end(history) };
 }
 
-function entries(reply: Reply | undefined): StreamEntry[] {
-  if (!Array.isArray(reply)) return [];
-  return reply.flatMap((entry) =>
+function entries(reply: Answered): StreamEntry[] {
+  return listOf(reply).flatMap((entry) =>
     Array.isArray(entry) ? [{ id: String(entry[0]), fields: fields(entry[1]) }] : [],
   );
 }
 
-function fields(reply: Reply | undefined): Fields {
-  if (!Array.isArray(reply)) return new Map();
-  const map = new Map<string, string>();
-  for (let i = 0; i + 1 < reply.length; i += 2) map.set(String(reply[i]), String(reply[i + 1]));
-  return map;
+function fields(reply: Answered): Fields {
+  return new Map(pairsOf(reply));
 }

@@ -1,19 +1,18 @@
 // npm start: the whole scheduler on this machine. Exit code 0 when asked to end (Ctrl-C, SIGTERM, SIGHUP, npm gone),
-// 1 when it could not start or a part of it died, 130 when a second Ctrl-C did not let it end in order.
+// 1 when it could not start or a part of it died, 128 and the signal's number when a second one did not let it end in order.
 import { fileURLToPath } from 'node:url';
 import { fileOption } from '../host/env-file.ts';
 import { ConfigError } from '../lib/errors.ts';
 import { readStack } from './env.ts';
-import { watchForEnd } from './lifecycle.ts';
+import { StartError, watchForEnd } from './lifecycle.ts';
 import { runStack } from './stack.ts';
-import { StartError } from './start-error.ts';
 
 const ends: (() => Promise<void>)[] = [];
 const ending = new AbortController();
 
-watchForEnd(({ why, again }) => {
-  // The children end by themselves when this process is gone.
-  if (again) process.exit(130);
+// The children end by themselves when this process is gone.
+watchForEnd((why) => {
+  if (ending.signal.aborted) return;
   console.log(`\nEnding everything (${why}).`);
   ending.abort();
 });

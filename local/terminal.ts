@@ -1,4 +1,5 @@
 import { wrap } from '../cli/text/line.ts';
+import { clean } from '../report/text/escape.ts';
 
 /** What a line is about, in one word at its left, and what it says. */
 export interface Line {
@@ -37,13 +38,7 @@ export function formatLine(line: Line, at: Date, { columns, colour }: TerminalOp
     .join('\n');
 }
 
-/** `text` without control and formatting characters, which could steer the terminal. */
-export function clean(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
-}
-
-function clock(at: Date): string {
-  return [at.getHours(), at.getMinutes(), at.getSeconds()]
-    .map((part) => String(part).padStart(2, '0'))
-    .join(':');
+/** Local time, to the second. */
+export function clock(at: Date): string {
+  return at.toTimeString().slice(0, 8);
 }

@@ -1,7 +1,7 @@
 import { jsonObject } from '../../kit/http.ts';
-import { RedisReplyError } from '../../lib/errors.ts';
-import type { Redis, Reply } from '../../lib/redis/redis.ts';
+import type { Redis } from '../../lib/redis/redis.ts';
 import { createKeys } from '../../lib/store/keys.ts';
+import { pairsOf } from '../../lib/store/replies.ts';
 import { CONSUMERS } from './cast.ts';
 
 /** What one consumer of the world knows about another. `absent`: nothing. */
@@ -27,8 +27,8 @@ export async function readKnowledge(redis: Redis): Promise<Knowledge> {
   return {
     columns: CONSUMERS.map(({ name }) => name),
     rows: real.map(({ name }, index) => {
-      const entries = hash(replies[2 * index]);
-      const health = hash(replies[2 * index + 1]);
+      const entries = new Map(pairsOf(replies[2 * index]));
+      const health = new Map(pairsOf(replies[2 * index + 1]));
       return {
         name,
         views: CONSUMERS.map((other) =>
@@ -79,11 +79,4 @@ function viewOf(
   if (record?.address !== address) return 'new';
   const { state } = record;
   return state === 'alive' || state === 'suspect' || state === 'dead' ? state : 'new';
-}
-
-function hash(reply: Reply | RedisReplyError | undefined): Map<string, string> {
-  if (reply instanceof RedisReplyError || !Array.isArray(reply)) return new Map();
-  const map = new Map<string, string>();
-  for (let i = 0; i + 1 < reply.length; i += 2) map.set(String(reply[i]), String(reply[i + 1]));
-  return map;
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { handbook, opening } from '../../../local/banner.ts';
 import { readStack } from '../../../local/env.ts';
-import { StartError } from '../../../local/start-error.ts';
+import { StartError } from '../../../local/lifecycle.ts';
 import { temporaryFolder } from '../../support/owner.ts';
 
 const UUID = '1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b';
