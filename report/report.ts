@@ -21,19 +21,13 @@ export interface Report {
   readonly facts?: Facts;
 }
 
-/** What a report needs of the scheduler's parts. */
-export type ReportParts = AppParts;
-
-/** Columns that a headline may take, so that `ATTENTION  ` fits before it on a line of 80. */
-export const HEADLINE_COLUMNS = 69;
-
 /**
  * Reads Redis, in 20 commands at most unless `depth` is `all`, and comes to a verdict. Nothing is written, nobody is
  * called.
  *
  * @throws what is a mistake of this program; a Redis that cannot be asked is a report.
  */
-export async function readReport(parts: ReportParts, depth: Depth): Promise<Report> {
+export async function readReport(parts: AppParts, depth: Depth): Promise<Report> {
   try {
     return reportOf(await readFacts(parts, depth));
   } catch (error) {

@@ -49,7 +49,6 @@ export function outcomeCells(outcomes: readonly RecentOutcome[], most: number): 
   return cells(
     outcomes.map((outcome, i) => ({ kind: outcome, x: offset + i, form: OUTCOME_FORMS[outcome] })),
     most,
-    'cells',
   );
 }
 
@@ -67,7 +66,6 @@ export function dayCells({ days }: DayHistory, most: number): Html {
   return cells(
     [...missing, ...days].map((day, x) => ({ kind: `day-${day}`, x, form: DAY_FORMS[day] })),
     most,
-    'cells',
   );
 }
 
@@ -78,13 +76,13 @@ interface Cell {
 }
 
 /** One path for each kind, so that 50 rows of 60 cells stay a small page. */
-function cells(all: readonly Cell[], most: number, name: string): Html {
+function cells(all: readonly Cell[], most: number): Html {
   const paths = new Map<string, string>();
   for (const { kind, x, form } of all) {
     const [top, height] = form;
     paths.set(kind, `${paths.get(kind) ?? ''}M${x * CELL} ${top}h${CELL - 1}v${height}h-${CELL - 1}z`);
   }
-  return html`<svg class="${name}" viewBox="0 0 ${most * CELL} ${CELL_HEIGHT}" preserveAspectRatio="none" aria-hidden="true">${[
+  return html`<svg class="cells" viewBox="0 0 ${most * CELL} ${CELL_HEIGHT}" preserveAspectRatio="none" aria-hidden="true">${[
     ...paths,
   ].map(([kind, path]) => html`<path class="k-${kind}" d="${path}"/>`)}</svg>`;
 }
