@@ -99,13 +99,13 @@ export function processTerminal(env: Environment): Terminal {
       const abort = () => interrupted.abort();
       watched += 1;
       if (needsReader) stdout.once('error', abort);
-      const requests = onEndRequest(abort);
+      const stopListening = onEndRequest(abort);
       return {
         signal: interrupted.signal,
         end() {
           watched -= 1;
           stdout.off('error', abort);
-          requests.end();
+          stopListening();
         },
       };
     },

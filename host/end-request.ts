@@ -7,23 +7,17 @@ const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const;
  */
 const SAME_REQUEST_MS = 1_000;
 
-/** Listens for requests to end. */
-export interface EndRequests {
-  /**
-   * Stops listening. After a request it goes on: npm's copy of the signal may come late, and must not end the process
-   * while it says how far it came.
-   */
-  end(): void;
-}
-
 /**
  * Calls `onRequest` once, with the first SIGINT, SIGTERM or SIGHUP. A second request, a second or more later, ends the
  * process at once with the exit code of a process that the signal has killed. Nothing is lost by that: what was begun is
  * taken up when its leases end.
  *
+ * What it answers stops listening, but not after a request: npm's copy of the signal may come late, and must not end the
+ * process while it says how far it came.
+ *
  * SIGHUP counts under nohup(1) too: Node resets ignored signals when it starts, and would die of it.
  */
-export function onEndRequest(onRequest: (signal: NodeJS.Signals) => void): EndRequests {
+export function onEndRequest(onRequest: (signal: NodeJS.Signals) => void): () => void {
   let firstMs: number | undefined;
   const listener = (signal: NodeJS.Signals, number: number) => {
     if (firstMs === undefined) {
@@ -34,10 +28,8 @@ export function onEndRequest(onRequest: (signal: NodeJS.Signals) => void): EndRe
     }
   };
   for (const signal of SIGNALS) process.on(signal, listener);
-  return {
-    end() {
-      if (firstMs !== undefined) return;
-      for (const signal of SIGNALS) process.off(signal, listener);
-    },
+  return () => {
+    if (firstMs !== undefined) return;
+    for (const signal of SIGNALS) process.off(signal, listener);
   };
 }

@@ -34,7 +34,7 @@ export function createWatching({ config, log, host }: WatchingOptions): Watching
   const { page, heartbeatUrl, alertUrl } = config.host;
   const heartbeat = heartbeatUrl === undefined ? undefined : createHeartbeat({ url: heartbeatUrl, log });
   if (page === undefined && alertUrl === undefined) {
-    return { onResult: (result) => heartbeat?.onResult(result), run: async () => undefined };
+    return { onResult: (result) => heartbeat?.(result), run: async () => undefined };
   }
   const invoke = async () => {
     throw new Error('Whoever looks starts no job.');
@@ -51,7 +51,7 @@ export function createWatching({ config, log, host }: WatchingOptions): Watching
     });
   return {
     onResult(result) {
-      heartbeat?.onResult(result);
+      heartbeat?.(result);
       // A change of the address is told at once, not within a minute.
       const changed =
         result.kind === 'done' && result.job === 'ip-check' && result.summary.outcome === 'changed';

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import type { AppParts } from '../../lib/app.ts';
-import { RedisReplyError } from '../../lib/errors.ts';
+import { repliesTo } from '../../lib/store/replies.ts';
 import type { AlertState } from './decide.ts';
 
 const time = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -30,6 +30,8 @@ const STATE = v.object({
   sent: v.pipe(v.array(time), v.maxLength(50)),
 });
 
+const STORED = v.pipe(v.string(), v.parseJson(), STATE);
+
 type Storage = Pick<AppParts, 'redis' | 'keys'>;
 
 /**
@@ -38,20 +40,14 @@ type Storage = Pick<AppParts, 'redis' | 'keys'>;
  * @throws RedisUnavailableError, RedisReplyError.
  */
 export async function loadState({ redis, keys }: Storage): Promise<AlertState | undefined> {
-  const [reply] = await redis.send([['HGET', keys.alerts, 'state']], { repeatable: true });
-  if (reply instanceof RedisReplyError) throw reply;
-  return decodeState(reply);
+  const [json] = await repliesTo(redis, [['HGET', keys.alerts, 'state']]);
+  return decodeState(json);
 }
 
 /** Reads what Redis holds, which may be anything. Never throws. */
 export function decodeState(json: unknown): AlertState | undefined {
-  if (typeof json !== 'string') return undefined;
-  try {
-    const parsed = v.safeParse(STATE, JSON.parse(json));
-    return parsed.success ? parsed.output : undefined;
-  } catch {
-    return undefined;
-  }
+  const parsed = v.safeParse(STORED, json);
+  return parsed.success ? parsed.output : undefined;
 }
 
 /**
@@ -60,9 +56,7 @@ export function decodeState(json: unknown): AlertState | undefined {
  * @throws RedisUnavailableError, RedisReplyError.
  */
 export async function saveState(state: AlertState, { redis, keys }: Storage): Promise<void> {
-  const [reply] = await redis.send(
-    [['HSET', keys.alerts, 'verdict', state.told, 'at', state.toldAt, 'state', JSON.stringify(state)]],
-    { repeatable: true },
-  );
-  if (reply instanceof RedisReplyError) throw reply;
+  await repliesTo(redis, [
+    ['HSET', keys.alerts, 'verdict', state.told, 'at', state.toldAt, 'state', JSON.stringify(state)],
+  ]);
 }

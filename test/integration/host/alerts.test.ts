@@ -257,7 +257,7 @@ describe('alerts', async () => {
 });
 
 describe('the heartbeat', () => {
-  const beatsOf = async (results: Parameters<ReturnType<typeof createHeartbeat>['onResult']>[0][]) => {
+  const beatsOf = async (results: Parameters<ReturnType<typeof createHeartbeat>>[0][]) => {
     const beats: string[] = [];
     const heartbeat = createHeartbeat({
       url: new URL('https://beat.example/ping/id?create=1'),
@@ -267,7 +267,7 @@ describe('the heartbeat', () => {
         return { ok: true };
       },
     });
-    for (const result of results) heartbeat.onResult(result);
+    for (const result of results) heartbeat(result);
     return beats;
   };
   const check = (outcome: 'confirmed' | 'unknown' | 'stale' | 'aborted') =>
