@@ -1,50 +1,35 @@
-import type { Result, Settled } from '../store/deliveries.ts';
+import type { Backlog, Result, Settled } from '../store/deliveries.ts';
 
-/** What a drain did, in counts of deliveries. */
-export type Counts = {
-  /** Leased to this drain. */
-  claimed: number;
-  /** Acknowledged the address that was current then. */
-  acknowledged: number;
-  /** Of these, to be told once more because an older address may still arrive. */
-  again: number;
-  /** Acknowledged at an address that was no longer the producer's, and due at once. */
-  moved: number;
-  /** Told an epoch that has passed in the meantime, whatever came of it, and due at once. */
-  older: number;
-  /** Failed attempts by class: `timeout`, `refused`, …, `status` for an HTTP status, `bad-address`. */
-  readonly failed: Record<string, number>;
-  /** Failed attempts that may still arrive. */
-  ambiguous: number;
-  /** Handed back without an attempt. */
-  released: number;
-  /** Settled in vain: the delivery was no longer ours, or the settle had run before. */
-  stale: number;
-  /** Postponed because `producers` does not hold them. */
-  missing: number;
-  /** Put off before any attempt, because their uuid or address can be nobody's. */
-  unusable: number;
-  /** Left in `deliveries:due`, leased ones included. Absent if Redis was not heard in the end. */
-  remaining?: number;
-  /** When the first of them is due, ms of Redis's time. */
-  nextDueAt?: number;
-};
-
-export function newCounts(): Counts {
+export function newCounts() {
+  const failed: Record<string, number> = {};
   return {
+    /** Leased to this drain. */
     claimed: 0,
+    /** Acknowledged the address that was current then. */
     acknowledged: 0,
+    /** Of these, to be told once more because an older address may still arrive. */
     again: 0,
+    /** Acknowledged at an address that was no longer the producer's, and due at once. */
     moved: 0,
+    /** Told an epoch that has passed in the meantime, whatever came of it, and due at once. */
     older: 0,
-    failed: {},
+    /** Failed attempts by class: `timeout`, `refused`, …, `status` for an HTTP status, `bad-address`. */
+    failed,
+    /** Failed attempts that may still arrive. */
     ambiguous: 0,
+    /** Handed back without an attempt. */
     released: 0,
+    /** Settled in vain: the delivery was no longer ours, or the settle had run before. */
     stale: 0,
+    /** Postponed because `producers` does not hold them. */
     missing: 0,
+    /** Put off before any attempt, because their uuid or address can be nobody's. */
     unusable: 0,
   };
 }
+
+/** What a drain did, in counts of deliveries. The backlog is absent if Redis was not heard in the end. */
+export type Counts = ReturnType<typeof newCounts> & Partial<Backlog>;
 
 /** Counts how an attempt ended. */
 export function countResult(counts: Counts, result: Result): void {

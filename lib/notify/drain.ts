@@ -72,7 +72,7 @@ export async function drain(parts: DrainParts): Promise<DrainReport> {
   const { concurrency, timeoutMs } = config.notify;
   const leftMs = watchInvocation(invocation, host);
   const throttle = createThrottle(concurrency, host);
-  const counts = newCounts();
+  const counts: Counts = newCounts();
   const broken = new AbortController();
   const over = new AbortController();
   const startedMs = host.monotonicMs();

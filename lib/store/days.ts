@@ -18,6 +18,7 @@ export const KEPT_DAYS = 90;
 const LAST_DAY = 'day';
 /** So many failures in a row within one day are taken for death. */
 const DEAD_RUN = 3;
+const REGISTER_FIELDS = ['verifiedAt', 'told', 'lastAck'] as const;
 const LONG_WAIT_MS = 600_000;
 const HISTORY_ENTRIES = 100;
 /** Time that an invocation must have left to keep another page. */
@@ -100,19 +101,14 @@ function longestFailure(recent: string): number {
 async function ownDigit(day: number, { redis, keys }: Pick<DayParts, 'redis' | 'keys'>): Promise<DayDigit> {
   const [history, register] = await repliesTo(redis, [
     ['XREVRANGE', keys.ipHistory, '+', '-', 'COUNT', HISTORY_ENTRIES],
-    ['HMGET', keys.ip, 'verifiedAt', 'told', 'lastAck'],
+    ['HMGET', keys.ip, ...REGISTER_FIELDS],
   ]);
-  const [verifiedAt, told, lastAck] = listOf(register);
-  let digit: DayDigit = Number(verifiedAt ?? 0) >= day * DAY_MS ? 1 : 0;
+  const values = listOf(register);
   // How the telling of a change went stands in the change after it; of the newest, in the register.
   let telling: ReadonlyMap<string, string> = new Map(
-    told === null || told === undefined
-      ? []
-      : [
-          ['told', String(told)],
-          ['lastAck', String(lastAck ?? '')],
-        ],
+    REGISTER_FIELDS.map((name, i) => [name, String(values[i] ?? '')]),
   );
+  let digit: DayDigit = Number(telling.get('verifiedAt')) >= day * DAY_MS ? 1 : 0;
   for (const fields of entriesOf(history)) {
     const at = Number(fields.get('at') ?? Number.NaN);
     if (!fields.has('to') || Number.isNaN(at)) continue;
