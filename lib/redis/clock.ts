@@ -24,8 +24,6 @@ export interface RedisClock {
   readonly readings: number;
 }
 
-export type CreateRedisClock = (host: Pick<Host, 'monotonicMs' | 'wallMs'>) => RedisClock;
-
 const MAX_READING_MS = 2_000;
 const MAX_DRIFT_MS = 1_000;
 
@@ -44,7 +42,7 @@ interface Reading {
 }
 
 /** Makes a clock without a reading. One a run: what an earlier run read is of no use after a freeze. */
-export const createRedisClock: CreateRedisClock = (host) => {
+export function createRedisClock(host: Pick<Host, 'monotonicMs' | 'wallMs'>): RedisClock {
   let reading: Reading | undefined;
   let readings = 0;
 
@@ -75,14 +73,14 @@ export const createRedisClock: CreateRedisClock = (host) => {
     async refresh(redis, signal) {
       if (!isStale()) return;
       const finishReading = startReading();
-      const [reply] = await redis.send([['TIME']], { repeatable: true, ...(signal ? { signal } : {}) });
+      const [reply] = await redis.send([['TIME']], { repeatable: true, signal });
       finishReading(reply);
     },
     get readings() {
       return readings;
     },
   };
-};
+}
 
 /** TIME answers seconds and microseconds, as two strings. */
 function parseTime(reply: Reply | Error | undefined): number {

@@ -27,7 +27,7 @@ export interface SendOptions {
    */
   readonly repeatable: boolean;
   /** Aborts the request and its retries. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Time for one attempt. Default 5,000. */
   readonly timeoutMs?: number;
 }

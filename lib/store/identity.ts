@@ -29,10 +29,7 @@ export async function openClock({
   const { redis, keys, signal } = check;
   const clock = createRedisClock(host);
   const read = clock.startReading();
-  const [time, identity] = await redis.send([['TIME'], identityCommand(keys)], {
-    repeatable: true,
-    ...(signal ? { signal } : {}),
-  });
+  const [time, identity] = await redis.send([['TIME'], identityCommand(keys)], { repeatable: true, signal });
   read(time);
   await verifyIdentity(identity, check);
   return clock;
@@ -51,7 +48,7 @@ export async function verifyIdentity(
   if (reply !== null) return requireOurs(reply, keys.uuid, localUuid);
   const [claimed, stored] = await redis.send([['SET', keys.uuid, localUuid, 'NX'], identityCommand(keys)], {
     repeatable: true,
-    ...(signal ? { signal } : {}),
+    signal,
   });
   if (claimed instanceof RedisReplyError) throw claimed;
   requireOurs(stored, keys.uuid, localUuid);
