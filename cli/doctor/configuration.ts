@@ -6,7 +6,7 @@ import type { Scrub } from '../../lib/log.ts';
 import { isThisMachine, parseIp } from '../../lib/peers/ip-space.ts';
 import { isVariable, variableNames } from '../../lib/variables.ts';
 import { visible } from '../../report/text/escape.ts';
-import { type Finding, failure, ok, warning } from './finding.ts';
+import { type Finding, failure, ok, present, warning } from './finding.ts';
 
 /** What to do about a variable, where `.env.example` is not all there is to say. */
 const REMEDIES: Readonly<Record<string, string>> = {
@@ -30,28 +30,28 @@ export function configurationFaults({ faults, origin }: ConfigError, scrub: Scru
 
 /** What a valid configuration still says about mistakes. */
 export function checkConfiguration(config: Config, { env, file }: GivenEnvironment): Finding[] {
-  const findings = [...misspelt(env), ...openFile(file), ...unencrypted(config), ...operators(config)];
+  const findings = present([...misspelt(env), openFile(file), unencrypted(config), operators(config)]);
   return findings.length > 0 ? findings : [ok('config', 'every variable is usable')];
 }
 
 const MOST_TYPOS = 2;
 const LONGEST_NAME = 30;
 
-function misspelt(env: Environment): Finding[] {
-  return Object.keys(env).flatMap((name) => {
-    if (isVariable(name) || name.length > LONGEST_NAME || !name.includes('_')) return [];
+function misspelt(env: Environment): (Finding | undefined)[] {
+  return Object.keys(env).map((name) => {
+    if (isVariable(name) || name.length > LONGEST_NAME || !name.includes('_')) return undefined;
     const upper = name.toUpperCase();
     const meant = variableNames().find(
       (variable) => distance(upper, variable) <= MOST_TYPOS || variable === `${upper}_MS`,
     );
-    if (meant === undefined) return [];
-    return [
+    return (
+      meant &&
       warning(
         'config',
         `${visible(name)} is set, and is no variable: nothing reads it`,
         `Did you mean ${meant}?`,
-      ),
-    ];
+      )
+    );
   });
 }
 
@@ -71,48 +71,44 @@ function distance(a: string, b: string): number {
 }
 
 /** The file holds secrets. */
-function openFile(file: string | undefined): Finding[] {
-  if (file === undefined || process.platform === 'win32') return [];
+function openFile(file: string | undefined): Finding | undefined {
+  if (file === undefined || process.platform === 'win32') return undefined;
   const stats = statSync(file, { throwIfNoEntry: false });
-  if (stats === undefined || (stats.mode & 0o004) === 0) return [];
-  return [
-    warning('config', `everybody on this machine may read ${visible(file)}`, `chmod 600 ${visible(file)}`),
-  ];
+  if (stats === undefined || (stats.mode & 0o004) === 0) return undefined;
+  return warning(
+    'config',
+    `everybody on this machine may read ${visible(file)}`,
+    `chmod 600 ${visible(file)}`,
+  );
 }
 
-function unencrypted({ redis }: Config): Finding[] {
+function unencrypted({ redis }: Config): Finding | undefined {
   const { protocol, hostname, password } = new URL(redis.url);
   const ip = parseIp(hostname.replace(/^\[|\]$/g, ''));
   const local = hostname === 'localhost' || (ip !== undefined && isThisMachine(ip));
   const secret = protocol === 'http:' || (protocol === 'redis:' && password !== '');
-  if (local || !secret) return [];
-  return [
-    warning(
-      'config',
-      `REDIS_URL is ${protocol}//: what it carries, the ${protocol === 'http:' ? 'token' : 'password'} included, is readable on the way`,
-      `Use ${protocol === 'http:' ? 'https' : 'rediss'}://, unless that network is yours alone.`,
-    ),
-  ];
+  if (local || !secret) return undefined;
+  return warning(
+    'config',
+    `REDIS_URL is ${protocol}//: what it carries, the ${protocol === 'http:' ? 'token' : 'password'} included, is readable on the way`,
+    `Use ${protocol === 'http:' ? 'https' : 'rediss'}://, unless that network is yours alone.`,
+  );
 }
 
-function operators({ ip }: Config): Finding[] {
+function operators({ ip }: Config): Finding | undefined {
   const count = new Set(ip.sources.map(({ operator }) => operator)).size;
-  if (ip.sources.some(({ kind }) => kind === 'static')) return [];
+  if (ip.sources.some(({ kind }) => kind === 'static')) return undefined;
   if (count === 1) {
-    return [
-      warning(
-        'config',
-        'IP_SOURCES has one operator: if it is wrong, every producer gets a wrong address',
-        'Name sources of three operators or more, or leave IP_SOURCES out.',
-      ),
-    ];
-  }
-  if (ip.quorum < count) return [];
-  return [
-    warning(
+    return warning(
       'config',
-      `IP_SOURCES has ${count} operators and ${count === 2 ? 'both' : 'all'} must agree: one that is down holds every change up`,
-      `Name sources of ${ip.quorum + 1} operators or more.`,
-    ),
-  ];
+      'IP_SOURCES has one operator: if it is wrong, every producer gets a wrong address',
+      'Name sources of three operators or more, or leave IP_SOURCES out.',
+    );
+  }
+  if (ip.quorum < count) return undefined;
+  return warning(
+    'config',
+    `IP_SOURCES has ${count} operators and ${count === 2 ? 'both' : 'all'} must agree: one that is down holds every change up`,
+    `Name sources of ${ip.quorum + 1} operators or more.`,
+  );
 }

@@ -7,7 +7,7 @@ import { visible } from '../../report/text/escape.ts';
 import { type Context, environmentOf, withParts } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { checkConfiguration, configurationFaults } from './configuration.ts';
-import { type Finding, ok, unavailable } from './finding.ts';
+import { type Finding, ok, present, unavailable } from './finding.ts';
 import { judgeNetwork, lookAtNetwork } from './gateway.ts';
 import { checkPeers } from './peers.ts';
 import { judgeReach, readReach, seenBy, tryOwnApi } from './reach.ts';
@@ -43,7 +43,7 @@ async function examine(context: Context): Promise<Finding[]> {
       const answers = await asking;
       findings.push(...judgeSources(answers, parts.config.ip));
       findings.push(...judgeReach(answers, { reach, register: state?.register ?? { current: undefined } }));
-      findings.push(...(await tryOwnApi(answers, { reach, parts })));
+      findings.push(...present([await tryOwnApi(answers, { reach, parts })]));
       findings.push(...judgeNetwork(await looking, { seen: seenBy(answers), config: parts.config }));
       findings.push(...checkSchedules(parts.config, given.env, state?.rounds ?? []));
       if (state !== undefined) {

@@ -26,6 +26,11 @@ export const failure = (about: string, says: string, todo: string): Finding => (
   todo,
 });
 
+/** Those that there is something to say about. */
+export function present(findings: readonly (Finding | undefined)[]): Finding[] {
+  return findings.filter((finding) => finding !== undefined);
+}
+
 /** A failure from an error of Redis: its first sentence is what happened, the others are what to do, or `check` is. */
 export function unavailable(
   about: string,

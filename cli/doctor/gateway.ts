@@ -4,7 +4,7 @@ import { gatewayOf, lookAround } from '../../host/hints/hints.ts';
 import type { LocalAddress } from '../../host/hints/interfaces.ts';
 import type { Config } from '../../lib/config.ts';
 import { familyOf, type Ip, isPublicUnicast } from '../../lib/peers/ip-space.ts';
-import { type Finding, failure, ok, warning } from './finding.ts';
+import { type Finding, failure, ok, present, warning } from './finding.ts';
 import { askUpnp, type UpnpGateway } from './upnp.ts';
 
 /** What this machine's network looks like from here. */
@@ -51,93 +51,88 @@ export function judgeNetwork(
   { addresses, gateway, bindFault }: NetworkLook,
   { seen, config }: { seen: Ip | undefined; config: Pick<Config, 'host' | 'ip' | 'peers'> },
 ): Finding[] {
-  return [
-    ...bindAddress(config, bindFault),
-    ...ofGateway(addresses, gateway, seen),
-    ...forward(addresses, gateway?.upnp, config.peers.port),
+  return present([
+    bindAddress(config, bindFault),
+    ofGateway(addresses, gateway, seen),
+    forward(addresses, gateway?.upnp, config.peers.port),
     hints(gateway, config),
-  ];
+  ]);
 }
 
 function bindAddress(
   { peers: { bindAddress: ip }, ip: { family } }: Pick<Config, 'peers' | 'ip'>,
   fault: string | undefined,
-): Finding[] {
-  if (ip === undefined) return [];
+): Finding | undefined {
+  if (ip === undefined) return undefined;
   if (fault !== undefined) {
-    return [failure('bind', fault, 'Name one of these, or leave BIND_ADDRESS empty. See: ip address.')];
+    return failure('bind', fault, 'Name one of these, or leave BIND_ADDRESS empty. See: ip address.');
   }
-  if (familyOf(ip) === family) return [ok('bind', `calls leave from ${ip}, as BIND_ADDRESS says`)];
-  return [
-    warning(
-      'bind',
-      `BIND_ADDRESS ${ip} is no IPv${family} address: the sources are not asked from it`,
-      `Name an address of IP_FAMILY=${family}.`,
-    ),
-  ];
+  if (familyOf(ip) === family) return ok('bind', `calls leave from ${ip}, as BIND_ADDRESS says`);
+  return warning(
+    'bind',
+    `BIND_ADDRESS ${ip} is no IPv${family} address: the sources are not asked from it`,
+    `Name an address of IP_FAMILY=${family}.`,
+  );
 }
 
 function ofGateway(
   addresses: readonly LocalAddress[],
   gateway: NetworkLook['gateway'],
   seen: Ip | undefined,
-): Finding[] {
+): Finding | undefined {
   const own = addresses.find(({ ip }) => ip === seen);
   if (own !== undefined)
-    return [ok('gateway', `${own.ip} is on this machine's own interface ${own.interface}`)];
-  if (gateway === undefined) return [];
+    return ok('gateway', `${own.ip} is on this machine's own interface ${own.interface}`);
+  if (gateway === undefined) return undefined;
   const external = gateway.state?.external ?? gateway.upnp?.external;
   if (external === undefined) {
-    return [
-      ok('gateway', `${gateway.ip} does not tell its external address (NAT-PMP, UPnP): nothing to compare`),
-    ];
+    return ok(
+      'gateway',
+      `${gateway.ip} does not tell its external address (NAT-PMP, UPnP): nothing to compare`,
+    );
   }
   if (seen === undefined || external === seen) {
     const agree = seen === undefined ? '' : ', as the sources see it';
-    return [ok('gateway', `${gateway.ip} has the external address ${external}${agree}`)];
+    return ok('gateway', `${gateway.ip} has the external address ${external}${agree}`);
   }
   if (!isPublicUnicast(external)) {
-    return [
-      warning(
-        'gateway',
-        `${gateway.ip} has the external address ${external}, which is not public, and the sources see ${seen}: ` +
-          'a carrier-grade NAT or a second router is in between, and nobody can reach a consumer API here',
-        BEHIND_ANOTHER_NAT,
-      ),
-    ];
-  }
-  return [
-    warning(
+    return warning(
       'gateway',
-      `${gateway.ip} has the external address ${external}, but the sources see ${seen}: calls leave by another router, ` +
-        'a VPN or a proxy',
-      'Peers record the address that calls come from. BIND_ADDRESS chooses an uplink: see "Two uplinks" in docs/HOST.md.',
-    ),
-  ];
+      `${gateway.ip} has the external address ${external}, which is not public, and the sources see ${seen}: ` +
+        'a carrier-grade NAT or a second router is in between, and nobody can reach a consumer API here',
+      BEHIND_ANOTHER_NAT,
+    );
+  }
+  return warning(
+    'gateway',
+    `${gateway.ip} has the external address ${external}, but the sources see ${seen}: calls leave by another router, ` +
+      'a VPN or a proxy',
+    'Peers record the address that calls come from. BIND_ADDRESS chooses an uplink: see "Two uplinks" in docs/HOST.md.',
+  );
 }
 
-function forward(addresses: readonly LocalAddress[], upnp: UpnpGateway | undefined, port: number): Finding[] {
+function forward(
+  addresses: readonly LocalAddress[],
+  upnp: UpnpGateway | undefined,
+  port: number,
+): Finding | undefined {
   const to = upnp?.forward;
-  if (to === undefined) return [];
+  if (to === undefined) return undefined;
   if (to === 'none') {
     // What was set up in the router's own pages is not in this list on many routers.
-    return [
-      ok(
-        'forward',
-        `UPnP lists no forward of port ${port}; one that was made by hand may not be in its list`,
-      ),
-    ];
+    return ok(
+      'forward',
+      `UPnP lists no forward of port ${port}; one that was made by hand may not be in its list`,
+    );
   }
   if (addresses.some(({ ip }) => ip === to.client)) {
-    return [ok('forward', `port ${port} is forwarded to this machine, port ${to.port}`)];
+    return ok('forward', `port ${port} is forwarded to this machine, port ${to.port}`);
   }
-  return [
-    warning(
-      'forward',
-      `port ${port} is forwarded to ${to.client}, which is not this machine`,
-      'Right if the consumer API runs there. Else put the forward right in the router.',
-    ),
-  ];
+  return warning(
+    'forward',
+    `port ${port} is forwarded to ${to.client}, which is not this machine`,
+    'Right if the consumer API runs there. Else put the forward right in the router.',
+  );
 }
 
 function hints(gateway: NetworkLook['gateway'], { host }: Pick<Config, 'host'>): Finding {

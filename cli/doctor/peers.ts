@@ -3,7 +3,7 @@ import { parsePeerRecord } from '../../lib/peers/registry.ts';
 import { parseUuid } from '../../lib/peers/uuid.ts';
 import { listOf, type Pair, pairsOf } from '../../lib/store/replies.ts';
 import { countOf, isWrongType } from '../../report/read/begin.ts';
-import { plural, tallyText, thousands } from '../../report/text/count.ts';
+import { plural, tallyText, thousands, totalOf } from '../../report/text/count.ts';
 import { type Finding, ok, warning } from './finding.ts';
 
 /** Entries that are looked at: enough to see a mistake that concerns all, and one command however many there are. */
@@ -25,7 +25,7 @@ export async function checkPeers({ redis, keys, policy, config }: AppParts): Pro
     if (isWrongType(count) || isWrongType(page)) return [];
     const entries = pairsOf(listOf(page)[1]);
     const others = entries.filter(([uuid]) => kind === 'producers' || parseUuid(uuid) !== config.localUuid);
-    return ofKind(kind, countOf(count) - (entries.length - others.length), others, policy);
+    return [ofKind(kind, countOf(count) - (entries.length - others.length), others, policy)];
   });
 }
 
@@ -39,25 +39,23 @@ function ofKind(
   known: number,
   entries: readonly Pair[],
   policy: AppParts['policy'],
-): Finding[] {
-  if (known === 0) return [warning(kind, 'none is known', ADD[kind])];
+): Finding {
+  if (known === 0) return warning(kind, 'none is known', ADD[kind]);
   const refused: Record<string, number> = {};
   for (const [uuid, address] of entries) {
     const parsed = parsePeerRecord(uuid, address, policy);
     if ('refused' in parsed) refused[parsed.refused] = (refused[parsed.refused] ?? 0) + 1;
   }
   const looked = entries.length;
-  const bad = Object.values(refused).reduce((sum, count) => sum + count, 0);
+  const bad = totalOf(refused);
   const sample = looked < known ? ` of the first ${thousands(looked)}` : '';
   if (bad === 0)
-    return [ok(kind, `${thousands(known)} known${sample === '' ? '' : `; all${sample} may be called`}`)];
-  return [
-    warning(
-      kind,
-      `${plural(bad, 'entry', 'entries')}${sample} cannot be called: ${tallyText(refused)}`,
-      refused['not-public'] === bad
-        ? 'Private addresses: PEER_ALLOW_CIDRS has to name their network, if that is meant.'
-        : `${kind} --state unusable shows them.`,
-    ),
-  ];
+    return ok(kind, `${thousands(known)} known${sample === '' ? '' : `; all${sample} may be called`}`);
+  return warning(
+    kind,
+    `${plural(bad, 'entry', 'entries')}${sample} cannot be called: ${tallyText(refused)}`,
+    refused['not-public'] === bad
+      ? 'Private addresses: PEER_ALLOW_CIDRS has to name their network, if that is meant.'
+      : `${kind} --state unusable shows them.`,
+  );
 }

@@ -100,25 +100,23 @@ const KNOWS_SYNC = [400, 401, 403, 409, 415, 422, 429, 503];
 export async function tryOwnApi(
   answers: readonly TimedVote[],
   { reach, parts }: { reach: Address | undefined; parts: AppParts },
-): Promise<Finding[]> {
+): Promise<Finding | undefined> {
   const { post, policy, config } = parts;
   const seen = strictMajority(
     answersOf(answers.filter(({ kind }) => kind !== 'dns').map(({ vote }) => vote)),
   );
-  if (reach === undefined && seen === undefined) return [];
+  if (reach === undefined && seen === undefined) return undefined;
   const parsed = reach ?? policy.parse(seen === undefined ? '' : addressKey(seen, config.peers.port));
   if ('refused' in parsed) {
-    return [
-      warning(
-        'api',
-        `your consumer API was not tried at ${seen}: the address is not one that may be called`,
-        'PEER_ALLOW_CIDRS may name its network; otherwise try it from outside.',
-      ),
-    ];
+    return warning(
+      'api',
+      `your consumer API was not tried at ${seen}: the address is not one that may be called`,
+      'PEER_ALLOW_CIDRS may name its network; otherwise try it from outside.',
+    );
   }
   const address = 'address' in parsed ? parsed.address : parsed;
   const outcome = await post({ address, path: '/sync', body: '{}', timeoutMs: config.sync.timeoutMs });
-  return [judgeApi(outcome, address, parts)];
+  return judgeApi(outcome, address, parts);
 }
 
 function judgeApi(outcome: Outcome, { key }: Address, { policy, config }: AppParts): Finding {

@@ -6,7 +6,7 @@ import { type Answered, listOf, orThrow, pairsOf } from '../../lib/store/replies
 import { type Identity, identityOf } from '../../report/read/begin.ts';
 import { visible } from '../../report/text/escape.ts';
 import { duration } from '../../report/text/time.ts';
-import { type Finding, failure, ok, unavailable, warning } from './finding.ts';
+import { type Finding, failure, ok, present, unavailable, warning } from './finding.ts';
 
 /** Over this Redis is too slow for a lease to be trusted (`createRedisClock`). */
 const TOO_SLOW_MS = 2_000;
@@ -48,16 +48,16 @@ export async function checkRedis(parts: AppParts): Promise<RedisLook> {
   return {
     identity,
     nowMs,
-    findings: [
+    findings: present([
       reachable(where, tookMs, server),
-      ...tooOld(server),
+      tooOld(server),
       whose(identity, keys.uuid),
-      ...(usable ? [await writable(parts)] : []),
+      usable ? await writable(parts) : undefined,
       eviction(policy, limit, server),
-      ...persistence(server),
+      persistence(server),
       ...(usable ? wrongTypes(types, found) : []),
       clock(nowMs - sentMs, tookMs),
-    ],
+    ]),
   };
 }
 
@@ -94,12 +94,12 @@ function reachable(where: string, tookMs: number, info: Info): Finding {
 }
 
 /** ZMSCORE, and what else the scripts use, came with 6.2. */
-function tooOld(info: Info): Finding[] {
+function tooOld(info: Info): Finding | undefined {
   const version = info.get('redis_version') ?? '';
   const [major, minor] = version.split('.').map(Number);
-  if (major === undefined || minor === undefined || Number.isNaN(major + minor)) return [];
-  if (major > 6 || (major === 6 && minor >= 2)) return [];
-  return [failure('redis', `Redis ${visible(version, 20)} is too old`, 'Install Redis 6.2 or newer.')];
+  if (major === undefined || minor === undefined || Number.isNaN(major + minor)) return undefined;
+  if (major > 6 || (major === 6 && minor >= 2)) return undefined;
+  return failure('redis', `Redis ${visible(version, 20)} is too old`, 'Install Redis 6.2 or newer.');
 }
 
 function whose(identity: Identity, key: string): Finding {
@@ -162,17 +162,15 @@ function eviction(policy: Answered, limit: Answered, info: Info): Finding {
   return failure('eviction', `Redis evicts (${shown}): it may drop a change or a lease`, todo);
 }
 
-function persistence(info: Info): Finding[] {
+function persistence(info: Info): Finding | undefined {
   const aof = info.get('aof_enabled');
-  if (aof === '1') return [ok('persisted', 'the append-only file is on')];
-  if (aof !== '0') return [];
-  return [
-    warning(
-      'persisted',
-      'the append-only file is off: a crash of Redis loses its last writes',
-      'CONFIG SET appendonly yes, and the same in redis.conf.',
-    ),
-  ];
+  if (aof === '1') return ok('persisted', 'the append-only file is on');
+  if (aof !== '0') return undefined;
+  return warning(
+    'persisted',
+    'the append-only file is off: a crash of Redis loses its last writes',
+    'CONFIG SET appendonly yes, and the same in redis.conf.',
+  );
 }
 
 function typesOf(keys: AppParts['keys']): (readonly [key: string, type: string])[] {
@@ -194,17 +192,15 @@ function typesOf(keys: AppParts['keys']): (readonly [key: string, type: string])
   ];
 }
 
-function wrongTypes(types: readonly (readonly [string, string])[], found: readonly Answered[]): Finding[] {
-  return types.flatMap(([key, wanted], i) => {
+function wrongTypes(types: readonly (readonly [string, string])[], found: readonly Answered[]) {
+  return types.map(([key, wanted], i) => {
     const type = found[i];
-    if (type === wanted || type === 'none' || typeof type !== 'string') return [];
-    return [
-      failure(
-        'keys',
-        `the key ${key} is a ${visible(type, 20)}, expected a ${wanted}`,
-        `Nothing of ours wrote that. Look at it; then rename it (RENAME ${key} ${key}:old) or delete it.`,
-      ),
-    ];
+    if (type === wanted || type === 'none' || typeof type !== 'string') return undefined;
+    return failure(
+      'keys',
+      `the key ${key} is a ${visible(type, 20)}, expected a ${wanted}`,
+      `Nothing of ours wrote that. Look at it; then rename it (RENAME ${key} ${key}:old) or delete it.`,
+    );
   });
 }
 

@@ -4,7 +4,7 @@ import type { Round } from '../../report/read/rounds.ts';
 import { isStale } from '../../report/read/stale.ts';
 import { plural } from '../../report/text/count.ts';
 import { relative } from '../../report/text/time.ts';
-import { type Finding, failure, ok, warning } from './finding.ts';
+import { type Finding, failure, ok, present, warning } from './finding.ts';
 
 const HOW_TO_START =
   'Is the host process up (systemctl status p2p-scheduler), or are the schedules on AWS enabled?';
@@ -15,20 +15,18 @@ export function checkRuns(
   { register, rounds, nowMs }: { register: Register; rounds: readonly Round[]; nowMs: number },
 ): Finding[] {
   const [last] = rounds;
-  return [
+  return present([
     ofJob('checks', 'IP check', register.checkedAt, ip.intervalMs, nowMs),
-    ...(register.unknownChecks > 0 ? [unknowns(register, nowMs)] : []),
+    register.unknownChecks > 0 ? unknowns(register, nowMs) : undefined,
     ofJob('rounds', 'round', last?.at, sync.intervalMs, nowMs),
-    ...(last?.inconclusive
-      ? [
-          warning(
-            'rounds',
-            'the last round found our own network down',
-            'Was it? If not: do the IP sources answer?',
-          ),
-        ]
-      : []),
-  ];
+    last?.inconclusive
+      ? warning(
+          'rounds',
+          'the last round found our own network down',
+          'Was it? If not: do the IP sources answer?',
+        )
+      : undefined,
+  ]);
 }
 
 function ofJob(
