@@ -30,94 +30,84 @@ export function verdictOf(reasons: readonly Reason[]): Verdict {
   return reasons[0]?.verdict ?? 'ok';
 }
 
-function ofRedis({ wrongTypes, poisoned }: Facts): Reason[] {
-  const reasons: Reason[] = [];
+function* ofRedis({ wrongTypes, poisoned }: Facts): Iterable<Reason> {
   if (wrongTypes.length > 0) {
     const keys = wrongTypes.length === 1 ? 'The key' : 'The keys';
     const hold = wrongTypes.length === 1 ? 'holds another type than ours' : 'hold other types than ours';
-    reasons.push(
-      reason('redis-types', `${keys} ${wrongTypes.join(', ')} in Redis ${hold}. \`doctor\` says what to do.`),
+    yield reason(
+      'redis-types',
+      `${keys} ${wrongTypes.join(', ')} in Redis ${hold}. \`doctor\` says what to do.`,
     );
   }
   if (poisoned.length > 0) {
-    reasons.push(
-      reason('register-fields', `Fields of the register in Redis cannot be used: ${poisoned.join(', ')}.`),
+    yield reason(
+      'register-fields',
+      `Fields of the register in Redis cannot be used: ${poisoned.join(', ')}.`,
     );
   }
-  return reasons;
 }
 
-function ofAddress(facts: Facts): Reason[] {
+function* ofAddress(facts: Facts): Iterable<Reason> {
   const { nowMs, checkEveryMs, begun, register, quorum, operators } = facts;
   const { current, checkedAt, verifiedAt, unknownChecks, answering } = register;
   if (!begun && checkedAt === undefined) {
-    return [
-      reason(
-        'nothing-has-run',
-        'Nothing has run on this Redis yet: start the scheduler. `doctor` says whether it is set up right.',
-      ),
-    ];
+    yield reason(
+      'nothing-has-run',
+      'Nothing has run on this Redis yet: start the scheduler. `doctor` says whether it is set up right.',
+    );
+    return;
   }
   if (isStale(checkedAt, checkEveryMs, nowMs)) {
-    return [
-      reason(
-        'no-checks',
-        `The address is not being checked: ${lately('check', checkedAt, checkEveryMs, nowMs)}.`,
-      ),
-    ];
+    yield reason(
+      'no-checks',
+      `The address is not being checked: ${lately('check', checkedAt, checkEveryMs, nowMs)}.`,
+    );
+    return;
   }
-  const few = answering !== undefined && answering < quorum;
-  const redundancy = few
-    ? [
-        reason(
-          'few-sources',
-          `A change of the address would not be noticed: ${answering} of ${plural(operators, 'source')} answered when all were asked last, and ${quorum} must agree. \`doctor\` asks each.`,
-        ),
-      ]
-    : [];
-  const troubles = [...redundancy, ...ofFlapping(facts)];
+  if (answering !== undefined && answering < quorum) {
+    yield reason(
+      'few-sources',
+      `A change of the address would not be noticed: ${answering} of ${plural(operators, 'source')} answered when all were asked last, and ${quorum} must agree. \`doctor\` asks each.`,
+    );
+  }
+  yield* ofFlapping(facts);
   if (current === undefined) {
-    return [...troubles, reason('no-address', 'No address has been found yet.')];
-  }
-  if (!isStale(verifiedAt, checkEveryMs, nowMs)) return troubles;
-  if (verifiedAt === undefined && unknownChecks === 0) {
-    return [
-      ...troubles,
-      reason('unconfirmed', `No check has confirmed ${current} yet.`, 'The address is not confirmed yet'),
-    ];
-  }
-  const when = verifiedAt === undefined ? '' : ` for ${duration(nowMs - verifiedAt)}`;
-  return [
-    ...troubles,
-    reason(
+    yield reason('no-address', 'No address has been found yet.');
+  } else if (isStale(verifiedAt, checkEveryMs, nowMs)) {
+    if (verifiedAt === undefined && unknownChecks === 0) {
+      yield reason(
+        'unconfirmed',
+        `No check has confirmed ${current} yet.`,
+        'The address is not confirmed yet',
+      );
+      return;
+    }
+    const when = verifiedAt === undefined ? '' : ` for ${duration(nowMs - verifiedAt)}`;
+    yield reason(
       'unconfirmed',
       `No check has confirmed ${current}${when}: ${plural(unknownChecks, 'check')} in a row found nothing out.`,
-    ),
-  ];
+    );
+  }
 }
 
-function ofFlapping({ nowMs, register }: Facts): Reason[] {
+function* ofFlapping({ nowMs, register }: Facts): Iterable<Reason> {
   const { current, recent, dampedAt } = register;
   const [former] = recent;
-  if (dampedAt === undefined || Math.abs(nowMs - dampedAt) > FLAPPING_MS || former === undefined) return [];
-  return [
-    reason(
-      'flapping',
-      `The address goes to and fro between ${current} and ${former.ip}, and its returns wait up to an hour: are there two uplinks, or two hosts that use this Redis?`,
-    ),
-  ];
+  if (dampedAt === undefined || Math.abs(nowMs - dampedAt) > FLAPPING_MS || former === undefined) return;
+  yield reason(
+    'flapping',
+    `The address goes to and fro between ${current} and ${former.ip}, and its returns wait up to an hour: are there two uplinks, or two hosts that use this Redis?`,
+  );
 }
 
-function ofProducers({ nowMs, register, producers }: Facts): Reason[] {
+function* ofProducers({ nowMs, register, producers }: Facts): Iterable<Reason> {
   const { due, overdue, first } = producers;
-  if (due === 0) return [];
   if (overdue > 0) {
-    return [
-      reason(
-        'producers-overdue',
-        `${plural(overdue, 'delivery is', 'deliveries are')} overdue: nobody is telling producers.`,
-      ),
-    ];
+    yield reason(
+      'producers-overdue',
+      `${plural(overdue, 'delivery is', 'deliveries are')} overdue: nobody is telling producers.`,
+    );
+    return;
   }
   const told = first.filter(({ state }) => state === 'again' || state === 'missing').length;
   const open = due - told;
@@ -125,100 +115,79 @@ function ofProducers({ nowMs, register, producers }: Facts): Reason[] {
   const age = nowMs - (register.since ?? nowMs);
   if (open > 0 && (failed || age > ON_THEIR_WAY_MS)) {
     const who = plural(open, 'producer');
-    return [
-      reason(
-        'producers-not-told',
-        `${who} not told, ${duration(age)} after the change of the address.`,
-        `${who} not told`,
-      ),
-    ];
+    const text = `${who} not told, ${duration(age)} after the change of the address.`;
+    yield reason('producers-not-told', text, `${who} not told`);
   }
-  return [];
 }
 
 /** Peers may lie, so that it takes a few, and more than half of them. */
-function ofMirror({ mirror, register, nowMs, syncEveryMs }: Facts): Reason[] {
-  if (mirror === undefined || isStale(mirror.at, syncEveryMs, nowMs)) return [];
+function* ofMirror({ mirror, register, nowMs, syncEveryMs }: Facts): Iterable<Reason> {
+  if (mirror === undefined || isStale(mirror.at, syncEveryMs, nowMs)) return;
   const { here, elsewhere, reached, unreached } = mirror;
-  const reasons: Reason[] = [];
   if (here + elsewhere >= LEAST_VOICES && elsewhere > here) {
-    reasons.push(
-      reason(
-        'seen-elsewhere',
-        `${elsewhere} of ${plural(here + elsewhere, 'peer')} see our calls come from ${mirror.other ?? 'elsewhere'}, not from ${register.current ?? 'the address of the register'}: they call you there, where your consumer API may not be.`,
-      ),
+    yield reason(
+      'seen-elsewhere',
+      `${elsewhere} of ${plural(here + elsewhere, 'peer')} see our calls come from ${mirror.other ?? 'elsewhere'}, not from ${register.current ?? 'the address of the register'}: they call you there, where your consumer API may not be.`,
     );
   }
   if (reached + unreached >= LEAST_VOICES && unreached > reached) {
-    reasons.push(
-      reason(
-        'not-reached',
-        `${unreached} of ${plural(reached + unreached, 'peer')} did not reach our consumer API: is its port open and forwarded?`,
-      ),
+    yield reason(
+      'not-reached',
+      `${unreached} of ${plural(reached + unreached, 'peer')} did not reach our consumer API: is its port open and forwarded?`,
     );
   }
-  return reasons;
 }
 
-function ofRounds({ nowMs, syncEveryMs, rounds, syncRuns, begun }: Facts): Reason[] {
+function* ofRounds({ nowMs, syncEveryMs, rounds, syncRuns, begun }: Facts): Iterable<Reason> {
   const [last, ...before] = rounds.slice(0, JUDGED_ROUNDS);
   // A round of a million consumers lasts longer than its period; it has its lease as long as it lasts.
-  if (syncRuns && last === undefined) return [];
+  if (syncRuns && last === undefined) return;
   if (last === undefined || (isStale(last.at, syncEveryMs, nowMs) && !syncRuns)) {
-    if (!begun) return [];
-    return [
-      reason(
-        'no-rounds',
-        `Consumers are not being called: ${lately('round', last?.at, syncEveryMs, nowMs)}.`,
-      ),
-    ];
+    if (begun) {
+      const when = lately('round', last?.at, syncEveryMs, nowMs);
+      yield reason('no-rounds', `Consumers are not being called: ${when}.`);
+    }
+    return;
   }
-  const reasons: Reason[] = [];
   if (last.inconclusive) {
-    reasons.push(
-      reason('own-network', `The last round, ${relative(last.at, nowMs)}, found our own network down.`),
-    );
+    yield reason('own-network', `The last round, ${relative(last.at, nowMs)}, found our own network down.`);
   } else if (before.length > 0 && [last, ...before].every((round) => !round.complete && !isBudgeted(round))) {
     const rounds = plural(before.length + 1, 'round');
     const words = [...new Set([last, ...before].flatMap(({ stopped }) => stopped))];
     const why = words.length === 0 ? '' : `: ${words.map((word) => STOPS[word]).join(', ')}`;
     const help = words.includes('time') ? ' docs/SCALING.md says what to set.' : '';
-    reasons.push(
-      reason('unfinished-rounds', `The last ${rounds} did not reach every consumer${why}.${help}`),
-    );
+    yield reason('unfinished-rounds', `The last ${rounds} did not reach every consumer${why}.${help}`);
   }
   if (last.shardsLost > 0) {
-    reasons.push(
-      reason('lost-shards', `${plural(last.shardsLost, 'shard')} of the last round could not be started.`),
+    yield reason(
+      'lost-shards',
+      `${plural(last.shardsLost, 'shard')} of the last round could not be started.`,
     );
   }
-  return reasons;
 }
 
-function ofConsumers({ begun, consumers, rounds, wrongTypes }: Facts): Reason[] {
+function* ofConsumers({ begun, consumers, rounds, wrongTypes }: Facts): Iterable<Reason> {
   const { known, states, refused } = consumers;
-  if (!begun && rounds.length === 0) return [];
+  if (!begun && rounds.length === 0) return;
   if (known === 0) {
     // Nothing can be counted in a key of another type, which has its reason already.
-    if (wrongTypes.length > 0) return [];
-    return [reason('no-consumers', 'No consumer is known: add one with `consumers add`.')];
+    if (wrongTypes.length === 0) {
+      yield reason('no-consumers', 'No consumer is known: add one with `consumers add`.');
+    }
+  } else if (states === undefined) {
+    yield reason(
+      'consumers-unknown',
+      'The states of the consumers are not known: no complete round is recent.',
+    );
+  } else if (states.alive > 0) {
+    return;
+  } else if (states.unknown > 0) {
+    yield reason('consumers-unknown', 'The states of the consumers were found out too long ago.');
+  } else if (states.suspect + states.dead > 0) {
+    yield reason('none-answers', 'No consumer answers: is it our network, or a firewall?');
+  } else if (states.unusable === known) {
+    yield reason('none-callable', `No consumer can be called: ${tallyText(refused)}.`);
   }
-  if (states === undefined) {
-    return [
-      reason('consumers-unknown', 'The states of the consumers are not known: no complete round is recent.'),
-    ];
-  }
-  if (states.alive > 0) return [];
-  if (states.unknown > 0) {
-    return [reason('consumers-unknown', 'The states of the consumers were found out too long ago.')];
-  }
-  if (states.suspect + states.dead > 0) {
-    return [reason('none-answers', 'No consumer answers: is it our network, or a firewall?')];
-  }
-  if (states.unusable === known) {
-    return [reason('none-callable', `No consumer can be called: ${tallyText(refused)}.`)];
-  }
-  return [];
 }
 
 function lately(what: string, at: number | undefined, periodMs: number, nowMs: number): string {
