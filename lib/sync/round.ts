@@ -2,13 +2,11 @@ import { randomUUID } from 'node:crypto';
 import type { Config } from '../config.ts';
 import { ENDED_EARLY, type Invocation } from '../host.ts';
 import type { Uuid } from '../peers/uuid.ts';
-import type { HealthRecord } from '../store/health-record.ts';
 import { pageAt } from '../store/part-state.ts';
 import type { OpenedRound, PageWrite, RoundStore } from '../store/rounds.ts';
 import { createCandidateProbes, learn, settle } from './candidates.ts';
 import { createRound, type Part, type Round, type SyncParts } from './context.ts';
 import { tellCourse, warnOfUnusable } from './news.ts';
-import { type Page, planPage, selectEntries } from './page.ts';
 import { otherShards, parseSyncEvent, type SyncEvent, shardCount } from './shard.ts';
 import { createTally, type RoundSummary, type StopReason, type Tally } from './summary.ts';
 import { walkPages } from './walk.ts';
@@ -87,13 +85,14 @@ async function carryOut(
   const { tally, news, discoveries } = findings;
   const start = former.position ?? pageAt('0', part.at);
 
+  await attempt(() => wakeCalled(opened.called, round), undefined);
   const starting = part.shard === 0 ? startShards(part, parts, tally) : undefined;
   const probeCandidates = createCandidateProbes(round);
   const probing = attempt(() => probeCandidates(opened.candidates), []);
-  const { complete, rest } = await attempt(
-    async () => walkPages(start, await calledPage(opened.called, round), round),
-    { complete: false, rest: { health: [], state: former } },
-  );
+  const { complete, rest } = await attempt(() => walkPages(start, round), {
+    complete: false,
+    rest: { health: [], state: former },
+  });
   calls.allPlanned();
   discoveries.push(...(await probing));
   await starting;
@@ -139,21 +138,18 @@ async function carryOut(
   return summary;
 }
 
-/** Those that called us and whose time has not come: they are probed before the walk, which then passes them by. */
-async function calledPage(called: readonly Uuid[], round: Round): Promise<Page | undefined> {
-  if (called.length === 0) return undefined;
-  const found = await round.store.findConsumers(called);
-  const dueNow = new Map<string, HealthRecord>();
-  for (const { field, health } of found) {
-    if (health?.state !== 'dead') continue;
-    const { due: _, ...rest } = health;
-    dueNow.set(field, rest);
-  }
-  const skip = () => {};
-  const waiting = found.filter(({ field }) => dueNow.has(field));
-  const records = selectEntries(waiting, { shard: 0, of: 1 }, round, new Set(), skip);
-  const healths = records.map(({ field }) => dueNow.get(field));
-  return planPage(records, healths, pageAt('0', round.part.at), round, skip);
+/** The dead that called us are due from now on: the walk calls them in their turn, whichever shard and round that is. */
+async function wakeCalled(called: readonly Uuid[], round: Round): Promise<void> {
+  if (called.length === 0) return;
+  const { store, part, former, calls } = round;
+  const health = (await store.findConsumers(called)).flatMap(({ field, health }) => {
+    if (health?.state !== 'dead') return [];
+    const { due: _, ...record } = health;
+    return [{ field, record }];
+  });
+  if (health.length === 0) return;
+  const written = await store.writePage({ part, nowMs: round.nowMs(), health, state: former });
+  if (written === 'lease-lost') calls.stop('lease');
 }
 
 /** Starts the other shards of a round. One that cannot be started is simply due in the next round. */

@@ -22,8 +22,8 @@ export interface Walked {
 
 interface OpenPage {
   readonly page: Page;
-  /** Where it begins; undefined for a page that is no part of the walk. */
-  readonly position?: Position;
+  /** Where it begins. */
+  readonly position: Position;
   /** Where a walk that has finished it goes on. */
   readonly next: Position | undefined;
   /** Never rejects. Undefined if the calls could not be made. */
@@ -32,12 +32,12 @@ interface OpenPage {
 
 /**
  * Walks the pages from a position on: the next ones are read while one is probed, and they are written in order, each
- * with the position of the oldest that is not finished. `first` is a page that is probed before.
+ * with the position of the oldest that is not finished.
  *
  * Everything that it started has ended when this resolves. A failure stops the walk, and what was probed until then is
  * written if possible.
  */
-export async function walkPages(start: Position, first: Page | undefined, round: Round): Promise<Walked> {
+export async function walkPages(start: Position, round: Round): Promise<Walked> {
   const { calls, store, part } = round;
   const open: OpenPage[] = [];
   let position: Position | undefined = start;
@@ -62,7 +62,7 @@ export async function walkPages(start: Position, first: Page | undefined, round:
     const probes = await probing;
     const judged: Judged =
       probes === undefined ? { health: [], outage: false } : await judgePage(page, probes, round);
-    if (from !== undefined) unfinished ??= probes === undefined ? from : restOf(from, page, probes);
+    unfinished ??= probes === undefined ? from : restOf(from, page, probes);
     outage ||= judged.outage;
     if (outage) calls.stop('outage');
     await writeWaiting();
@@ -71,7 +71,6 @@ export async function walkPages(start: Position, first: Page | undefined, round:
       waiting = { health: judged.health, state: stateAt(unfinished ?? next, round) };
   };
 
-  if (first !== undefined) open.push({ page: first, next: start, probing: startProbes(first, round) });
   for (;;) {
     if (
       position !== undefined &&

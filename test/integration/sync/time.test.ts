@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RedisUnavailableError } from '../../../lib/errors.ts';
 import type { Redis } from '../../../lib/redis/redis.ts';
+import { encodeHealth, type HealthRecord, NO_OUTCOMES } from '../../../lib/store/health-record.ts';
 import { createRandom } from '../../chaos/random.ts';
 import { uuidOf } from '../../support/uuids.ts';
 import {
@@ -20,6 +21,26 @@ import {
 function limited(budget: number) {
   const post = fakePost();
   return { post, remainingMs: () => (post.calls.length < budget ? 240_000 : 0) };
+}
+
+/** The number of an address of `fakeAddress`. */
+function numberOf(address: string): number {
+  const [, , high, low] = address.replace(/:.*/, '').split('.').map(Number);
+  return (high ?? 0) * 256 + (low ?? 0);
+}
+
+function deadRecord(address: string): HealthRecord {
+  const now = Date.now();
+  return {
+    state: 'dead',
+    address,
+    since: now,
+    lastFail: now,
+    fails: 5,
+    counted: 5,
+    due: now + 3_600_000,
+    recent: NO_OUTCOMES,
+  };
 }
 
 test('rounds that are far too short reach everyone in turn, nobody twice', async (t) => {
@@ -74,6 +95,35 @@ test('however many candidates wait, rounds that are far too short reach every co
   }
   assert.equal(reached.size, 60, `${asked} of 80 calls went to candidates`);
 });
+
+for (const [title, env, calls] of [
+  ['the calls', { SYNC_MAX_PROBES_PER_ROUND: '100' }, 1_000],
+  ['the time', { SYNC_CONCURRENCY: '1' }, 90],
+] as const) {
+  test(`the dead that call us in every round do not use up ${title} of those that live`, async (t) => {
+    const world = await startWorld(t, env);
+    await world.setConsumers(manyConsumers(360));
+    const isDead = (n: number) => n < 300;
+    const health = Object.keys(manyConsumers(300)).flatMap((uuid, n) => [
+      uuid,
+      encodeHealth(deadRecord(fakeAddress(n))),
+    ]);
+    await world.test.command('HSET', KEYS.health, ...health);
+    const called = new Set<string>();
+    for (let round = 0; round < 6; round++) {
+      await world.test.command('SADD', KEYS.called, ...Object.keys(manyConsumers(300)));
+      const post = fakePost((address) => (isDead(numberOf(address)) ? failure() : reply()));
+      await world.round({ post, remainingMs: () => (post.calls.length < calls ? 240_000 : 0) });
+      for (const address of post.calls) called.add(address);
+      world.advance(INTERVAL_MS);
+    }
+    assert.equal([...called].filter((address) => !isDead(numberOf(address))).length, 60);
+    assert.ok(
+      [...called].some((address) => isDead(numberOf(address))),
+      'the dead have their turn too',
+    );
+  });
+}
 
 test('a consumer that is silent gets its second calls, and is found dead, also by rounds that are far too short', async (t) => {
   const world = await startWorld(t, { SYNC_CONCURRENCY: '1' });
