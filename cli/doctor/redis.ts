@@ -1,7 +1,7 @@
 import type { AppParts } from '../../lib/app.ts';
 import { RedisReplyError, RedisUnavailableError } from '../../lib/errors.ts';
-import { acquireCall, newLeaseToken, releaseCall } from '../../lib/redis/lease-calls.ts';
 import type { Command } from '../../lib/redis/redis.ts';
+import { acquireCall, newLeaseToken, releaseCall } from '../../lib/store/lease-calls.ts';
 import { type Answered, listOf, orThrow, pairsOf } from '../../lib/store/replies.ts';
 import { type Identity, identityOf } from '../../report/read/begin.ts';
 import { visible } from '../../report/text/escape.ts';

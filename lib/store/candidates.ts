@@ -87,7 +87,7 @@ const SETTLE = defineScript(
   `${LUA_PRELUDE}${LUA_STORE}
 local WIDTH = 7
 local function settle()
-  if read('GET', KEYS[1]) ~= ARGV[1] then return {0} end
+  if text_of(KEYS[1]) ~= ARGV[1] then return {0} end
   local slots, fields = {}, {}
   for i = 2, #ARGV, WIDTH do
     slots[#slots + 1] = ARGV[i + 1]

@@ -49,7 +49,7 @@ local function gone()
 end
 
 local function write()
-  if read('GET', KEYS[1]) ~= ARGV[1] then return {0} end
+  if text_of(KEYS[1]) ~= ARGV[1] then return {0} end
   local removed = act == 'end-and-clean' and gone() or {}
   for from = 1, #health, 2000 do
     redis.call('HSET', KEYS[2], unpack(health, from, math.min(from + 1999, #health)))

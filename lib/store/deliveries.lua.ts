@@ -42,11 +42,7 @@ return checked(function()
   -- Due now, also by the clock of an invocation that is behind ours.
   local at_once = now - AHEAD
 
-  local holder = read('GET', drain_lease)
-  if holder and holder ~= drain then
-    local left = read('PTTL', drain_lease)
-    if left < 0 or left > LONGEST_LEASE then holder = false end
-  end
+  local holder = lease_holder(drain_lease, drain, LONGEST_LEASE)
   local fields = read('HMGET', register, 'current', 'epoch', 'since', 'told', 'firstAck', 'lastAck')
   local ip, epoch = literal(fields[1]), digits(fields[2]) or 0
   local since, told, first_ack, last_ack = digits(fields[3]), digits(fields[4]) or 0, digits(fields[5]), digits(fields[6])

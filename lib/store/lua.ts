@@ -9,6 +9,10 @@ import { MOST_DIGITS } from './replies.ts';
  *   key: `WRONGTYPE {p2p}:ip: Operation against …`. Read every key before the first write: a script that fails does not
  *   roll back what it wrote. It needs `checked`, because only an error that a script *returns* keeps its code on every
  *   engine. It costs nothing; a TYPE command would be billed by a hosted Redis.
+ * - `text_of(key)` is GET for a key that may hold anything. Answers `nil` for a wrong type, `false` for an absent key.
+ * - `lease_holder(key, token, longest_ms)`: who has the lease `key`, else false. Nobody else may write there, so what is no
+ *   lease of ours is damage, and whoever takes the lease replaces it: a wrong type, and another's token than `token`
+ *   without expiry or with one that is longer than a lease can be.
  * - `read_fields(key, names)` is HMGET of any number of fields. Answers a list with `false` for what is absent.
  * - `UUID`: the pattern of a UUID, for `string.find`. The same rule as `parseUuid`.
  * - `digits(text)`: the number that at most 15 decimal digits name, else nil. The same rule as `wholeOf`.
@@ -22,11 +26,25 @@ local function checked(body)
   if type(reply) == 'table' and reply.named then return redis.error_reply(reply.named) end
   error(reply, 0)
 end
-local function read(command, key, ...)
-  local reply = redis.pcall(command, key, ...)
+local function named(key, reply)
   if type(reply) ~= 'table' or not reply.err then return reply end
   local code, words = string.match(reply.err, '^(%S+) (.*)$')
   error({ named = (code or 'ERR') .. ' ' .. key .. ': ' .. (words or reply.err) })
+end
+local function read(command, key, ...)
+  return named(key, redis.pcall(command, key, ...))
+end
+local function text_of(key)
+  local reply = redis.pcall('GET', key)
+  if type(reply) == 'table' and string.find(reply.err, '^WRONGTYPE') then return nil end
+  return named(key, reply)
+end
+local function lease_holder(key, token, longest_ms)
+  local holder = text_of(key)
+  if not holder then return false end
+  if holder == token then return holder end
+  local left = read('PTTL', key)
+  return left >= 0 and left <= longest_ms and holder
 end
 local function read_fields(key, names)
   local values = {}

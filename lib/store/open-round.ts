@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { RedisUnavailableError } from '../errors.ts';
 import { parseIp } from '../peers/ip-space.ts';
 import { parseUuid } from '../peers/uuid.ts';
-import { newLeaseToken, releaseCall } from '../redis/lease-calls.ts';
 import type { ScriptCall } from '../redis/redis.ts';
 import { defineScript, LUA_PRELUDE } from '../redis/script.ts';
 import { createCandidateStore, decodeCandidate, SLOTS } from './candidates.ts';
@@ -10,6 +9,7 @@ import { createConsumerStore } from './consumers.ts';
 import { CLOCK_SLACK_MS } from './health-record.ts';
 import { verifyIdentity } from './identity.ts';
 import { LEASE_MS } from './lease.ts';
+import { newLeaseToken, releaseCall } from './lease-calls.ts';
 import { LUA_STORE } from './lua.ts';
 import { cursorField, decodePartState, LAST_PROBED } from './part-state.ts';
 import { listOf, orThrow, pairsOf } from './replies.ts';
@@ -25,8 +25,7 @@ export const SECRET = 'secret';
 
 /**
  * Begins a round or a shard of one: proves the identity, takes the lease and reads what the round starts from, in one
- * command. Repeatable: a lease that is already ours is taken again. A lease without expiry, or with a longer one than a
- * lease can have, is damage and taken over.
+ * command. Repeatable: a lease that is already ours is taken again.
  *
  * KEYS: uuid, lease, consumers, cursor, ip, candidates, called.
  * ARGV: our uuid, our token, the lease's length in ms, `1` for the first shard, a secret for a database that has none, how
@@ -39,8 +38,8 @@ const OPEN_ROUND = defineScript(
   'open-round',
   `${LUA_PRELUDE}${LUA_STORE}
 local function open()
-  local identity = redis.pcall('GET', KEYS[1])
-  if type(identity) == 'table' then return {'identity', 'of a wrong type'} end
+  local identity = text_of(KEYS[1])
+  if identity == nil then return {'identity', 'of a wrong type'} end
   if not identity or string.lower(identity) ~= ARGV[1] then return {'identity', identity} end
   local consumers = read('HLEN', KEYS[3])
   local cursors = read('HGETALL', KEYS[4])
@@ -57,8 +56,8 @@ local function open()
   local calling = first and usable(redis.pcall('SSCAN', KEYS[7], '0', 'COUNT', ARGV[6]), 'consumers:called')
 
   if not redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) then
-    local left = redis.call('PTTL', KEYS[2])
-    if read('GET', KEYS[2]) ~= ARGV[2] and left >= 0 and left <= tonumber(ARGV[3]) then return {'held'} end
+    local holder = lease_holder(KEYS[2], ARGV[2], tonumber(ARGV[3]))
+    if holder and holder ~= ARGV[2] then return {'held'} end
     redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
   end
   if candidates then

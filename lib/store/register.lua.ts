@@ -17,13 +17,14 @@ const LUA = `${LUA_PRELUDE}${LUA_STORE}${LUA_COMMIT}`;
  * It is a script because nothing may be written into another consumer's Redis, and because a ticket that is no number,
  * or that is behind `recorded`, would otherwise stop the checks for ever. Running it twice costs one ticket.
  *
- * KEYS: `uuid`, `ip`. ARGV: our uuid. Answers {uuid or '', {field, value, …}}; of another consumer's Redis only {uuid}.
+ * KEYS: `uuid`, `ip`. ARGV: our uuid. Answers {uuid or '', {field, value, …}}; of a Redis that is not ours only {what stands in `uuid`}.
  */
 export const BEGIN_CHECK = defineScript(
   'begin-check',
   `${LUA}
 return checked(function()
-  local uuid = read('GET', KEYS[1])
+  local uuid = text_of(KEYS[1])
+  if uuid == nil then return {'of a wrong type'} end
   local register = read_register(KEYS[2])
   if uuid and string.lower(uuid) ~= ARGV[1] then return {uuid} end
   register.ticket = whole(math.max(digits(register.ticket) or 0, digits(register.recorded) or 0) + 1)

@@ -1,10 +1,10 @@
 import type { Host } from '../host.ts';
 import type { Uuid } from '../peers/uuid.ts';
 import { createRedisClock, type RedisClock } from '../redis/clock.ts';
-import { renewCall, sendLeaseCall } from '../redis/lease-calls.ts';
 import type { Redis, Reply, ScriptCall } from '../redis/redis.ts';
 import type { Keys } from './keys.ts';
 import { type HeldLease, keepLease, LEASE_MS } from './lease.ts';
+import { renewCall, sendLeaseCall } from './lease-calls.ts';
 import { listOf, orThrow } from './replies.ts';
 
 export interface RoundStoreOptions {

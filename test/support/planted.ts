@@ -82,7 +82,7 @@ export const PLANTED = {
   'long-drain-believed': {
     what: 'lease:notify is believed however long it lasts',
     mode: 'clock',
-    mistakes: delivery('if left < 0 or left > LONGEST_LEASE then holder = false end', ''),
+    mistakes: delivery('return left >= 0 and left <= longest_ms and holder', 'return holder'),
   },
   'lease-stolen': {
     what: 'a commit takes leases away',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EventError, IdentityError, RedisReplyError, RedisUnavailableError } from '../../../lib/errors.ts';
+import { EventError, IdentityError, RedisUnavailableError } from '../../../lib/errors.ts';
 import { LONGEST_LEASE_MS } from '../../../lib/store/delivery-record.ts';
 import { VERSION } from '../../../lib/version.ts';
 import { DAY, HOUR, MINUTE } from '../../support/clock.ts';
@@ -495,9 +495,8 @@ test('a word whose drain failed is drained by the retry of the same request', as
   const stage = await setStage(t);
   const peer = await startPeer(t);
   await stage.world.produce(uuidOf(0), peer.address);
-  await stage.world.command('RPUSH', stage.world.keys.lease('notify'), 'x');
-  await assert.rejects(stage.run({ ip: IP_1 }, { requestId: 'request-1' }), RedisReplyError);
-  await stage.world.command('DEL', stage.world.keys.lease('notify'));
+  stage.wire.loseRequestOf = 'claim';
+  await assert.rejects(stage.run({ ip: IP_1 }, { requestId: 'request-1' }), RedisUnavailableError);
   const summary = await stage.run({ ip: IP_1 }, { requestId: 'request-1' });
   assert.equal(summary.word, 'repeated');
   assert.deepEqual(told(peer), [IP_1]);

@@ -460,12 +460,43 @@ for (const { title, redis: options, suite } of REDIS_STACKS) {
       assert.equal(await testRedis().command('HLEN', place.keys.candidates), entries.length + 1);
     });
 
-    test('a lease without an end, or with one too far away, is damage and taken over', async () => {
-      for (const expiry of [[], ['PX', 86_400_000]]) {
+    test('a lease of another type, without an end, or with one too far away is damage and taken over', async () => {
+      const { command } = testRedis();
+      const damages = [
+        (key: string) => command('RPUSH', key, 'x'),
+        (key: string) => command('SET', key, 'another'),
+        (key: string) => command('SET', key, 'another', 'PX', 86_400_000),
+      ];
+      for (const damage of damages) {
         const place = redisPlace();
-        await testRedis().command('SET', place.keys.lease('sync:0'), 'another', ...expiry);
+        await damage(place.keys.lease('sync:0'));
         await inRound(place, () => undefined);
+        assert.equal(await command('EXISTS', place.keys.lease('sync:0')), 0);
       }
+    });
+
+    test('a round whose lease turns into another type has lost it, and writes nothing more', async () => {
+      const place = redisPlace();
+      const { command } = testRedis();
+      const key = place.keys.lease('sync:0');
+      await place.setConsumers({ [uuidOf(1)]: '9.9.9.1' });
+      await know(place, { [uuidOf(1)]: alive('9.9.9.1') });
+      await inRound(place, (store) => store.learn([claim(7, 7)]));
+      const store = place.open();
+      const { candidates } = await opened(store);
+      const [candidate] = candidates;
+      assert.ok(candidate !== undefined);
+      await command('DEL', key);
+      await command('RPUSH', key, 'x');
+      const health = [{ field: uuidOf(1), record: dead('9.9.9.1') }];
+      assert.equal(await write(store, { health, end }), 'lease-lost');
+      assert.equal(await store.settle([{ kind: 'drop', candidate }]), 'lease-lost');
+      await store.close();
+      assert.deepEqual(await command('LRANGE', key, 0, -1), ['x']);
+      await inRound(place, async (next, round) => {
+        assert.equal((await next.readHealth([uuidOf(1)]))[0]?.state, 'alive');
+        assert.equal(round.candidates.length, 1);
+      });
     });
 
     test('a stored state that is none counts as none, and one of version 1 is taken up', async () => {

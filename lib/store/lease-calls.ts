@@ -1,37 +1,37 @@
 import { randomUUID } from 'node:crypto';
 import { RedisReplyError } from '../errors.ts';
-import type { Redis, ScriptCall } from './redis.ts';
-import { defineScript } from './script.ts';
-
-const LUA_LEASE = `
-local function holds(key, token)
-  return redis.call('GET', key) == token
-end
-local function renew(key, token, ttl_ms)
-  return holds(key, token) and redis.call('PEXPIRE', key, ttl_ms) == 1
-end
-`;
+import type { Redis, ScriptCall } from '../redis/redis.ts';
+import { defineScript } from '../redis/script.ts';
+import { LUA_STORE } from './lua.ts';
 
 /** KEYS: the lease. ARGV: token, ttl in ms. Answers 1 if the token holds it now. */
 const ACQUIRE = defineScript(
   'lease-acquire',
-  `${LUA_LEASE}
-if renew(KEYS[1], ARGV[1], ARGV[2]) then return 1 end
-return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0`,
+  `${LUA_STORE}
+return checked(function()
+  local holder = lease_holder(KEYS[1], ARGV[1], tonumber(ARGV[2]))
+  if holder and holder ~= ARGV[1] then return 0 end
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+  return 1
+end)`,
 );
 
 /** KEYS: the lease. ARGV: token, ttl in ms. Answers 1 if the token held it. */
 const RENEW = defineScript(
   'lease-renew',
-  `${LUA_LEASE}
-return renew(KEYS[1], ARGV[1], ARGV[2]) and 1 or 0`,
+  `${LUA_STORE}
+return checked(function()
+  return text_of(KEYS[1]) == ARGV[1] and redis.call('PEXPIRE', KEYS[1], ARGV[2]) or 0
+end)`,
 );
 
 /** KEYS: the lease. ARGV: token. Answers 1 if the token held it. */
 const RELEASE = defineScript(
   'lease-release',
-  `${LUA_LEASE}
-return holds(KEYS[1], ARGV[1]) and redis.call('DEL', KEYS[1]) or 0`,
+  `${LUA_STORE}
+return checked(function()
+  return text_of(KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0
+end)`,
 );
 
 /** A token that nobody else has. One for each attempt to get a lease, never one for several. */
@@ -40,7 +40,7 @@ export function newLeaseToken(): string {
 }
 
 /**
- * Takes the lease unless another token has it. Answers 1 or 0. May be repeated: with the same token it is a renewal, so
+ * Takes the lease unless another token has it for `ttlMs` at most. Answers 1 or 0. May be repeated: with the same token it is a renewal, so
  * a first attempt whose reply was lost is not taken for a stranger's. The holder's time counts from before the sending.
  */
 export function acquireCall(key: string, token: string, ttlMs: number): ScriptCall {

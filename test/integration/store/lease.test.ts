@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { RedisReplyError } from '../../../lib/errors.ts';
+import type { ScriptCall } from '../../../lib/redis/redis.ts';
 import {
   acquireCall,
   newLeaseToken,
   releaseCall,
   renewCall,
   sendLeaseCall,
-} from '../../../lib/redis/lease-calls.ts';
-import type { ScriptCall } from '../../../lib/redis/redis.ts';
+} from '../../../lib/store/lease-calls.ts';
 import { redisForSuite } from '../../support/redis.ts';
 import { REDIS_STACKS } from '../../support/redis-stacks.ts';
 
@@ -60,10 +59,22 @@ for (const stack of REDIS_STACKS) {
       assert.equal(await send(acquireCall(KEY, 'b', 60_000)), true);
     });
 
-    test('whose key holds something else is left alone', async () => {
-      await testRedis().command('HSET', KEY, 'f', 'v');
-      await assert.rejects(send(acquireCall(KEY, 'a', 1_000)), RedisReplyError);
-      assert.equal(await testRedis().command('HGET', KEY, 'f'), 'v');
+    test('replaces what is no lease: another type, or a token that would stay too long', async () => {
+      const damages = [
+        () => testRedis().command('RPUSH', KEY, 'x'),
+        () => testRedis().command('HSET', KEY, 'f', 'v'),
+        () => testRedis().command('SET', KEY, 'b'),
+        () => testRedis().command('SET', KEY, 'b', 'PX', 120_000),
+      ];
+      for (const damage of damages) {
+        await testRedis().command('DEL', KEY);
+        await damage();
+        assert.equal(await send(renewCall(KEY, 'a', 60_000)), false);
+        assert.equal(await send(releaseCall(KEY, 'a')), false);
+        assert.equal(await send(acquireCall(KEY, 'a', 60_000)), true);
+        assert.equal(await testRedis().command('GET', KEY), 'a');
+        assert.ok((await leftMs()) > 0);
+      }
     });
   });
 }
