@@ -1,8 +1,8 @@
 import type { AppParts } from '../lib/app.ts';
 import { decodeDelivery } from '../lib/store/delivery-record.ts';
-import { orThrow, scanPages } from '../lib/store/replies.ts';
+import { countOf, orThrow, scanPages } from '../lib/store/replies.ts';
 import { CHEAP_MEMBERS } from '../report/peers/read-peers.ts';
-import { begin, countOf } from '../report/read/begin.ts';
+import { begin } from '../report/read/begin.ts';
 import { type Change, currentTelling, readChanges, readWaitingReturns } from '../report/read/changes.ts';
 import { plural } from '../report/text/count.ts';
 import { duration, relative, stamp } from '../report/text/time.ts';

@@ -4,14 +4,14 @@ import type { Register } from '../lib/ip/register.ts';
 import type { Ip } from '../lib/peers/ip-space.ts';
 import type { Uuid } from '../lib/peers/uuid.ts';
 import { candidatesIn } from '../lib/store/candidates.ts';
-import { type Answered, listOf, pairsOf } from '../lib/store/replies.ts';
+import { type Answered, countOf, isWrongType, listOf, pairsOf } from '../lib/store/replies.ts';
 import type { Mirror } from '../lib/sync/summary.ts';
 import { type ConsumerFacts, countConsumers, type Depth } from './consumers.ts';
 import { type DayHistory, decodeDays } from './days.ts';
 import type { ConsumerRow } from './peers/consumer-row.ts';
 import type { ProducerRow } from './peers/producer-row.ts';
 import { readDue } from './peers/read-peers.ts';
-import { begin, countOf, isWrongType, policyFor } from './read/begin.ts';
+import { begin, policyFor } from './read/begin.ts';
 import { type Change, currentTelling, readChanges } from './read/changes.ts';
 import { JUDGED_ROUNDS, type Round, readRounds } from './read/rounds.ts';
 

@@ -1,8 +1,7 @@
 import type { AppParts } from '../../lib/app.ts';
 import { parsePeerRecord } from '../../lib/peers/registry.ts';
 import { parseUuid } from '../../lib/peers/uuid.ts';
-import { listOf, type Pair, pairsOf } from '../../lib/store/replies.ts';
-import { countOf, isWrongType } from '../../report/read/begin.ts';
+import { countOf, isWrongType, listOf, type Pair, pairsOf } from '../../lib/store/replies.ts';
 import { plural, tallyText, thousands, totalOf } from '../../report/text/count.ts';
 import { type Finding, ok, warning } from './finding.ts';
 

@@ -1,6 +1,6 @@
 import { syncParts } from '../../lib/app.ts';
+import { countOf } from '../../lib/store/replies.ts';
 import { runSync } from '../../lib/sync/round.ts';
-import { countOf } from '../../report/read/begin.ts';
 import { type Context, withParts } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { dryRunSync } from './dry-run.ts';

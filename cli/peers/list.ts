@@ -1,6 +1,6 @@
 import type { AppParts } from '../../lib/app.ts';
-import { orThrow } from '../../lib/store/replies.ts';
-import { type Beginning, begin, countOf } from '../../report/read/begin.ts';
+import { countOf, orThrow } from '../../lib/store/replies.ts';
+import { type Beginning, begin } from '../../report/read/begin.ts';
 import { plural, tallyText, thousands } from '../../report/text/count.ts';
 import { visible } from '../../report/text/escape.ts';
 import type { Context } from '../context.ts';

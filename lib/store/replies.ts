@@ -31,6 +31,18 @@ export function orThrow(reply: Answered): Reply {
   return reply ?? null;
 }
 
+/** A count as Redis answers it; 0 for anything else. */
+export function countOf(reply: Answered): number {
+  return typeof reply === 'number' ? reply : 0;
+}
+
+/** Whether the key holds another type than ours. @throws RedisReplyError for every other error. */
+export function isWrongType(reply: Answered): boolean {
+  if (!(reply instanceof RedisReplyError)) return false;
+  if (reply.code !== 'WRONGTYPE') throw reply;
+  return true;
+}
+
 /** The elements of an array reply; none for any other. */
 export function listOf(reply: Answered): readonly Reply[] {
   return Array.isArray(reply) ? reply : [];

@@ -1,12 +1,11 @@
 import type { AppParts } from '../../lib/app.ts';
-import { RedisReplyError } from '../../lib/errors.ts';
 import { parseRegister, type Register } from '../../lib/ip/register.ts';
 import { type AddressPolicy, withoutSelf } from '../../lib/peers/address.ts';
 import { parseUuid, type Uuid } from '../../lib/peers/uuid.ts';
 import { createRedisClock } from '../../lib/redis/clock.ts';
 import type { Command } from '../../lib/redis/redis.ts';
 import { foreignIdentity, identityCommand, unreadableIdentity } from '../../lib/store/identity.ts';
-import { type Answered, orThrow, withKey } from '../../lib/store/replies.ts';
+import { type Answered, isWrongType, orThrow, withKey } from '../../lib/store/replies.ts';
 
 /** Whose a Redis is, by its key `uuid`. */
 export type Identity = 'ours' | 'absent' | 'other' | 'unreadable';
@@ -60,16 +59,4 @@ export function identityOf(reply: Answered, localUuid: Uuid): Identity {
   const stored = parseUuid(reply);
   if (stored === undefined) return 'unreadable';
   return stored === localUuid ? 'ours' : 'other';
-}
-
-/** A count as Redis answers it; 0 for anything else. */
-export function countOf(reply: Answered): number {
-  return typeof reply === 'number' ? reply : 0;
-}
-
-/** Whether the key holds another type than ours. @throws RedisReplyError for every other error. */
-export function isWrongType(reply: Answered): boolean {
-  if (!(reply instanceof RedisReplyError)) return false;
-  if (reply.code !== 'WRONGTYPE') throw reply;
-  return true;
 }
