@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
 import { parseSource, type SourceSpec } from './ip/source-spec.ts';
+import { isNeverDialled } from './peers/address.ts';
 import {
   type Cidr,
   type Ip,
@@ -139,9 +140,20 @@ export const hints = parsed<Hints>((text) => {
   return { interface: names.includes('interface'), gateway: names.includes('gateway') };
 });
 
-export const cidrs = parsedList<Cidr>((entry, place) => {
-  const range = parseCidr(entry);
-  return range ?? { fault: `must be a comma list of networks like 10.0.0.0/8; ${place} is none` };
+const network = (entry: string, place: string) =>
+  parseCidr(entry) ?? { fault: `must be a comma list of networks like 10.0.0.0/8; ${place} is none` };
+
+export const cidrs = parsedList<Cidr>(network);
+
+/** Networks of peers: each has addresses that may be called. */
+export const peerCidrs = parsedList<Cidr>((entry, place) => {
+  const range = network(entry, place);
+  if ('fault' in range || !isNeverDialled(range)) return range;
+  return {
+    fault:
+      `must name networks whose addresses may be called; ${place} never is: it is link-local, a metadata service, ` +
+      'or IPv4 inside IPv6 (name the IPv4 network itself)',
+  };
 });
 
 /** Two keys are for a rotation: peers accept either until they all know the new one. */

@@ -7,6 +7,7 @@ import {
   family,
   hints,
   pageAddress,
+  peerCidrs,
   pemFile,
   prefix,
   redisUrl,
@@ -68,7 +69,7 @@ export const CHECKED = {
   REDIS_PREFIX: jobs(v.optional(prefix, '{p2p}:'), 'prefix of every key; the consumer API uses the same'),
   PEER_PORT: jobs(v.optional(whole(1, 65_535), '80'), 'port of an address that names none'),
   PEER_ALLOW_CIDRS: jobs(
-    v.optional(cidrs, ''),
+    v.optional(peerCidrs, ''),
     'non-public networks that may be called (tests, private networks)',
   ),
   BIND_ADDRESS: jobs(

@@ -5,10 +5,12 @@ import {
   familyOf,
   type Ip,
   inAnyCidr,
+  isInside,
   isPublicUnicast,
   isThisMachine,
   MAX_IP_LENGTH,
   parseIp,
+  V4_INSIDE,
 } from './ip-space.ts';
 
 declare const addressBrand: unique symbol;
@@ -48,6 +50,14 @@ const NEVER: readonly Cidr[] = [
   'fd20:ce::254/128', // Google
   'fe80::/10',
 ].map(cidr);
+
+/** In `::/96`, and no IPv4 address. */
+const LOOPBACK_V6 = cidr('::1/128');
+
+/** Whether no address of `network` may ever be dialled, so that it would be allowed in vain. */
+export function isNeverDialled(network: Cidr): boolean {
+  return isInside(network, [...NEVER, ...V4_INSIDE]) && !isInside(LOOPBACK_V6, [network]);
+}
 
 /**
  * The rules for calling a stranger's address: an IP literal with an optional port, public unicast or inside `allow`,

@@ -114,7 +114,7 @@ const AZURE_PLATFORM = '168.63.129.16';
  * v6 space that hides a v4 address, so that a v6 literal could reach what is refused as v4. RFC 4291 (compatible, mapped),
  * 2765 (translated), 6052 and 8215 (NAT64), 3056 (6to4), 4380 (Teredo). `::/96` holds `::` and `::1` as well.
  */
-const V4_INSIDE: readonly Cidr[] = [
+export const V4_INSIDE: readonly Cidr[] = [
   '::/96',
   '::ffff:0:0/96',
   '::ffff:0:0:0/96',
@@ -156,6 +156,13 @@ export function isThisMachine(ip: Ip): boolean {
 /** Whether a socket can be bound to `ip`, if this machine has it, and reach others: no group, no zone, no v4 in a v6 form. */
 export function isDialledFrom(ip: Ip): boolean {
   return !['multicast', 'broadcast', 'linkLocal', 'ipv4Mapped'].includes(parsedOf(ip).range());
+}
+
+/** Whether every address of `network` is in one of `ranges`. */
+export function isInside([base, length]: Cidr, ranges: readonly Cidr[]): boolean {
+  return ranges.some(
+    ([outer, bits]) => bits <= length && outer.kind() === base.kind() && base.match(outer, bits),
+  );
 }
 
 /** A network that is known to be well-formed; throws where `parseCidr` answers undefined. */

@@ -116,6 +116,30 @@ test('a bad variable is refused under the name that the operator wrote', () => {
   assert.match(faultsOf({ LOCAL_UUID: UUID }).join(), /^REDIS_URL is required: /);
 });
 
+test('a network whose addresses are never called is refused, and told by its place', () => {
+  for (const network of [
+    ...['169.254.0.0/16', '169.254.169.254/32', '0.0.0.0/8', '255.255.255.255/32', '100.100.100.200/32'],
+    ...['fe80::/10', 'fe80::/64', 'fd00:ec2::/32', '::ffff:10.0.0.0/104', '::ffff:0:0/96', '::/128'],
+    ...['64:ff9b::/96', '64:ff9b::a00:0/104', '2002:a00::/24', '2001::/32'],
+  ]) {
+    assert.deepEqual(faultsOf({ ...MINIMAL, PEER_ALLOW_CIDRS: `10.0.0.0/8,${network}` }), [
+      'PEER_ALLOW_CIDRS must name networks whose addresses may be called; entry 2 never is: it is link-local, ' +
+        'a metadata service, or IPv4 inside IPv6 (name the IPv4 network itself)',
+    ]);
+  }
+  for (const network of [
+    '10.0.0.0/8',
+    '100.64.0.0/10',
+    '0.0.0.0/0',
+    'fd00::/8',
+    '::1/128',
+    '::/96',
+    '::/0',
+  ]) {
+    assert.deepEqual(faultsOf({ ...MINIMAL, PEER_ALLOW_CIDRS: network }), [], network);
+  }
+});
+
 test('an empty variable counts as unset', () => {
   assert.equal(loadConfig({ ...MINIMAL, SYNC_TIMEOUT_MS: '', REDIS_PREFIX: '' }).sync.timeoutMs, 3_000);
 });
