@@ -136,6 +136,17 @@ for (const { title, redis, suite } of REDIS_STACKS) {
         assert.equal(await w.test.command('DBSIZE'), 1);
       });
 
+      test('an identity of another type is refused with what to do, and nothing is written', async (w) => {
+        await w.test.command('RPUSH', w.keys.uuid, 'x');
+        const refused = {
+          name: 'IdentityError',
+          message: /:uuid in Redis does not hold a UUID.* DEL .*:uuid/,
+        };
+        await assert.rejects(w.begin(), refused);
+        await assert.rejects(w.word(NEW, 'id'), refused);
+        assert.equal(await w.test.command('DBSIZE'), 1);
+      });
+
       test('a key of the wrong type is named by the error, and nothing is written', async (w) => {
         for (const name of ['ip', 'producers', 'deliveries', 'due'] as const) {
           await w.reset();
