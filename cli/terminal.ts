@@ -37,8 +37,8 @@ export interface Terminal {
   /** Asks on stderr; the answer, or nothing where the input ends. */
   ask(question: string): Promise<string>;
   /**
-   * From now on Ctrl-C, SIGTERM and SIGHUP abort the signal instead of ending the process; the second time they end it. With
-   * `needsReader` a reader of stdout that goes away aborts it, too. `end` gives them back, unless one came.
+   * From now on Ctrl-C, SIGTERM and SIGHUP abort the signal instead of ending the process; the second time they end it. A
+   * reader of stdout that goes away ends the process only with `needsReader`. `end` gives them back, unless one came.
    */
   watchInterrupts(options?: { readonly needsReader?: boolean }): {
     readonly signal: AbortSignal;
@@ -58,9 +58,9 @@ const NO_READER = 141;
  */
 export function processTerminal(env: Environment): Terminal {
   const { stdin, stdout, stderr } = process;
-  let watched = 0;
+  let working = 0;
   stdout.on('error', () => {
-    if (watched === 0) process.exit(NO_READER);
+    if (working === 0) process.exit(NO_READER);
   });
   stderr.on('error', () => undefined);
   const columns = () => Math.min(stdout.columns || 80, MOST_COLUMNS);
@@ -96,15 +96,13 @@ export function processTerminal(env: Environment): Terminal {
       }),
     watchInterrupts({ needsReader = false } = {}) {
       const interrupted = new AbortController();
-      const abort = () => interrupted.abort();
-      watched += 1;
-      if (needsReader) stdout.once('error', abort);
-      const stopListening = onEndRequest(abort);
+      const holds = needsReader ? 0 : 1;
+      working += holds;
+      const stopListening = onEndRequest(() => interrupted.abort());
       return {
         signal: interrupted.signal,
         end() {
-          watched -= 1;
-          stdout.off('error', abort);
+          working -= holds;
           stopListening();
         },
       };

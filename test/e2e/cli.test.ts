@@ -157,6 +157,7 @@ describe('npm run p2p', () => {
     assert.equal(code, 141);
     assert.equal(await errors, '');
     const watching = start(['status', '--watch']);
+    await once(watching.stdout ?? assert.fail(), 'data');
     watching.stdout?.destroy();
     assert.deepEqual(await once(watching, 'exit'), [141, null]);
   });
