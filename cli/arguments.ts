@@ -44,6 +44,13 @@ type Named<Type> = {
   [Name in OptionName]: (typeof OPTIONS)[Name]['type'] extends Type ? Name : never;
 }[OptionName];
 
+/** How an option is written: `-y, --yes`, `--limit n`. */
+export function optionText(name: OptionName): string {
+  const rule = OPTIONS[name];
+  const short = 'short' in rule ? `-${rule.short}, ` : '';
+  return `${short}--${name}${'value' in rule ? ` ${rule.value}` : ''}`;
+}
+
 /** A command line, taken apart. */
 export interface Arguments {
   /** The command and what follows it, options left out. */

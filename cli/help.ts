@@ -1,4 +1,4 @@
-import { OPTIONS, type OptionName } from './arguments.ts';
+import { OPTIONS, type OptionName, optionText } from './arguments.ts';
 import { COMMON_OPTIONS, type Command, HELP_NOTE, optionsOf } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import type { Screen } from './text/screen.ts';
@@ -32,10 +32,7 @@ export function showCommandHelp(screen: Screen, command: Command): void {
 }
 
 function showOption(screen: Screen, name: OptionName): void {
-  const rule = OPTIONS[name];
-  const short = 'short' in rule ? `-${rule.short}, ` : '';
-  const value = 'value' in rule ? ` ${rule.value}` : '';
-  screen.line(`  ${`${short}--${name}${value}`.padEnd(22)}${rule.help}`);
+  screen.line(`  ${optionText(name).padEnd(22)}${OPTIONS[name].help}`);
 }
 
 export function findCommand(name: string | undefined): Command | undefined {

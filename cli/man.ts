@@ -1,5 +1,5 @@
 import { VERSION } from '../lib/version.ts';
-import { OPTIONS, type OptionName } from './arguments.ts';
+import { OPTIONS, type OptionName, optionText } from './arguments.ts';
 import { COMMON_OPTIONS, type Command, HELP_NOTE } from './command.ts';
 import type { Context } from './context.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
@@ -60,10 +60,7 @@ function commandPart({ name, usage, summary, details, options }: Command): strin
 }
 
 function optionPart(name: OptionName): string[] {
-  const rule = OPTIONS[name];
-  const short = 'short' in rule ? `\\-${rule.short}, ` : '';
-  const value = 'value' in rule ? ` ${rule.value}` : '';
-  return ['.TP', `.B ${short}\\-\\-${name.replace(/-/g, '\\-')}${roff(value)}`, roff(rule.help)];
+  return ['.TP', `.B ${roff(optionText(name))}`, roff(OPTIONS[name].help)];
 }
 
 /** Text in which nothing is a request or an escape of roff. */
