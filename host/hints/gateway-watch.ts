@@ -42,28 +42,21 @@ export function judgeGateway(
 ): GatewayNews {
   const known = before?.gateway === gateway ? before : undefined;
   const hint = hintOf(before, known, state, nowMs);
-  if (state === undefined) {
-    const silent = (known?.silent ?? 0) + 1;
-    const patience = known?.last === undefined ? PATIENCE_WITH_A_STRANGER : PATIENCE_WITH_A_FRIEND;
-    const givenUp = silent >= patience;
-    return {
-      memory: { ...known, gateway, silent },
-      ...(hint !== undefined && { hint }),
-      askAgainMs: nowMs + (givenUp ? LEFT_ALONE_MS : ASK_EVERY_MS),
-      givenUp,
-    };
-  }
-  const external = state.external ?? known?.external;
+  const silent = state === undefined ? (known?.silent ?? 0) + 1 : 0;
+  const patience = known?.last === undefined ? PATIENCE_WITH_A_STRANGER : PATIENCE_WITH_A_FRIEND;
+  const givenUp = silent >= patience;
+  const external = state?.external ?? known?.external;
   return {
     memory: {
+      ...known,
       gateway,
-      last: { state, atMs: nowMs },
+      ...(state !== undefined && { last: { state, atMs: nowMs } }),
       ...(external !== undefined && { external }),
-      silent: 0,
+      silent,
     },
     ...(hint !== undefined && { hint }),
-    askAgainMs: nowMs + ASK_EVERY_MS,
-    givenUp: false,
+    askAgainMs: nowMs + (givenUp ? LEFT_ALONE_MS : ASK_EVERY_MS),
+    givenUp,
   };
 }
 
