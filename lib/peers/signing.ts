@@ -83,11 +83,6 @@ export function parseSigningKey(text: string): SigningKey | undefined {
   return { privateKey, text };
 }
 
-/** The key by which peers verify what `key` signs: `whpk_` and base64 of 32 bytes. It is no secret. */
-export function publicKeyOf({ privateKey }: SigningKey): string {
-  return PUBLIC_PREFIX + publicBytes(privateKey).toString('base64');
-}
-
 /** A new pair: `SIGNING_KEY`, and what peers verify with. */
 export function createKeyPair(): { readonly secretKey: string; readonly publicKey: string } {
   const { privateKey } = generateKeyPairSync('ed25519');

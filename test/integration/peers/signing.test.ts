@@ -7,7 +7,7 @@ import { createVerifier } from '../../../kit/signature.ts';
 import { createParts } from '../../../lib/app.ts';
 import { loadConfig } from '../../../lib/config.ts';
 import { EPOCH_HEADER, type PeerRequest } from '../../../lib/peers/post.ts';
-import { createKeyPair, parseSigningKey, publicKeyOf } from '../../../lib/peers/signing.ts';
+import { createKeyPair, parseSigningKey } from '../../../lib/peers/signing.ts';
 import { silentLog } from '../../support/log.ts';
 import { needsTool } from '../../support/needs-tool.ts';
 import { type RecordedRequest, startPeer } from '../../support/peer-server.ts';
@@ -171,9 +171,9 @@ test('keygen prints a pair that belongs together', async () => {
   });
   const output = await text(child.stdout);
   const secret = /^SIGNING_KEY=(whsk_\S+)$/m.exec(output)?.[1];
-  const key = parseSigningKey(secret ?? '');
-  assert.ok(key, 'the secret key');
-  assert.equal(/^whpk_\S+$/m.exec(output)?.[0], publicKeyOf(key));
+  assert.ok(secret !== undefined && parseSigningKey(secret), 'the secret key');
+  const publicHalf = Buffer.from(secret.slice(5), 'base64').subarray(32).toString('base64');
+  assert.equal(/^whpk_\S+$/m.exec(output)?.[0], `whpk_${publicHalf}`);
   assert.equal(loadConfig({ ...MINIMAL, SIGNING_KEY: secret }).signing.keys.length, 1);
 });
 

@@ -2,13 +2,7 @@ import assert from 'node:assert/strict';
 import { createPublicKey, verify } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { createAddressPolicy } from '../../../lib/peers/address.ts';
-import {
-  createKeyPair,
-  createSigner,
-  parseSigningKey,
-  publicKeyOf,
-  type SigningKey,
-} from '../../../lib/peers/signing.ts';
+import { createKeyPair, createSigner, parseSigningKey, type SigningKey } from '../../../lib/peers/signing.ts';
 import { verifyEd25519 } from '../../support/ed25519.ts';
 
 /** Published by the scheme's reference server; the signature is the one in the specification's own example. */
@@ -128,7 +122,6 @@ describe('a signing key', () => {
     const seed = Buffer.from(REFERENCE.secret.slice(5), 'base64').subarray(0, 32);
     for (const text of [REFERENCE.secret, `whsk_${seed.toString('base64')}`]) {
       const key = keyOf(text);
-      assert.equal(publicKeyOf(key), REFERENCE.public);
       assert.ok(
         verify(
           null,
@@ -164,8 +157,10 @@ describe('a signing key', () => {
 
   test('that was just made is read back, has 64 bytes, and is no other', () => {
     const [first, second] = [createKeyPair(), createKeyPair()];
-    assert.equal(publicKeyOf(keyOf(first.secretKey)), first.publicKey);
-    assert.equal(Buffer.from(first.secretKey.slice(5), 'base64').length, 64);
+    assert.ok(keyOf(first.secretKey));
+    const halves = Buffer.from(first.secretKey.slice(5), 'base64');
+    assert.equal(halves.length, 64);
+    assert.equal(first.publicKey, `whpk_${halves.subarray(32).toString('base64')}`);
     assert.notEqual(first.secretKey, second.secretKey);
   });
 });
