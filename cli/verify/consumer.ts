@@ -1,17 +1,18 @@
 import { type Ip, parseIp } from '../../lib/peers/ip-space.ts';
+import { MAX_HEARD } from '../../lib/peers/reply.ts';
 import { parseUuid } from '../../lib/peers/uuid.ts';
 import { visible } from '../../report/text/escape.ts';
 import { type Called, describe, isServed, type Reply, succeeded } from './caller.ts';
 import { MOVE_RULES } from './consumer-moves.ts';
 import { RECORD_RULES } from './consumer-records.ts';
 import { SCHEDULER_RULES } from './consumer-scheduler.ts';
+import { plain } from './database-rule.ts';
 import { crowdRule, limitRules, resultRules } from './every-peer.ts';
 import { holds, optional, type Rule, unchecked, type Verdict, wrong } from './rule.ts';
 import { FLOOD, flood, newUuid, type Subject } from './subject.ts';
 
 /** `SYNC_TIMEOUT_MS` of a scheduler that leaves it as it is. */
 export const SYNC_DEADLINE_MS = 3_000;
-const MOST_NAMED = 50;
 
 /** What a consumer API has to do, in the order in which it is checked. */
 export const CONSUMER_RULES: readonly Rule<Subject>[] = [
@@ -94,7 +95,7 @@ export const CONSUMER_RULES: readonly Rule<Subject>[] = [
       const { call, sources, database } = subject;
       const caller = newUuid();
       // More than may be named.
-      const suggested = Array.from({ length: MOST_NAMED + 10 }, () => ({
+      const suggested = Array.from({ length: MAX_HEARD + 10 }, () => ({
         uuid: newUuid(),
         ip: '198.51.100.9:8080',
       }));
@@ -165,7 +166,7 @@ function faultOfNamed(
   const raw = called.fields?.consumers;
   if (raw !== undefined && !Array.isArray(raw)) return '"consumers" is no array';
   const named = namedBy(called);
-  if (named.length > MOST_NAMED) return `it names ${named.length} consumers, and 50 are read`;
+  if (named.length > MAX_HEARD) return `it names ${named.length} consumers, and ${MAX_HEARD} are read`;
   const uuids = named.map(({ uuid }) => parseUuid(uuid));
   if (uuids.includes(undefined)) return 'an entry of "consumers" has no "uuid" that is one';
   if (new Set(uuids).size < uuids.length) return 'it names a consumer twice';
@@ -197,7 +198,7 @@ function judgeYou(reply: Reply): Verdict {
   if (you === undefined) return optional('its answers have no "you"');
   const { ip, answers }: { ip?: unknown; answers?: unknown } = Object(you);
   if (ip === '198.51.100.66') return wrong('it believes X-Forwarded-For of a stranger');
-  const from: Ip | undefined = parseIp(reply.from.ip.replace(/^::ffff:(?=\d+\.)/, ''));
+  const from: Ip | undefined = parseIp(plain(reply.from.ip));
   if (ip !== from) return wrong(`the call came from ${from}, and "you" says ${shown(ip)}`);
   if (answers !== undefined && typeof answers !== 'boolean') return wrong(`"answers" is ${shown(answers)}`);
   return holds(`the call came from ${from}`);

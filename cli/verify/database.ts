@@ -1,6 +1,6 @@
-import { RedisReplyError } from '../../lib/errors.ts';
-import type { Command, Redis, Reply } from '../../lib/redis/redis.ts';
+import type { Command, Redis } from '../../lib/redis/redis.ts';
 import { createKeys } from '../../lib/store/keys.ts';
+import { repliesTo } from '../../lib/store/replies.ts';
 
 /** The test database of a consumer API: what the API wrote there, and what its scheduler would have written. */
 export interface Database {
@@ -26,13 +26,7 @@ export interface Database {
 
 export async function openDatabase(redis: Redis, prefix: string): Promise<Database> {
   const keys = createKeys(prefix);
-  const send = async (...commands: Command[]): Promise<Reply[]> => {
-    const replies = await redis.send(commands, { repeatable: true });
-    return replies.map((reply) => {
-      if (reply instanceof RedisReplyError) throw reply;
-      return reply;
-    });
-  };
+  const send = (...commands: Command[]) => repliesTo(redis, commands);
   const text = async (...command: Command) => {
     const [reply] = await send(command);
     return typeof reply === 'string' ? reply : undefined;
