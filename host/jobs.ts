@@ -2,7 +2,7 @@ import { type AppOptions, createParts, runSyncJob } from '../lib/app.ts';
 import type { Invoke, Log, LogFields } from '../lib/host.ts';
 import { runIpCheck } from '../lib/ip/check.ts';
 import { runProducerNotify } from '../lib/notify/notify.ts';
-import type { RoundSummary } from '../lib/sync/round.ts';
+import type { RoundSummary } from '../lib/sync/summary.ts';
 import type { BootClock } from './clock.ts';
 import { createLane } from './lane.ts';
 import { type JobName, type Run, type RunResult, startRun } from './run.ts';

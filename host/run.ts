@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { ENDED_EARLY, type Invocation } from '../lib/host.ts';
-import type { IpCheckSummary } from '../lib/ip/check.ts';
+import type { IpCheckSummary } from '../lib/ip/summary.ts';
 import type { NotifySummary } from '../lib/notify/notify.ts';
-import type { RoundSummary } from '../lib/sync/round.ts';
+import type { RoundSummary } from '../lib/sync/summary.ts';
 import type { BootClock } from './clock.ts';
 
 export type JobName = 'sync' | 'ip-check' | 'producer-notify';

@@ -1,7 +1,8 @@
 import type { Config } from './config.ts';
 import { type Host, type Invocation, type Invoke, type Log, systemHost } from './host.ts';
-import { type IpCheckSummary, runIpCheck } from './ip/check.ts';
+import { runIpCheck } from './ip/check.ts';
 import { createSources, type Source } from './ip/sources.ts';
+import type { IpCheckSummary } from './ip/summary.ts';
 import { type NotifySummary, runProducerNotify } from './notify/notify.ts';
 import { type AddressPolicy, createAddressPolicy } from './peers/address.ts';
 import type { IpFamily } from './peers/ip-space.ts';
@@ -12,7 +13,9 @@ import type { Redis } from './redis/redis.ts';
 import { keepDays } from './store/days.ts';
 import { createKeys, type Keys } from './store/keys.ts';
 import { createRoundStore } from './store/open-round.ts';
-import { type RoundSummary, runSync, type SyncParts } from './sync/round.ts';
+import type { SyncParts } from './sync/context.ts';
+import { runSync } from './sync/round.ts';
+import type { RoundSummary } from './sync/summary.ts';
 
 /** What the jobs are made of. Only the first three have no default: a host knows them, this module cannot. */
 export interface AppOptions {

@@ -13,8 +13,6 @@ import { type IpCheckSummary, report, warningsOf } from './summary.ts';
 /** Votes that are older than this when they are to be recorded come from before a pause of the machine. They do not count. */
 const MAX_VOTE_AGE_MS = 60_000;
 
-export type { IpCheckSummary } from './summary.ts';
-
 export interface CheckParts {
   readonly config: Pick<Config, 'localUuid' | 'ip' | 'notify'>;
   readonly redis: Redis;

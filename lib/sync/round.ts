@@ -11,9 +11,6 @@ import { otherShards, parseSyncEvent, type SyncEvent, shardCount } from './shard
 import { createTally, type RoundSummary, type StopReason, type Tally } from './summary.ts';
 import { walkPages } from './walk.ts';
 
-export type { SyncParts } from './context.ts';
-export type { RoundSummary } from './summary.ts';
-
 /**
  * One round of synchronization, or the shard of one that the event names: calls every consumer that is due, writes what
  * it found out, and learns of others. At most one at a time runs, others answer that they did nothing. It ends in the

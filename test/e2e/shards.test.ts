@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { decodePartState } from '../../lib/store/part-state.ts';
-import type { RoundSummary } from '../../lib/sync/round.ts';
+import type { RoundSummary } from '../../lib/sync/summary.ts';
 import { hasRealRedis, startTestRedis } from '../support/redis.ts';
 import { uuidOf } from '../support/uuids.ts';
 import { startFunctions, startSources } from './harness.ts';

@@ -1,5 +1,5 @@
 import type { Log } from '../../lib/host.ts';
-import type { RoundSummary } from '../../lib/sync/round.ts';
+import type { RoundSummary } from '../../lib/sync/summary.ts';
 
 /** What the rounds of all members came to. */
 export interface Rounds {

@@ -1,7 +1,7 @@
 import type { Log } from '../../lib/host.ts';
 import { type AddressPolicy, createAddressPolicy } from '../../lib/peers/address.ts';
 import { parseUuid, type Uuid } from '../../lib/peers/uuid.ts';
-import type { RoundSummary } from '../../lib/sync/round.ts';
+import type { RoundSummary } from '../../lib/sync/summary.ts';
 import type { Random } from '../chaos/random.ts';
 import { createAddressSpace, randomUuid } from './address-space.ts';
 import type { EventLoop } from './event-loop.ts';

@@ -1,8 +1,9 @@
 import { after, describe, test } from 'node:test';
 import { type AppParts, createParts } from '../../../lib/app.ts';
 import { loadConfig } from '../../../lib/config.ts';
-import { type IpCheckSummary, runIpCheck } from '../../../lib/ip/check.ts';
+import { runIpCheck } from '../../../lib/ip/check.ts';
 import type { Source } from '../../../lib/ip/sources.ts';
+import type { IpCheckSummary } from '../../../lib/ip/summary.ts';
 import type { Ip } from '../../../lib/peers/ip-space.ts';
 import type { Command, Redis, Reply, ScriptCall } from '../../../lib/redis/redis.ts';
 import { openClock } from '../../../lib/store/identity.ts';

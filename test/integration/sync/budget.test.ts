@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RoundSummary } from '../../../lib/sync/round.ts';
+import type { RoundSummary } from '../../../lib/sync/summary.ts';
 import { uuidOf } from '../../support/uuids.ts';
 import {
   failure,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RoundSummary } from '../../../lib/sync/round.ts';
 import { shardOf } from '../../../lib/sync/shard.ts';
+import type { RoundSummary } from '../../../lib/sync/summary.ts';
 import { fakePost, INTERVAL_MS, KEYS, manyConsumers, reply, startWorld } from './harness.ts';
 
 const SPLIT = { SYNC_SHARD_ABOVE: '250', SYNC_MAX_SHARDS: '4' };
