@@ -3,6 +3,7 @@ import type { Facts } from './facts.ts';
 import { REASON_CODES } from './reasons.ts';
 import type { Report } from './report.ts';
 import { totalOf } from './text/count.ts';
+import { outdatedMirrorWords } from './words.ts';
 
 /** A sample: its labels, which are the program's own words, and its value. */
 type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
@@ -117,7 +118,7 @@ function metricsOf({ verdict, reasons, facts }: Report): Metric[] {
     gauge(
       'mirror_voices',
       'Networks of peers by what they say about us.',
-      ...(facts?.mirror === undefined
+      ...(facts?.mirror === undefined || outdatedMirrorWords(facts) !== undefined
         ? []
         : (['here', 'elsewhere', 'reached', 'unreached'] as const).map(
             (says): Sample => [{ says }, facts.mirror?.[says] ?? 0],

@@ -4,7 +4,7 @@ import { isStale } from './read/stale.ts';
 import { byImportance, type Reason, reason, type Verdict } from './reasons.ts';
 import { plural, tallyText } from './text/count.ts';
 import { duration, relative } from './text/time.ts';
-import { STOPS } from './words.ts';
+import { outdatedMirrorWords, STOPS } from './words.ts';
 
 /** Deliveries of a change are on their way for so long before they are worth a word. */
 const ON_THEIR_WAY_MS = 60_000;
@@ -121,8 +121,9 @@ function* ofProducers({ nowMs, register, producers }: Facts): Iterable<Reason> {
 }
 
 /** Peers may lie, so that it takes a few, and more than half of them. */
-function* ofMirror({ mirror, register, nowMs, syncEveryMs }: Facts): Iterable<Reason> {
-  if (mirror === undefined || isStale(mirror.at, syncEveryMs, nowMs)) return;
+function* ofMirror(facts: Facts): Iterable<Reason> {
+  const { mirror, register } = facts;
+  if (mirror === undefined || outdatedMirrorWords(facts) !== undefined) return;
   const { here, elsewhere, reached, unreached } = mirror;
   if (here + elsewhere >= LEAST_VOICES && elsewhere > here) {
     yield reason(

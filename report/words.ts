@@ -4,8 +4,9 @@ import type { Facts, MirrorFacts } from './facts.ts';
 import type { ProducerRow } from './peers/producer-row.ts';
 import type { Change, Telling } from './read/changes.ts';
 import { isBudgeted, type Round } from './read/rounds.ts';
+import { isStale } from './read/stale.ts';
 import { plural, tallyText, thousands } from './text/count.ts';
-import { duration } from './text/time.ts';
+import { duration, relative } from './text/time.ts';
 
 /** What the status command and the page say alike. Nothing here is escaped: the view does that. */
 
@@ -117,6 +118,24 @@ export function silenceWords(rounds: readonly Round[]): string | undefined {
     rounds.find(({ complete, inconclusive }) => complete && !inconclusive) ?? {};
   if (introducing !== 0 || states === undefined || states.alive < LEAST_INTRODUCERS) return undefined;
   return `none of the ${thousands(states.alive)} that answer introduces others (docs/PEERS.md#name-consumers): newcomers and moves are learned from their own calls alone`;
+}
+
+/**
+ * Why what peers said tells nothing about now: they were asked too long ago, or before the address changed, when they saw
+ * the former one. Undefined where it does, or none said anything.
+ */
+export function outdatedMirrorWords({
+  mirror,
+  register,
+  nowMs,
+  syncEveryMs,
+}: Pick<Facts, 'mirror' | 'nowMs' | 'syncEveryMs'> & {
+  readonly register: Pick<Facts['register'], 'since'>;
+}): string | undefined {
+  if (mirror === undefined) return undefined;
+  const asked = `peers were asked ${relative(mirror.at, nowMs)}`;
+  if (mirror.at < (register.since ?? 0)) return `${asked}, before the address changed`;
+  return isStale(mirror.at, syncEveryMs, nowMs) ? asked : undefined;
 }
 
 /** What peers say about us, a sentence each; empty where none said anything. */

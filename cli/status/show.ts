@@ -11,6 +11,7 @@ import {
   changeWords,
   failureWords,
   mirrorWords,
+  outdatedMirrorWords,
   producersWords,
   roundWords,
   silenceWords,
@@ -106,10 +107,8 @@ function waiting(row: ProducerRow, { nowMs, epoch }: { nowMs: number; epoch: num
   ];
 }
 
-function showConsumers(
-  screen: Screen,
-  { nowMs, register, consumers, mirror, rounds, syncEveryMs }: Facts,
-): void {
+function showConsumers(screen: Screen, facts: Facts): void {
+  const { nowMs, register, consumers, mirror, rounds } = facts;
   const { known, heardOf, states, refused, countedAt, unusable } = consumers;
   const heard = heardOf === 0 ? '' : `; ${thousands(heardOf)} more heard of`;
   if (states === undefined) {
@@ -146,8 +145,9 @@ function showConsumers(
   const silence = silenceWords(rounds);
   if (silence !== undefined) screen.entry('', silence, 'warning');
   if (mirror === undefined) return;
-  if (isStale(mirror.at, syncEveryMs, nowMs)) {
-    screen.entry('peers say', `unknown by now: they were asked ${relative(mirror.at, nowMs)}`, 'warning');
+  const outdated = outdatedMirrorWords(facts);
+  if (outdated !== undefined) {
+    screen.entry('peers say', `unknown by now: ${outdated}`, 'warning');
     return;
   }
   for (const [i, said] of mirrorWords(mirror, register.current ?? 'here').entries()) {

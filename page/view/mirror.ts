@@ -1,12 +1,12 @@
 import type { Facts } from '../../report/facts.ts';
-import { isStale } from '../../report/read/stale.ts';
-import { mirrorWords, silenceWords } from '../../report/words.ts';
+import { mirrorWords, outdatedMirrorWords, silenceWords } from '../../report/words.ts';
 import { type Html, html } from '../html.ts';
 import { bar } from './charts.ts';
 import { ago, section } from './parts.ts';
 
 /** What peers say about us: where our calls come from, and whether they reach our consumer API. */
-export function mirrorSection({ nowMs, mirror, register, syncEveryMs, rounds }: Facts): Html {
+export function mirrorSection(facts: Facts): Html {
+  const { nowMs, mirror, register, rounds } = facts;
   const age =
     mirror === undefined ? 'nobody said anything yet' : html`as of the round ${ago(mirror.at, nowMs)}`;
   const silence = silenceWords(rounds);
@@ -19,8 +19,8 @@ export function mirrorSection({ nowMs, mirror, register, syncEveryMs, rounds }: 
     if (mirror === undefined) {
       return html`<p class="quiet">A peer may say where our call came from, and whether its own call reached us. None of them does, or no round has asked yet.</p>`;
     }
-    if (isStale(mirror.at, syncEveryMs, nowMs))
-      return html`<p class="quiet">Unknown by now: it is too long ago.</p>`;
+    const outdated = outdatedMirrorWords(facts);
+    if (outdated !== undefined) return html`<p class="quiet">Unknown by now: ${outdated}.</p>`;
     const { here, elsewhere, reached, unreached } = mirror;
     const [seen, reach] = mirrorWords(mirror, register.current ?? 'the address of the register');
     return html`${

@@ -117,7 +117,7 @@ describe('p2p status', () => {
     await testRedis().command('DEL', KEYS.rounds);
     await round(long, { complete: true, mirror: { seen: { '203.0.113.7': 6 }, reached: 5, unreached: 1 } });
     const { code, out } = await run();
-    assert.match(out, /^peers say {2}unknown by now: they were asked 60 min ago$/m);
+    assert.match(out, /^peers say {2}unknown by now: peers were asked 60 min ago$/m);
     assert.equal(code, 1);
     assert.match(out, /^UNKNOWN /);
     assert.match(out, /^address {4}unknown; it was 203\.0\.113\.7$/m);

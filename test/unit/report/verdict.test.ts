@@ -220,6 +220,8 @@ describe('the verdict', () => {
     );
     assert.equal(judged({ mirror: { ...mirror, elsewhere: 2 } }), 'ok', 'three voices are too few');
     assert.equal(judged({ mirror: { ...mirror, at: NOW - 60 * MINUTE } }), 'ok', 'it is long ago');
+    const changed = register({ since: NOW - MINUTE + 1 });
+    assert.equal(judged({ mirror, register: changed }), 'ok', 'they saw the former address');
     assert.match(
       judged({ mirror: { ...mirror, elsewhere: 0, reached: 3, unreached: 4 } }),
       /^attention \| 4 of 7 peers did not reach our consumer API/i,

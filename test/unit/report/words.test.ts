@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { StopReason } from '../../../lib/sync/summary.ts';
 import type { Round } from '../../../report/read/rounds.ts';
-import { aliveWords, mirrorWords, roundWords, silenceWords } from '../../../report/words.ts';
+import {
+  aliveWords,
+  mirrorWords,
+  outdatedMirrorWords,
+  roundWords,
+  silenceWords,
+} from '../../../report/words.ts';
 import { roundRead } from '../../support/report-states.ts';
 
 const round = (change: Partial<Round> = {}) =>
@@ -49,6 +55,15 @@ test('a round says in words why it ended early', () => {
   assert.equal(words('time', 'error'), 'unfinished (out of time, Redis failed it), 3 calls in 1.0 s');
   assert.equal(words('budget'), 'at its limit of calls, 3 calls in 1.0 s');
   assert.equal(words(), 'unfinished, 3 calls in 1.0 s');
+});
+
+test('what peers said before the address changed, or long ago, is not about now', () => {
+  const mirror = { at: 100_000, here: 0, elsewhere: 6, reached: 6, unreached: 0 };
+  const words = (since: number, nowMs: number) =>
+    outdatedMirrorWords({ mirror, register: { since }, nowMs, syncEveryMs: 60_000 });
+  assert.equal(words(100_000, 160_000), undefined);
+  assert.equal(words(100_001, 160_000), 'peers were asked 60 s ago, before the address changed');
+  assert.equal(words(100_000, 700_000), 'peers were asked 10 min ago');
 });
 
 test('what peers say about us is a sentence for one peer and for many', () => {
