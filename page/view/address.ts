@@ -18,7 +18,11 @@ export function addressSection(facts: Facts): Html {
   const { current, since, verifiedAt, checkedAt, candidate, unknownChecks } = register;
   const known = current !== undefined && !isStale(verifiedAt, checkEveryMs, nowMs);
   return section(
-    { id: 'address', title: 'Address', age: html`last check ${ago(checkedAt, nowMs)}` },
+    {
+      id: 'address',
+      title: 'Address',
+      age: checkedAt === undefined ? 'no check yet' : html`last check ${ago(checkedAt, nowMs)}`,
+    },
     html`<p class="address">${known ? html`<b>${current}</b>` : html`<b>unknown</b>${current !== undefined && html` <span class="was">it was ${current}</span>`}`}</p>`,
     html`<dl class="facts">${[
       since !== undefined && html`<div><dt>since</dt><dd>${ago(since, nowMs)}</dd></div>`,

@@ -49,7 +49,10 @@ export function tiles({ facts }: Report): Piece {
   return html`<nav class="tiles" aria-label="Figures">${[
     tile('address', 'Address', {
       value: confirmed ? (register.current ?? 'unknown') : 'unknown',
-      note: html`confirmed ${ago(register.verifiedAt, nowMs)}`,
+      note:
+        register.verifiedAt === undefined
+          ? html`never confirmed`
+          : html`${!confirmed && 'last '}confirmed ${ago(register.verifiedAt, nowMs)}`,
     }),
     tile('producers', 'Producers told', {
       value:

@@ -23,7 +23,7 @@ export function roundsSection({ nowMs, rounds, syncRuns, syncEveryMs }: Facts): 
         ? 'one is running'
         : last === undefined
           ? 'none yet'
-          : html`the last ${ago(last.at, nowMs)}`,
+          : html`last round ${ago(last.at, nowMs)}`,
     },
     rounds.length === 0 &&
       html`<p class="quiet">No round has ended yet. One is due every ${duration(syncEveryMs)}.</p>`,
