@@ -1,6 +1,6 @@
 import type { HealthRecord } from '../store/health-record.ts';
 import type { PageWrite } from '../store/rounds.ts';
-import { resultFor } from './answer.ts';
+import { type Answer, resultFor } from './answer.ts';
 import type { Round } from './context.ts';
 import { healthAfterAnswer, healthAfterFailure, rankOf, stateOf } from './health.ts';
 import type { Entry, HomeVisit, Page } from './page.ts';
@@ -14,7 +14,13 @@ const HOME_EVERY_MS = 3_600_000;
 /** What the calls of a page came to. */
 export interface PageProbes {
   readonly probed: readonly Probed[];
-  readonly homes: readonly { readonly visit: HomeVisit; readonly isHome: boolean | undefined }[];
+  readonly homes: readonly Visited[];
+}
+
+/** A call to the address at which a consumer was before it moved by hearsay. */
+export interface Visited {
+  readonly visit: HomeVisit;
+  readonly answer: Answer;
 }
 
 /** The verdicts on a page. */
@@ -80,7 +86,7 @@ export async function judgePage(page: Page, { probed, homes }: PageProbes, round
   }
   if (unwitnessed > 0) tally.inconclusive = true;
 
-  for (const { visit, isHome } of homes) goHome(visit, isHome, next, round);
+  for (const visited of homes) goHome(visited, next, round);
   for (const entry of page.entries) note(entry, next.get(entry) ?? entry.health, round);
   const beganMs = Math.min(...failures.map(({ call }) => call.beganMs));
   return {
@@ -113,14 +119,13 @@ function listen({ group, first, second }: Probed, { findings, isOurs, mayBeNamed
 
 /** A consumer that had moved by hearsay goes back if it answers where it was; else that is looked at an hour later. */
 function goHome(
-  { entry }: HomeVisit,
-  isHome: boolean | undefined,
+  { visit: { entry }, answer }: Visited,
   next: Map<Entry, HealthRecord>,
   { findings, nowMs }: Round,
 ): void {
   const record = next.get(entry) ?? entry.health;
-  if (isHome === undefined || record?.home === undefined) return;
-  if (!isHome) {
+  if (answer.kind === 'untried' || record?.home === undefined) return;
+  if (answer.kind === 'failed' || answer.reply.names !== entry.record.uuid) {
     next.set(entry, { ...record, homeDue: nowMs() + HOME_EVERY_MS });
     return;
   }

@@ -18,28 +18,30 @@ export interface Entry {
   readonly due: boolean;
 }
 
-/** The consumers of a page at one address. They cost one call, if one of them is due. */
-export interface AddressGroup {
+/** A call that a page has to make, and perhaps a second one. */
+interface Turn {
   readonly address: Address;
-  readonly entries: readonly Entry[];
   /** Its place in the order of the pass, from 0 to 2^32. */
   readonly place: number;
 }
 
+/** The consumers of a page at one address. They cost one call, if one of them is due. */
+export interface AddressGroup extends Turn {
+  readonly entries: readonly Entry[];
+}
+
 /** A home that is to be looked at, see `HealthRecord.home`. */
-export interface HomeVisit {
+export interface HomeVisit extends Turn {
   readonly entry: Entry;
-  readonly address: Address;
 }
 
 /** A page of `consumers` that was read and is not yet written. */
 export interface Page {
   readonly entries: readonly Entry[];
-  /** Those with a due entry, in the order of the pass, as far as the budget reaches. */
-  readonly due: readonly AddressGroup[];
-  readonly homes: readonly HomeVisit[];
+  /** Addresses with a due entry, and homes, in the order of the pass, as far as the budget reaches. */
+  readonly due: readonly (AddressGroup | HomeVisit)[];
   /** Those that are due and that the budget did not reach. */
-  readonly cut: readonly AddressGroup[];
+  readonly cut: readonly (AddressGroup | HomeVisit)[];
 }
 
 /** Takes note of why an entry is left out. */
@@ -76,8 +78,9 @@ export function selectEntries(
 }
 
 /**
- * Plans the calls of a page: one for each address with a due entry, in the random order of the pass. Whoever was probed
- * since the pass began has had its turn. Those before the position's place come last, and in its second lap not at all.
+ * Plans the calls of a page: one for each address with a due entry, and one for each home, in the random order of the
+ * pass. Whoever was probed since the pass began has had its turn, but its home may not. Those before the position's place
+ * come last, and in its second lap not at all.
  */
 export function planPage(
   records: readonly PeerRecord[],
@@ -86,26 +89,28 @@ export function planPage(
   { policy, time, nowMs, calls }: Pick<Round, 'policy' | 'time' | 'nowMs' | 'calls'>,
   skip: Skip,
 ): Page {
+  const { passAt } = position;
   const entries: Entry[] = [];
+  const homes: HomeVisit[] = [];
   for (const [index, record] of records.entries()) {
     const stored = healths[index];
     const health = aboutAddress(stored, record.raw, record.address, policy);
-    if (probedAt(health) >= Math.min(position.passAt, time.at)) skip('repeated');
-    else entries.push({ record, health, moved: stored !== health, due: isDue(health, time) });
+    const entry = { record, health, moved: stored !== health, due: isDue(health, time) };
+    const home = homeToVisit(health, policy, nowMs());
+    if (home !== undefined) homes.push({ entry, address: home, place: placeOf(home, passAt) });
+    if (probedAt(health) >= Math.min(passAt, time.at)) skip('repeated');
+    else entries.push(entry);
   }
-  const groups = groupByAddress(entries, position.passAt).filter((group) =>
-    group.entries.some(({ due }) => due),
-  );
-  const [again, wanted] = partition(groups, ({ place }) => place < position.after);
-  const homes = homesOf(entries, policy, nowMs());
+  const groups = groupByAddress(entries, passAt).filter((group) => group.entries.some(({ due }) => due));
+  const turns = [...groups, ...homes].sort((a, b) => a.place - b.place);
+  const [again, wanted] = partition(turns, ({ place }) => place < position.after);
   const inOrder = position.lap === 1 ? [...wanted, ...again] : wanted;
   const due = inOrder.slice(0, calls.take(inOrder.length));
-  return {
-    entries,
-    due,
-    homes: homes.slice(0, calls.take(homes.length)),
-    cut: inOrder.slice(due.length),
-  };
+  return { entries, due, cut: inOrder.slice(due.length) };
+}
+
+function placeOf({ key }: Address, passAt: number): number {
+  return fnv1a(`${passAt} ${key}`);
 }
 
 function groupByAddress(entries: readonly Entry[], passAt: number): AddressGroup[] {
@@ -114,18 +119,19 @@ function groupByAddress(entries: readonly Entry[], passAt: number): AddressGroup
     const { address } = entry.record;
     const group = groups.get(address.key);
     if (group !== undefined) group.entries.push(entry);
-    else groups.set(address.key, { address, entries: [entry], place: fnv1a(`${passAt} ${address.key}`) });
+    else groups.set(address.key, { address, entries: [entry], place: placeOf(address, passAt) });
   }
-  return [...groups.values()].sort((a, b) => a.place - b.place);
+  return [...groups.values()];
 }
 
-function homesOf(entries: readonly Entry[], policy: AddressPolicy, nowMs: number): HomeVisit[] {
-  return entries.flatMap((entry) => {
-    const { home, homeDue = 0 } = entry.health ?? {};
-    if (home === undefined || homeDue > nowMs) return [];
-    const parsed = policy.parse(home);
-    return 'address' in parsed ? [{ entry, address: parsed.address }] : [];
-  });
+function homeToVisit(
+  { home, homeDue = 0 }: Pick<HealthRecord, 'home' | 'homeDue'> = {},
+  policy: AddressPolicy,
+  nowMs: number,
+): Address | undefined {
+  if (home === undefined || homeDue > nowMs) return undefined;
+  const parsed = policy.parse(home);
+  return 'address' in parsed ? parsed.address : undefined;
 }
 
 function partition<Item>(items: readonly Item[], test: (item: Item) => boolean): [Item[], Item[]] {

@@ -2,7 +2,7 @@ import { RedisReplyError } from '../errors.ts';
 import { type PartState, type Position, pageAt } from '../store/part-state.ts';
 import type { PageWrite } from '../store/rounds.ts';
 import type { Round } from './context.ts';
-import { type Judged, judgePage, type PageProbes } from './judge.ts';
+import { type Judged, judgePage, type PageProbes, type Visited } from './judge.ts';
 import { type HomeVisit, type Page, planPage, selectEntries } from './page.ts';
 import { probeGroup } from './probe.ts';
 import { increment, type SkipReason } from './summary.ts';
@@ -138,25 +138,32 @@ async function readPage(
 
 function startProbes(page: Page, round: Round): OpenPage['probing'] {
   return round.attempt(async () => {
-    const calls = page.due.map((group) => probeGroup(group, round));
-    const visits = page.homes.map(async (visit) => ({ visit, isHome: await isAtHome(visit, round) }));
-    const [probed, homes] = await Promise.all([Promise.all(calls), Promise.all(visits)]);
-    return { probed, homes };
+    const calls = page.due.map((turn) =>
+      'entries' in turn ? probeGroup(turn, round) : visitHome(turn, round),
+    );
+    const made = await Promise.all(calls);
+    return {
+      probed: made.filter((each) => 'group' in each),
+      homes: made.filter((each) => 'visit' in each),
+    };
   }, undefined);
 }
 
-/** Whether the consumer answers where it was before it moved by hearsay. Undefined if it could not be asked. */
-async function isAtHome({ entry, address }: HomeVisit, round: Round): Promise<boolean | undefined> {
-  const { answer } = await round.calls.probe(address);
-  if (answer.kind === 'untried') return undefined;
-  round.findings.tally.probes += 1;
-  return answer.kind === 'answered' && answer.reply.names === entry.record.uuid;
+/** Calls a consumer where it was before it moved by hearsay. */
+async function visitHome(visit: HomeVisit, { calls, findings }: Round): Promise<Visited> {
+  const { answer } = await calls.probe(visit.address);
+  if (answer.kind !== 'untried') findings.tally.probes += 1;
+  return { visit, answer };
 }
 
 /** Where a later round goes on with a page: at the first one that has not had its turn. Undefined if all have. */
-function restOf(from: Position, { cut }: Page, { probed }: PageProbes): Position | undefined {
-  const untried = probed.filter(({ first }) => first.kind === 'untried' && !first.local);
-  const places = [...cut, ...untried.map(({ group }) => group)].map(({ place }) => place);
+function restOf(from: Position, { cut }: Page, { probed, homes }: PageProbes): Position | undefined {
+  const made = [
+    ...probed.map(({ group, first }) => ({ turn: group, answer: first })),
+    ...homes.map(({ visit, answer }) => ({ turn: visit, answer })),
+  ];
+  const untried = made.filter(({ answer }) => answer.kind === 'untried' && !answer.local);
+  const places = [...cut, ...untried.map(({ turn }) => turn)].map(({ place }) => place);
   const ahead = places.filter((place) => place >= from.after);
   if (ahead.length > 0) return { ...from, after: Math.min(...ahead) };
   return places.length > 0 ? { ...from, after: 0, lap: 2 } : undefined;

@@ -125,6 +125,27 @@ for (const [title, env, calls] of [
   });
 }
 
+for (const [title, env, calls] of [
+  ['the calls', { SYNC_MAX_PROBES_PER_ROUND: '100' }, 1_000],
+  ['the time', {}, 90],
+] as const) {
+  test(`one that moved by hearsay comes home although consumers use up ${title} of each round`, async (t) => {
+    const world = await startWorld(t, env);
+    await world.setConsumers(manyConsumers(90));
+    const { due: _, ...stolen } = deadRecord(fakeAddress(0));
+    const health = { ...stolen, home: fakeAddress(500), homeDue: 0 };
+    await world.test.command('HSET', KEYS.health, uuidOf(0), encodeHealth(health));
+    for (let round = 0; round < 4; round++) {
+      const post = fakePost((address) =>
+        reply(address === fakeAddress(500) ? { uuid: uuidOf(0) } : undefined),
+      );
+      await world.round({ post, remainingMs: () => (post.calls.length < calls ? 240_000 : 0) });
+      world.advance(INTERVAL_MS);
+    }
+    assert.equal((await world.consumers())[uuidOf(0)], fakeAddress(500));
+  });
+}
+
 test('a consumer that is silent gets its second calls, and is found dead, also by rounds that are far too short', async (t) => {
   const world = await startWorld(t, { SYNC_CONCURRENCY: '1' });
   await world.setConsumers(manyConsumers(60));
