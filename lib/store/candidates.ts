@@ -1,8 +1,7 @@
 import * as v from 'valibot';
 import { parseUuid } from '../peers/uuid.ts';
-import { defineScript, LUA_PRELUDE } from '../redis/script.ts';
 import { encodeHealth } from './health-record.ts';
-import { LUA_STORE } from './lua.ts';
+import { storeScript } from './lua.ts';
 import { listOf, repliesTo, wholeOf } from './replies.ts';
 import type { Candidate, Discovery, RoundStore, SlotClaim } from './rounds.ts';
 import type { Session } from './session.ts';
@@ -26,9 +25,9 @@ export function candidatesIn(fields: number): number {
  * ARGV: four a claim: slot, uuid, address, the JSON of the new candidate.
  * Answers the slots that were taken.
  */
-const LEARN = defineScript(
+const LEARN = storeScript(
   'learn',
-  `${LUA_PRELUDE}${LUA_STORE}
+  `
 -- The same rule as decodeCandidate: nobody would ever probe anything else, and free its slot.
 local function is_usable(occupant, json)
   local failures = occupant.failures
@@ -37,36 +36,33 @@ local function is_usable(occupant, json)
     and type(occupant.from) == 'string' and type(occupant.at) == 'number'
     and type(failures) == 'number' and failures >= 0 and failures % 1 == 0
 end
-local function learn()
-  local slots, spellings = {}, {}
-  for i = 1, #ARGV, 4 do
-    slots[#slots + 1] = ARGV[i]
-    spellings[#spellings + 1] = ARGV[i + 1]
-    spellings[#spellings + 1] = string.upper(ARGV[i + 1])
-  end
-  local occupants = read_fields(KEYS[3], slots)
-  local addresses, healths = read_fields(KEYS[1], spellings), read_fields(KEYS[2], spellings)
-  local taken, learned, claimed = {}, {}, {}
-  for n, slot in ipairs(slots) do
-    local uuid, address, json = unpack(ARGV, n * 4 - 2, n * 4)
-    local wanted = true
-    for spelling = 2 * n - 1, 2 * n do
-      if addresses[spelling] and decode(healths[spelling]).state ~= 'dead' then wanted = false end
-    end
-    local occupant = decode(occupants[n])
-    local stays = is_usable(occupant, occupants[n]) and (occupant.failures == 0
-      or (occupant.uuid == uuid and occupant.address == address))
-    if wanted and not stays and not claimed[slot] then
-      claimed[slot] = true
-      taken[#taken + 1] = slot
-      learned[#learned + 1] = slot
-      learned[#learned + 1] = json
-    end
-  end
-  variadic('HSET', KEYS[3], learned, 2)
-  return taken
+local slots, spellings = {}, {}
+for i = 1, #ARGV, 4 do
+  slots[#slots + 1] = ARGV[i]
+  spellings[#spellings + 1] = ARGV[i + 1]
+  spellings[#spellings + 1] = string.upper(ARGV[i + 1])
 end
-return checked(learn)
+local occupants = read_fields(KEYS[3], slots)
+local addresses, healths = read_fields(KEYS[1], spellings), read_fields(KEYS[2], spellings)
+local taken, learned, claimed = {}, {}, {}
+for n, slot in ipairs(slots) do
+  local uuid, address, json = unpack(ARGV, n * 4 - 2, n * 4)
+  local wanted = true
+  for spelling = 2 * n - 1, 2 * n do
+    if addresses[spelling] and decode(healths[spelling]).state ~= 'dead' then wanted = false end
+  end
+  local occupant = decode(occupants[n])
+  local stays = is_usable(occupant, occupants[n]) and (occupant.failures == 0
+    or (occupant.uuid == uuid and occupant.address == address))
+  if wanted and not stays and not claimed[slot] then
+    claimed[slot] = true
+    taken[#taken + 1] = slot
+    learned[#learned + 1] = slot
+    learned[#learned + 1] = json
+  end
+end
+variadic('HSET', KEYS[3], learned, 2)
+return taken
 `,
 );
 
@@ -82,50 +78,47 @@ return checked(learn)
  * gets with `keep`.
  * Answers `{1, promoted fields, moved fields}`, or `{0}` if the lease is not ours.
  */
-const SETTLE = defineScript(
+const SETTLE = storeScript(
   'settle-candidates',
-  `${LUA_PRELUDE}${LUA_STORE}
+  `
 local WIDTH = 7
-local function settle()
-  if text_of(KEYS[1]) ~= ARGV[1] then return {0} end
-  local slots, fields = {}, {}
-  for i = 2, #ARGV, WIDTH do
-    slots[#slots + 1] = ARGV[i + 1]
-    fields[#fields + 1] = ARGV[i + 3]
-    fields[#fields + 1] = string.upper(ARGV[i + 3])
-  end
-  local occupants, addresses = read_fields(KEYS[4], slots), read_fields(KEYS[2], fields)
-  local healths = read_fields(KEYS[3], fields)
+if text_of(KEYS[1]) ~= ARGV[1] then return {0} end
+local slots, fields = {}, {}
+for i = 2, #ARGV, WIDTH do
+  slots[#slots + 1] = ARGV[i + 1]
+  fields[#fields + 1] = ARGV[i + 3]
+  fields[#fields + 1] = string.upper(ARGV[i + 3])
+end
+local occupants, addresses = read_fields(KEYS[4], slots), read_fields(KEYS[2], fields)
+local healths = read_fields(KEYS[3], fields)
 
-  local consumers, health, kept, gone, promoted, moved = {}, {}, {}, {}, {}, {}
-  local function add(items, a, b)
-    items[#items + 1] = a
-    items[#items + 1] = b
-  end
-  for n, slot in ipairs(slots) do
-    local act, _, stored, field, from, to, json = unpack(ARGV, (n - 1) * WIDTH + 2, n * WIDTH + 1)
-    local present = addresses[2 * n - 1]
-    if slot == '' or occupants[n] == stored then
-      if act == 'keep' then add(kept, slot, json) elseif slot ~= '' then gone[#gone + 1] = slot end
-      local new = act == 'promote' and not present and not addresses[2 * n]
-      local elsewhere = (act == 'return' or (act == 'move' and decode(healths[2 * n - 1]).state == 'dead'))
-        and present == from
-      if new or elsewhere then
-        add(consumers, field, to)
-        add(health, field, json)
-        local done = new and promoted or moved
-        done[#done + 1] = field
-        addresses[2 * n - 1] = to
-      end
+local consumers, health, kept, gone, promoted, moved = {}, {}, {}, {}, {}, {}
+local function add(items, a, b)
+  items[#items + 1] = a
+  items[#items + 1] = b
+end
+for n, slot in ipairs(slots) do
+  local act, _, stored, field, from, to, json = unpack(ARGV, (n - 1) * WIDTH + 2, n * WIDTH + 1)
+  local present = addresses[2 * n - 1]
+  if slot == '' or occupants[n] == stored then
+    if act == 'keep' then add(kept, slot, json) elseif slot ~= '' then gone[#gone + 1] = slot end
+    local new = act == 'promote' and not present and not addresses[2 * n]
+    local elsewhere = (act == 'return' or (act == 'move' and decode(healths[2 * n - 1]).state == 'dead'))
+      and present == from
+    if new or elsewhere then
+      add(consumers, field, to)
+      add(health, field, json)
+      local done = new and promoted or moved
+      done[#done + 1] = field
+      addresses[2 * n - 1] = to
     end
   end
-  variadic('HSET', KEYS[3], health, 2)
-  variadic('HSET', KEYS[2], consumers, 2)
-  variadic('HSET', KEYS[4], kept, 2)
-  variadic('HDEL', KEYS[4], gone, 1)
-  return {1, promoted, moved}
 end
-return checked(settle)
+variadic('HSET', KEYS[3], health, 2)
+variadic('HSET', KEYS[2], consumers, 2)
+variadic('HSET', KEYS[4], kept, 2)
+variadic('HDEL', KEYS[4], gone, 1)
+return {1, promoted, moved}
 `,
 );
 

@@ -33,7 +33,7 @@ export function parseCounts(list: readonly Reply[]): CommitCounts {
 }
 
 /**
- * The commit of a new address, shared by the scripts that make one. Put it behind `LUA_PRELUDE` and `LUA_STORE`;
+ * The commit of a new address, shared by the scripts that make one. Put it in front of a script's body;
  * `LUA_DELIVERY` is in it.
  *
  * - `read_register(key)`: the hash as a table of strings. `epoch_of(register)`: its epoch, 0 if there is none.

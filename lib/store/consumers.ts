@@ -1,8 +1,7 @@
 import { RedisReplyError } from '../errors.ts';
-import { defineScript, LUA_PRELUDE } from '../redis/script.ts';
 import { decodeHealth, encodeHealth } from './health-record.ts';
 import { LEASE_MS } from './lease.ts';
-import { LUA_STORE } from './lua.ts';
+import { storeScript } from './lua.ts';
 import { cursorField, encodePartState, LAST_PROBED } from './part-state.ts';
 import { listOf, pairsOf, repliesTo } from './replies.ts';
 import type { PageWrite, PartName, RoundEnd, RoundStore } from './rounds.ts';
@@ -21,9 +20,9 @@ import type { Session } from './session.ts';
  *
  * Lua's \`unpack\` bears 2,000 values, and the embedded engine copies a collection on each write.
  */
-const WRITE_PAGE = defineScript(
+const WRITE_PAGE = storeScript(
   'write-page',
-  `${LUA_PRELUDE}${LUA_STORE}
+  `
 local CLEANED = 'health'
 local taken = 6
 local function take(count)
@@ -48,27 +47,24 @@ local function gone()
   return removed
 end
 
-local function write()
-  if text_of(KEYS[1]) ~= ARGV[1] then return {0} end
-  local removed = act == 'end-and-clean' and gone() or {}
-  for from = 1, #health, 2000 do
-    redis.call('HSET', KEYS[2], unpack(health, from, math.min(from + 1999, #health)))
-  end
-  variadic('HDEL', KEYS[2], removed, 1)
-  redis.call('HSET', KEYS[3], unpack(cursor))
-  variadic('HDEL', KEYS[3], foreign, 1)
-  if act == 'renew' then
-    redis.call('PEXPIRE', KEYS[1], ARGV[2])
-    return {1, 0, {}}
-  end
-  local unusable = {}
-  local added = redis.pcall('XADD', KEYS[5], 'MAXLEN', '~', '500', '*', unpack(ARGV, taken + 2))
-  if type(added) == 'table' and added.err then unusable[1] = 'sync:rounds' end
-  if reply ~= '' then redis.pcall('SET', KEYS[6], reply) end
-  redis.call('DEL', KEYS[1])
-  return {1, #removed, unusable}
+if text_of(KEYS[1]) ~= ARGV[1] then return {0} end
+local removed = act == 'end-and-clean' and gone() or {}
+for from = 1, #health, 2000 do
+  redis.call('HSET', KEYS[2], unpack(health, from, math.min(from + 1999, #health)))
 end
-return checked(write)
+variadic('HDEL', KEYS[2], removed, 1)
+redis.call('HSET', KEYS[3], unpack(cursor))
+variadic('HDEL', KEYS[3], foreign, 1)
+if act == 'renew' then
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  return {1, 0, {}}
+end
+local unusable = {}
+local added = redis.pcall('XADD', KEYS[5], 'MAXLEN', '~', '500', '*', unpack(ARGV, taken + 2))
+if type(added) == 'table' and added.err then unusable[1] = 'sync:rounds' end
+if reply ~= '' then redis.pcall('SET', KEYS[6], reply) end
+redis.call('DEL', KEYS[1])
+return {1, #removed, unusable}
 `,
 );
 

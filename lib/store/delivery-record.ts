@@ -65,7 +65,7 @@ export function decodeDelivery(json: unknown): Delivery {
 const luaList = (names: readonly string[]) => `{${names.map((name) => `'${name}'`).join(', ')}}`;
 
 /**
- * Reading and writing such a record in a script; put it behind `LUA_PRELUDE`.
+ * Reading and writing such a record in a script; put it in front of its body.
  *
  * - `read_delivery(json)`: a table with the usable fields. What cannot be used counts as absent.
  * - `write_delivery(record)`: JSON, with numbers that have no exponent.

@@ -3,14 +3,13 @@ import { RedisUnavailableError } from '../errors.ts';
 import { parseIp } from '../peers/ip-space.ts';
 import { parseUuid } from '../peers/uuid.ts';
 import type { ScriptCall } from '../redis/redis.ts';
-import { defineScript, LUA_PRELUDE } from '../redis/script.ts';
 import { createCandidateStore, decodeCandidate, SLOTS } from './candidates.ts';
 import { createConsumerStore } from './consumers.ts';
 import { CLOCK_SLACK_MS } from './health-record.ts';
 import { verifyIdentity } from './identity.ts';
 import { LEASE_MS } from './lease.ts';
 import { newLeaseToken, releaseCall } from './lease-calls.ts';
-import { LUA_STORE } from './lua.ts';
+import { storeScript } from './lua.ts';
 import { cursorField, decodePartState, LAST_PROBED } from './part-state.ts';
 import { listOf, orThrow, pairsOf } from './replies.ts';
 import type { OpenRequest, RoundStore } from './rounds.ts';
@@ -34,53 +33,50 @@ export const SECRET = 'secret';
  * `{'ok', number of consumers, our own IP, cursors and candidates as flat lists, called uuids, keys of a wrong type}`.
  * A wrong type of the last three keys is answered, because a round can do without them; elsewhere it is an error.
  */
-const OPEN_ROUND = defineScript(
+const OPEN_ROUND = storeScript(
   'open-round',
-  `${LUA_PRELUDE}${LUA_STORE}
-local function open()
-  local identity = text_of(KEYS[1])
-  if identity == nil then return {'identity', 'of a wrong type'} end
-  if not identity or string.lower(identity) ~= ARGV[1] then return {'identity', identity} end
-  local consumers = read('HLEN', KEYS[3])
-  local cursors = read('HGETALL', KEYS[4])
+  `
+local identity = text_of(KEYS[1])
+if identity == nil then return {'identity', 'of a wrong type'} end
+if not identity or string.lower(identity) ~= ARGV[1] then return {'identity', identity} end
+local consumers = read('HLEN', KEYS[3])
+local cursors = read('HGETALL', KEYS[4])
 
-  local unusable = {}
-  local function usable(reply, name)
-    if type(reply) ~= 'table' or not reply.err then return reply end
-    unusable[#unusable + 1] = name
-    return false
-  end
-  local own = usable(redis.pcall('HGET', KEYS[5], 'current'), 'ip')
-  local first = ARGV[4] == '1'
-  local candidates = first and usable(redis.pcall('HGETALL', KEYS[6]), 'consumers:candidates')
-  local calling = first and usable(redis.pcall('SSCAN', KEYS[7], '0', 'COUNT', ARGV[6]), 'consumers:called')
-
-  if not redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) then
-    local holder = lease_holder(KEYS[2], ARGV[2], tonumber(ARGV[3]))
-    if holder and holder ~= ARGV[2] then return {'held'} end
-    redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
-  end
-  if candidates then
-    local secret, old = false, {}
-    for i = 1, #candidates, 2 do
-      local name = candidates[i]
-      local slot = string.find(name, '^%d+$') and tonumber(name)
-      if name == '${SECRET}' then secret = true
-      elseif not slot or slot >= ${SLOTS} or name ~= whole(slot) then old[#old + 1] = name end
-    end
-    if not secret then
-      redis.call('HSET', KEYS[6], '${SECRET}', ARGV[5])
-      candidates[#candidates + 1] = '${SECRET}'
-      candidates[#candidates + 1] = ARGV[5]
-    end
-    variadic('HDEL', KEYS[6], old, 1)
-  end
-  local called = {}
-  for i = 1, math.min(calling and #calling[2] or 0, tonumber(ARGV[6])) do called[i] = calling[2][i] end
-  variadic('SREM', KEYS[7], called, 1)
-  return {'ok', consumers, own, cursors, candidates or {}, called, unusable}
+local unusable = {}
+local function usable(reply, name)
+  if type(reply) ~= 'table' or not reply.err then return reply end
+  unusable[#unusable + 1] = name
+  return false
 end
-return checked(open)
+local own = usable(redis.pcall('HGET', KEYS[5], 'current'), 'ip')
+local first = ARGV[4] == '1'
+local candidates = first and usable(redis.pcall('HGETALL', KEYS[6]), 'consumers:candidates')
+local calling = first and usable(redis.pcall('SSCAN', KEYS[7], '0', 'COUNT', ARGV[6]), 'consumers:called')
+
+if not redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) then
+  local holder = lease_holder(KEYS[2], ARGV[2], tonumber(ARGV[3]))
+  if holder and holder ~= ARGV[2] then return {'held'} end
+  redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+end
+if candidates then
+  local secret, old = false, {}
+  for i = 1, #candidates, 2 do
+    local name = candidates[i]
+    local slot = string.find(name, '^%d+$') and tonumber(name)
+    if name == '${SECRET}' then secret = true
+    elseif not slot or slot >= ${SLOTS} or name ~= whole(slot) then old[#old + 1] = name end
+  end
+  if not secret then
+    redis.call('HSET', KEYS[6], '${SECRET}', ARGV[5])
+    candidates[#candidates + 1] = '${SECRET}'
+    candidates[#candidates + 1] = ARGV[5]
+  end
+  variadic('HDEL', KEYS[6], old, 1)
+end
+local called = {}
+for i = 1, math.min(calling and #calling[2] or 0, tonumber(ARGV[6])) do called[i] = calling[2][i] end
+variadic('SREM', KEYS[7], called, 1)
+return {'ok', consumers, own, cursors, candidates or {}, called, unusable}
 `,
 );
 

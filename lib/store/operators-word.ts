@@ -3,10 +3,9 @@ import { type Epoch, parseEpoch } from '../ip/register.ts';
 import type { Ip } from '../peers/ip-space.ts';
 import type { RedisClock } from '../redis/clock.ts';
 import type { Redis } from '../redis/redis.ts';
-import { defineScript, LUA_PRELUDE } from '../redis/script.ts';
 import { COMMIT_TIMEOUT_MS, type CommitCounts, LUA_COMMIT, parseCounts } from './commit.lua.ts';
 import type { Keys } from './keys.ts';
-import { LUA_STORE } from './lua.ts';
+import { storeScript } from './lua.ts';
 import { listOf, orThrow } from './replies.ts';
 
 /** So many ids of the operator's words are kept: a word counts once while its id is one of them. */
@@ -20,30 +19,28 @@ const KEPT_IDS = 20;
  * KEYS: `ip`, `ip:history`, `producers`, `deliveries`, `deliveries:due`. ARGV: 1 the address, 2 the id, 3 now in ms.
  * Answers {'committed' or 'repeated', epoch, and what a commit did}.
  */
-export const COMMIT_MANUAL = defineScript(
+export const COMMIT_MANUAL = storeScript(
   'commit-manual',
-  `${LUA_PRELUDE}${LUA_STORE}${LUA_COMMIT}
-return checked(function()
-  local keys = { ip = KEYS[1], history = KEYS[2], producers = KEYS[3], deliveries = KEYS[4], due = KEYS[5] }
-  local address, id, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
+  `${LUA_COMMIT}
+local keys = { ip = KEYS[1], history = KEYS[2], producers = KEYS[3], deliveries = KEYS[4], due = KEYS[5] }
+local address, id, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
 
-  local register = read_register(keys.ip)
-  local ok, stored = pcall(cjson.decode, register.manualIds or '')
-  local ids = {}
-  if ok and type(stored) == 'table' then
-    for _, kept in ipairs(stored) do
-      if kept == id then return {'repeated', whole(epoch_of(register))} end
-      ids[#ids + 1] = kept
-    end
+local register = read_register(keys.ip)
+local ok, stored = pcall(cjson.decode, register.manualIds or '')
+local ids = {}
+if ok and type(stored) == 'table' then
+  for _, kept in ipairs(stored) do
+    if kept == id then return {'repeated', whole(epoch_of(register))} end
+    ids[#ids + 1] = kept
   end
-  ids[#ids + 1] = id
-  local last = {unpack(ids, math.max(1, #ids - ${KEPT_IDS} + 1), #ids)}
+end
+ids[#ids + 1] = id
+local last = {unpack(ids, math.max(1, #ids - ${KEPT_IDS} + 1), #ids)}
 
-  local verified_no_more = literal(register.current) ~= address and {'verifiedAt'} or {}
-  local epoch, made = commit(keys, register, { to = address, now = now, source = 'manual',
-    votes = cjson.encode({manual = address}), fields = {'manualIds', cjson.encode(last)}, stale = verified_no_more })
-  return {'committed', epoch, unpack(made)}
-end)
+local verified_no_more = literal(register.current) ~= address and {'verifiedAt'} or {}
+local epoch, made = commit(keys, register, { to = address, now = now, source = 'manual',
+  votes = cjson.encode({manual = address}), fields = {'manualIds', cjson.encode(last)}, stale = verified_no_more })
+return {'committed', epoch, unpack(made)}
 `,
 );
 

@@ -31,12 +31,12 @@ test('whatever happens to consumers, rounds, replies and clocks: nobody starves,
 const IN_SCRIPTS: Readonly<Record<string, Mistake>> = {
   'what is gone from consumers stays in health': {
     script: 'write-page',
-    from: "  variadic('HDEL', KEYS[2], removed, 1)\n",
+    from: "variadic('HDEL', KEYS[2], removed, 1)",
     to: '',
   },
   'cursors of another split stay': {
     script: 'write-page',
-    from: "  variadic('HDEL', KEYS[3], foreign, 1)\n",
+    from: "variadic('HDEL', KEYS[3], foreign, 1)",
     to: '',
   },
   'a newcomer takes the place of an entry that the API wrote': {

@@ -6,7 +6,7 @@ import { RedisReplyError, type RedisTrouble, RedisUnavailableError } from '../..
 import { createRedis, type RedisClientOptions } from '../../../lib/redis/client.ts';
 import type { Redis, SendOptions } from '../../../lib/redis/redis.ts';
 import { defineScript } from '../../../lib/redis/script.ts';
-import { LUA_STORE } from '../../../lib/store/lua.ts';
+import { storeScript } from '../../../lib/store/lua.ts';
 import { startEndpoint } from '../../support/endpoint.ts';
 import { closedPort, startFakeTcpRedis } from '../../support/fake-redis.ts';
 import { startPeer } from '../../support/peer-server.ts';
@@ -22,10 +22,7 @@ const WRITE = {
 /** The same as the scripts of the store are written: what fails inside is caught and raised again. */
 const CHECKED = {
   ...WRITE,
-  script: defineScript(
-    'checked',
-    `${LUA_STORE}return checked(function() return redis.call('SET', KEYS[1], ARGV[1]) end)`,
-  ),
+  script: storeScript('checked', "return redis.call('SET', KEYS[1], ARGV[1])"),
 };
 /** More than Redis reads of a command before a login: ten words, or 16 KB in one. */
 const LONG = { ...WRITE, args: Array.from({ length: 20 }, String) };
