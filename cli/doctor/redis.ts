@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import type { AppParts } from '../../lib/app.ts';
 import { RedisReplyError, RedisUnavailableError } from '../../lib/errors.ts';
 import type { Command } from '../../lib/redis/redis.ts';
-import { acquireCall, newLeaseToken, releaseCall } from '../../lib/store/lease-calls.ts';
+import { releaseCall } from '../../lib/store/lease.ts';
 import { type Answered, listOf, orThrow, pairsOf } from '../../lib/store/replies.ts';
 import { type Identity, identityOf } from '../../report/read/begin.ts';
 import { visible } from '../../report/text/escape.ts';
@@ -125,10 +126,10 @@ function whose(identity: Identity, key: string): Finding {
 
 /** Takes a lease that nobody else uses and gives it back: the one thing that the doctor writes. */
 async function writable({ redis, keys }: AppParts): Promise<Finding> {
-  const token = newLeaseToken();
+  const token = randomUUID();
   const key = keys.lease('doctor');
   const replies = await redis
-    .send([acquireCall(key, token, PROBE_LEASE_MS), releaseCall(key, token)], { repeatable: true })
+    .send([['SET', key, token, 'NX', 'PX', PROBE_LEASE_MS], releaseCall(key, token)], { repeatable: true })
     .catch((error: unknown) => {
       if (!(error instanceof RedisUnavailableError)) throw error;
       return [error];

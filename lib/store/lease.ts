@@ -1,10 +1,34 @@
 import type { Host } from '../host.ts';
 import type { RedisClock } from '../redis/clock.ts';
+import type { ScriptCall } from '../redis/redis.ts';
+import { storeScript } from './lua.ts';
 
 /** How long a round's lease lasts after its last renewal. */
 export const LEASE_MS = 30_000;
 const RENEW_EVERY_MS = 10_000;
 const RETRY_MS = 1_000;
+
+/** KEYS: the lease. ARGV: token, ttl in ms. Answers 1 if the token held it. */
+const RENEW = storeScript(
+  'lease-renew',
+  "return text_of(KEYS[1]) == ARGV[1] and redis.call('PEXPIRE', KEYS[1], ARGV[2]) or 0",
+);
+
+/** KEYS: the lease. ARGV: token. Answers 1 if the token held it. */
+const RELEASE = storeScript(
+  'lease-release',
+  "return text_of(KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0",
+);
+
+/** Prolongs the lease to `LEASE_MS` from now if the token holds it. Answers 1 or 0. May be repeated. */
+export function renewCall(key: string, token: string): ScriptCall {
+  return { script: RENEW, keys: [key], args: [token, LEASE_MS] };
+}
+
+/** Gives the lease up if the token holds it. Answers 1 or 0, and 0 when it is repeated. */
+export function releaseCall(key: string, token: string): ScriptCall {
+  return { script: RELEASE, keys: [key], args: [token] };
+}
 
 /**
  * The lease of a running job, with what we know about it. It counts from before the last renewal was sent, under one and

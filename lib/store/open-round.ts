@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { RedisUnavailableError } from '../errors.ts';
 import { parseIp } from '../peers/ip-space.ts';
 import { parseUuid } from '../peers/uuid.ts';
@@ -7,8 +7,7 @@ import { createCandidateStore, decodeCandidate, SLOTS } from './candidates.ts';
 import { createConsumerStore } from './consumers.ts';
 import { CLOCK_SLACK_MS } from './health-record.ts';
 import { verifyIdentity } from './identity.ts';
-import { LEASE_MS } from './lease.ts';
-import { newLeaseToken, releaseCall } from './lease-calls.ts';
+import { LEASE_MS, releaseCall } from './lease.ts';
 import { storeScript } from './lua.ts';
 import { cursorField, decodePartState, LAST_PROBED } from './part-state.ts';
 import { listOf, orThrow, pairsOf } from './replies.ts';
@@ -100,7 +99,8 @@ function createRoundOpener(session: Session): RoundStore['openRound'] {
   const { redis, keys, clock, localUuid, signal } = session;
 
   const ask = async ({ shard }: OpenRequest) => {
-    const token = newLeaseToken();
+    // One for each attempt to get the lease, never one for several.
+    const token = randomUUID();
     const key = keys.lease(`sync:${shard}`);
     const call: ScriptCall = {
       script: OPEN_ROUND,

@@ -3,8 +3,7 @@ import type { Uuid } from '../peers/uuid.ts';
 import { createRedisClock, type RedisClock } from '../redis/clock.ts';
 import type { Redis, Reply, ScriptCall } from '../redis/redis.ts';
 import type { Keys } from './keys.ts';
-import { type HeldLease, keepLease, LEASE_MS } from './lease.ts';
-import { renewCall, sendLeaseCall } from './lease-calls.ts';
+import { type HeldLease, keepLease, renewCall } from './lease.ts';
 import { listOf, orThrow } from './replies.ts';
 
 export interface RoundStoreOptions {
@@ -57,7 +56,10 @@ export function createSession(options: RoundStoreOptions): Session {
         host,
         clock,
         refresh: () => clock.refresh(redis),
-        renew: (signal) => sendLeaseCall(redis, renewCall(key, token, LEASE_MS), signal),
+        async renew(signal) {
+          const [reply] = await redis.send([renewCall(key, token)], { repeatable: true, signal });
+          return orThrow(reply) === 1;
+        },
         takenMs,
       });
       held = { lease, key, token };
