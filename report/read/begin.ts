@@ -1,14 +1,10 @@
 import type { AppParts } from '../../lib/app.ts';
 import { parseRegister, type Register } from '../../lib/ip/register.ts';
 import { type AddressPolicy, withoutSelf } from '../../lib/peers/address.ts';
-import { parseUuid, type Uuid } from '../../lib/peers/uuid.ts';
 import { createRedisClock } from '../../lib/redis/clock.ts';
 import type { Command } from '../../lib/redis/redis.ts';
-import { foreignIdentity, identityCommand, unreadableIdentity } from '../../lib/store/identity.ts';
-import { type Answered, isWrongType, orThrow, withKey } from '../../lib/store/replies.ts';
-
-/** Whose a Redis is, by its key `uuid`. */
-export type Identity = 'ours' | 'absent' | 'other' | 'unreadable';
+import { type Identity, identityOf, refuseOthers } from '../../lib/store/identity.ts';
+import { type Answered, orThrow, withKey } from '../../lib/store/replies.ts';
 
 /** What every reading command begins with. */
 export interface Beginning {
@@ -34,13 +30,12 @@ export async function begin(
 ): Promise<Beginning> {
   const clock = createRedisClock(host);
   const read = clock.startReading();
-  const commands: Command[] = [['TIME'], identityCommand(keys), ['HGETALL', keys.ip], ...more];
+  const commands: Command[] = [['TIME'], ['GET', keys.uuid], ['HGETALL', keys.ip], ...more];
   const replies = await redis.send(commands, { repeatable: true });
   const [time, uuid, register, ...rest] = replies.map((reply, i) => withKey(reply, commands[i]));
   read(time);
   const identity = identityOf(uuid, config.localUuid);
-  if (identity === 'other') throw foreignIdentity(keys.uuid, config.localUuid);
-  if (identity === 'unreadable') throw unreadableIdentity(keys.uuid);
+  refuseOthers(identity, keys.uuid, config.localUuid);
   return { nowMs: clock.nowMs(), identity, ...parseRegister(orThrow(register)), rest };
 }
 
@@ -50,13 +45,4 @@ export function policyFor(
   { current }: Register,
 ): AddressPolicy {
   return withoutSelf(policy, { ips: [current], port: config.peers.port });
-}
-
-/** Reads the identity without claiming it, unlike `verifyIdentity`. @throws RedisReplyError but for a wrong type. */
-export function identityOf(reply: Answered, localUuid: Uuid): Identity {
-  if (isWrongType(reply)) return 'unreadable';
-  if (reply === null || reply === undefined) return 'absent';
-  const stored = parseUuid(reply);
-  if (stored === undefined) return 'unreadable';
-  return stored === localUuid ? 'ours' : 'other';
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { IdentityError, RedisReplyError } from '../../../lib/errors.ts';
 import { parseUuid, type Uuid } from '../../../lib/peers/uuid.ts';
-import { identityCommand, verifyIdentity } from '../../../lib/store/identity.ts';
+import { verifyIdentity } from '../../../lib/store/identity.ts';
 import { createKeys } from '../../../lib/store/keys.ts';
 import { redisForSuite } from '../../support/redis.ts';
 
@@ -20,7 +20,7 @@ describe('the identity of a Redis', () => {
 
   const verify = async (localUuid = OURS) => {
     const { redis } = testRedis();
-    const [reply] = await redis.send([identityCommand(keys)], { repeatable: true });
+    const [reply] = await redis.send([['GET', keys.uuid]], { repeatable: true });
     await verifyIdentity(reply, { redis, keys, localUuid });
   };
 
