@@ -9,7 +9,7 @@ import { createRound, type Part, type Round, type SyncParts } from './context.ts
 import { tellCourse, warnOfUnusable } from './news.ts';
 import { otherShards, parseSyncEvent, type SyncEvent, shardCount } from './shard.ts';
 import { createTally, type RoundSummary, type StopReason, type Tally } from './summary.ts';
-import { walkPages } from './walk.ts';
+import { type Walked, walkPages } from './walk.ts';
 
 /**
  * One round of synchronization, or the shard of one that the event names: calls every consumer that is due, writes what
@@ -45,6 +45,9 @@ export async function runSync(
     await store.close();
   }
 }
+
+/** With less time than this left, the end of a round may not be reached: Redis may take 10 s for one command. */
+const SHORT_MS = 30_000;
 
 const SKIPPED = {
   held: 'Another round is running, so this one does nothing',
@@ -86,13 +89,14 @@ async function carryOut(
   const starting = part.shard === 0 ? startShards(part, parts, tally) : undefined;
   const probeCandidates = createCandidateProbes(round);
   const probing = attempt(() => probeCandidates(opened.candidates), []);
-  const { complete, rest } = await attempt(() => walkPages(start, round), {
+  const walked = await attempt(() => walkPages(start, round), {
     complete: false,
     rest: { health: [], state: former },
   });
   calls.allPlanned();
   discoveries.push(...(await probing));
   await starting;
+  const { complete, rest } = await writeInTime(walked, round);
 
   // Candidates may have had no time left: they are not among those whom a round has to call.
   const isComplete = () => complete && failures.length === 0 && calls.stopped !== 'lease';
@@ -133,6 +137,22 @@ async function carryOut(
   tellCourse(log, summary, { outageBefore: former.outage, endedEarly });
   if (failures.length > 0) throw failures[0];
   return summary;
+}
+
+/**
+ * Where little time is left, what was probed last is written before everything else. The run may be stopped before its end,
+ * and the next one would make the same calls, and be stopped again.
+ */
+async function writeInTime(
+  walked: Walked,
+  { store, part, nowMs, calls, invocation, attempt }: Round,
+): Promise<Walked> {
+  const { complete, rest } = walked;
+  if (rest === undefined || rest.health.length === 0 || invocation.remainingMs() > SHORT_MS) return walked;
+  const written = await attempt(() => store.writePage({ part, nowMs: nowMs(), ...rest }), 'failed');
+  if (written === 'failed') return walked;
+  if (written === 'lease-lost') calls.stop('lease');
+  return { complete, rest: written === 'lease-lost' ? undefined : { ...rest, health: [] } };
 }
 
 /** The dead that called us are due from now on: the walk calls them in their turn, whichever shard and round that is. */

@@ -146,6 +146,38 @@ for (const [title, env, calls] of [
   });
 }
 
+test('rounds that are stopped before their end, because Redis takes 2 s for each command, get on all the same', async (t) => {
+  const world = await startWorld(t, { SYNC_CONCURRENCY: '1' });
+  const introduce = (n: number) =>
+    reply({ consumers: [{ uuid: uuidOf(1_000 + n), ip: `10.9.${n}.1:7000` }] });
+  await world.setConsumers(manyConsumers(40));
+  await world.round({ post: fakePost((_, before) => introduce(before)) });
+  await world.setConsumers(manyConsumers(60, 100));
+  for (let round = 0; round < 6; round++) {
+    world.advance(INTERVAL_MS);
+    let leftMs = 40_000;
+    const pass = (ms: number) => {
+      leftMs -= ms;
+      world.advance(ms);
+    };
+    const redis: Redis = {
+      async send(requests, options) {
+        pass(1_950);
+        if (leftMs < 0) throw new RedisUnavailableError('the run was stopped', { mayHaveRun: false });
+        return world.redis.send(requests, options);
+      },
+      close: async () => {},
+    };
+    const post = fakePost((address, before) => {
+      pass(1_000);
+      return address.startsWith('10.9.') ? failure() : introduce(100 + 50 * round + before);
+    });
+    await world.round({ post, redis, remainingMs: () => leftMs }).catch(() => undefined);
+    await world.test.command('DEL', KEYS.lease('sync:0'));
+  }
+  assert.equal(await world.test.command('HLEN', KEYS.health), 100);
+});
+
 test('a consumer that is silent gets its second calls, and is found dead, also by rounds that are far too short', async (t) => {
   const world = await startWorld(t, { SYNC_CONCURRENCY: '1' });
   await world.setConsumers(manyConsumers(60));
