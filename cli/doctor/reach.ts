@@ -31,7 +31,7 @@ export function judgeReach(
         'where calls leave from could not be seen: no https:// source says so',
         answers.some(({ kind }) => kind === 'http')
           ? 'The https:// sources above say why they do not, or they disagree.'
-          : 'Name echo services in IP_SOURCES for this command, beside what is there: the default ones are in .env.example.',
+          : 'Run doctor once with IP_SOURCES=https://checkip.amazonaws.com,https://ident.me or other echo services of .env.example.',
       ),
     ];
   }

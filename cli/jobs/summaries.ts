@@ -183,13 +183,14 @@ export function tellNotify(summary: unknown, nowMs: number): Told | undefined {
     missing = 0,
     unusable = 0,
   } = parsed.output;
+  const told = acknowledged === 0 ? 'No producer' : plural(acknowledged, 'producer');
   const handed = outcome === 'taken';
   const good = handed || (outcome === 'idle' && remaining === 0);
   const texts: Readonly<Record<(typeof ENDS)[number], string>> = {
-    idle: `${plural(acknowledged, 'producer')} told.`,
+    idle: acknowledged === 0 && good ? 'No producer had to be told.' : `${told} told.`,
     taken: 'Another run is telling producers already; it takes this along.',
     'no-address': 'There is no address to tell yet.',
-    'out-of-time': `${plural(acknowledged, 'producer')} told before it ended; the next check goes on.`,
+    'out-of-time': `${told} told before it ended; the next check goes on.`,
     'slow-redis':
       'Redis takes over 2 s to answer: nobody may be called under such leases. The next check tries again.',
     local: 'This machine could not open a single connection. The next check tries again.',

@@ -65,9 +65,7 @@ export function parseNotifyEvent(
   const { ip: raw, id } = parsed(WORD, event);
   const own = parseOwnIp(raw, { family: rules.family, allow: rules.allowCidrs });
   if ('refused' in own) {
-    throw new EventError(
-      `The event's ip cannot be this host's address: ${refusal(own.refused, rules.family)}.`,
-    );
+    throw new EventError(`The address to tell cannot be this host's: ${refusal(own.refused, rules.family)}.`);
   }
   return { kind: 'word', ip: own.ip, ...(id !== undefined && { id }) };
 }

@@ -67,6 +67,16 @@ describe('jobs that are run now', () => {
     assert.deepEqual(await testRedis().command('KEYS', '*'), before);
   });
 
+  test('notify says it where nobody had to be told, and where nobody was', async (t) => {
+    await settleOn('203.0.113.7');
+    const idle = await run(['notify']);
+    assert.deepEqual([idle.code, idle.out], [0, 'No producer had to be told.\n']);
+    await know('producers', await startPeer(t, { status: 500 }));
+    const { code, out } = await run(['notify', '--ip', '203.0.113.8', '--yes']);
+    assert.equal(code, 1);
+    assert.match(out, /^Taken\. No producer told\.\nfailed {5}status 1\nto go {6}1, the next in /);
+  });
+
   test('sync does nothing while another round runs, and says so', async (t) => {
     await know('consumers', await startPeer(t));
     await testRedis().command('SET', KEYS.lease('sync:0'), 'another', 'PX', 30_000);
