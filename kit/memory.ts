@@ -1,7 +1,7 @@
-import { RedisReplyError } from '../lib/errors.ts';
 import { parseUuid, type Uuid } from '../lib/peers/uuid.ts';
 import type { Command, Redis } from '../lib/redis/redis.ts';
 import { createKeys } from '../lib/store/keys.ts';
+import { repliesTo } from '../lib/store/replies.ts';
 import { jsonObject } from './http.ts';
 
 /** One consumer that a reply may name. */
@@ -45,15 +45,8 @@ return 1`;
 /** `intervalMs` is the scheduler's `SYNC_INTERVAL_MS`: it tells when what the scheduler wrote is too old. */
 export function createMemory(redis: Redis, prefix: string, intervalMs: number): Memory {
   const keys = createKeys(prefix);
-  const send = async (...commands: Command[]) => {
-    const replies = await redis.send(commands, {
-      repeatable: true,
-      timeoutMs: REDIS_MS,
-      signal: AbortSignal.timeout(REDIS_MS),
-    });
-    for (const reply of replies) if (reply instanceof RedisReplyError) throw reply;
-    return replies;
-  };
+  const send = (...commands: Command[]) =>
+    repliesTo(redis, commands, { timeoutMs: REDIS_MS, signal: AbortSignal.timeout(REDIS_MS) });
 
   return {
     async look(caller) {

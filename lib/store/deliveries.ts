@@ -8,6 +8,7 @@ import type { Redis, Reply } from '../redis/redis.ts';
 import { SETTLE_AND_CLAIM } from './deliveries.lua.ts';
 import { leaseMs } from './delivery-record.ts';
 import type { Keys } from './keys.ts';
+import { listOf, repliesTo } from './replies.ts';
 
 /** A delivery that a claim gave us, with all that its settle needs. */
 export interface Claimed {
@@ -152,7 +153,8 @@ export function createDeliveryStore({
       const nowMs = clock.nowMs();
       const claims = typeof next === 'object' && !clock.isStale();
       const claimToken = randomUUID();
-      const [reply] = await redis.send(
+      const [reply] = await repliesTo(
+        redis,
         [
           {
             script: SETTLE_AND_CLAIM,
@@ -200,13 +202,11 @@ function argsOf(
 
 const STATES = ['claimed', 'idle', 'taken', 'no-address'] as const;
 
-/** @throws RedisReplyError what Redis answered instead of the script's reply. */
 function readReply(
-  reply: Reply | RedisReplyError | undefined,
+  reply: Reply | undefined,
   claimedBy: Pick<Claimed, 'token' | 'claimedAt' | 'leaseLeftMs'>,
 ): TurnReply & { readonly claim: Claim } {
-  if (reply instanceof RedisReplyError) throw reply;
-  const [head = [], answers = [], claimed = []] = Array.isArray(reply) ? reply.map(textsOf) : [];
+  const [head = [], answers = [], claimed = []] = listOf(reply).map((part) => listOf(part).map(String));
   const [rawState, rawIp, rawEpoch, more, missing, unusable, remaining, nextDueAt, since, lastAck] = head;
   const state = STATES.find((one) => one === rawState);
   const settled = answers.flatMap((answer) => SETTLED.filter((one) => one === answer));
@@ -239,8 +239,4 @@ function readReply(
     }),
     ...(since && lastAck && { toldAfterMs: Math.max(0, Number(lastAck) - Number(since)) }),
   };
-}
-
-function textsOf(part: Reply): string[] {
-  return Array.isArray(part) ? part.map(String) : [];
 }

@@ -6,7 +6,7 @@ import type { Redis } from '../redis/redis.ts';
 import { COMMIT_TIMEOUT_MS, type CommitCounts, LUA_COMMIT, parseCounts } from './commit.lua.ts';
 import type { Keys } from './keys.ts';
 import { storeScript } from './lua.ts';
-import { listOf, orThrow } from './replies.ts';
+import { listOf, repliesTo } from './replies.ts';
 
 /** So many ids of the operator's words are kept: a word counts once while its id is one of them. */
 const KEPT_IDS = 20;
@@ -69,7 +69,8 @@ export async function commitOperatorsWord(
   }: { readonly redis: Redis; readonly keys: Keys; readonly clock: RedisClock; readonly signal: AbortSignal },
 ): Promise<OperatorsWord> {
   await clock.refresh(redis, signal);
-  const [reply] = await redis.send(
+  const [reply] = await repliesTo(
+    redis,
     [
       {
         script: COMMIT_MANUAL,
@@ -77,9 +78,9 @@ export async function commitOperatorsWord(
         args: [ip, id, clock.nowMs()],
       },
     ],
-    { repeatable: true, signal, timeoutMs: COMMIT_TIMEOUT_MS },
+    { signal, timeoutMs: COMMIT_TIMEOUT_MS },
   );
-  const [kind, rawEpoch, ...counts] = listOf(orThrow(reply));
+  const [kind, rawEpoch, ...counts] = listOf(reply);
   const epoch = parseEpoch(rawEpoch);
   if (kind === 'committed' && epoch !== undefined) return { kind, epoch, counts: parseCounts(counts) };
   if (kind === 'repeated') return { kind, ...(epoch !== undefined && { epoch }) };

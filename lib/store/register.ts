@@ -12,6 +12,7 @@ import { COMMIT_TIMEOUT_MS, type CommitCounts, parseCounts } from './commit.lua.
 import { verifyIdentity } from './identity.ts';
 import type { Keys } from './keys.ts';
 import { BEGIN_CHECK, RECORD_CHECK } from './register.lua.ts';
+import { listOf, repliesTo } from './replies.ts';
 
 /** After so long, or three periods if that is more, the counting for a contested address starts again. */
 const CANDIDATE_EXPIRY_MS = 600_000;
@@ -122,13 +123,13 @@ export async function beginCheck(
     return clock.nowMs();
   };
   const read = clock.startReading();
-  const [time, begun] = await redis.send(
+  const [time, begun] = await repliesTo(
+    redis,
     [['TIME'], { script: BEGIN_CHECK, keys: [keys.uuid, keys.ip], args: [localUuid] }],
-    { repeatable: true, signal },
+    { signal },
   );
-  if (begun instanceof RedisReplyError) throw begun;
   read(time);
-  const [uuid, fields] = Array.isArray(begun) ? begun : [];
+  const [uuid, fields] = listOf(begun);
   const identity = uuid === '' && fields !== undefined ? null : uuid;
   await verifyIdentity(identity, { redis, keys, localUuid, signal });
   const { register, poisoned } = parseRegister(fields);
@@ -142,7 +143,8 @@ export async function beginCheck(
     freshNowMs,
     async record({ verdict, votes, quickReturn, answering, warnings }) {
       const mayCommit = 'ip' in verdict;
-      const [reply] = await redis.send(
+      const [reply] = await repliesTo(
+        redis,
         [
           {
             script: RECORD_CHECK,
@@ -166,16 +168,15 @@ export async function beginCheck(
             ],
           },
         ],
-        { repeatable: true, signal, ...(mayCommit && { timeoutMs: COMMIT_TIMEOUT_MS }) },
+        { signal, ...(mayCommit && { timeoutMs: COMMIT_TIMEOUT_MS }) },
       );
-      if (reply instanceof RedisReplyError) throw reply;
       return readRecorded(reply);
     },
   };
 }
 
 function readRecorded(reply: Reply | undefined): Recorded {
-  const fields = Array.isArray(reply) ? reply.map(String) : [];
+  const fields = listOf(reply).map(String);
   const [kind, why, current, rawEpoch, due, held, checks, unknownChecks, given, ...counts] = fields;
   const outcome = OUTCOMES.find((one) => one === kind);
   const reason = STALE_REASONS.find((one) => one === why);

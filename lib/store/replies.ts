@@ -1,19 +1,20 @@
 import { RedisReplyError } from '../errors.ts';
-import type { Command, Redis, Reply, ScriptCall } from '../redis/redis.ts';
+import type { Command, Redis, Reply, ScriptCall, SendOptions } from '../redis/redis.ts';
 
 /** A reply, or what Redis answered in its place. */
 export type Answered = Reply | RedisReplyError | undefined;
 
 /**
- * Sends requests that may be carried out twice, and answers their replies.
+ * Sends requests, which may be carried out twice unless `options` say otherwise, and answers their replies.
  *
  * @throws RedisUnavailableError; RedisReplyError the first that Redis refused, with the key that its request named.
  */
 export async function repliesTo(
   redis: Redis,
   requests: readonly (Command | ScriptCall)[],
+  options: Partial<SendOptions> = {},
 ): Promise<readonly Reply[]> {
-  const replies = await redis.send(requests, { repeatable: true });
+  const replies = await redis.send(requests, { repeatable: true, ...options });
   return replies.map((reply, i) => orThrow(withKey(reply, requests[i])));
 }
 

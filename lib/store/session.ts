@@ -4,7 +4,7 @@ import { createRedisClock, type RedisClock } from '../redis/clock.ts';
 import type { Redis, Reply, ScriptCall } from '../redis/redis.ts';
 import type { Keys } from './keys.ts';
 import { type HeldLease, keepLease, renewCall } from './lease.ts';
-import { listOf, orThrow } from './replies.ts';
+import { listOf, repliesTo } from './replies.ts';
 
 export interface RoundStoreOptions {
   readonly redis: Redis;
@@ -57,8 +57,8 @@ export function createSession(options: RoundStoreOptions): Session {
         clock,
         refresh: () => clock.refresh(redis),
         async renew(signal) {
-          const [reply] = await redis.send([renewCall(key, token)], { repeatable: true, signal });
-          return orThrow(reply) === 1;
+          const [reply] = await repliesTo(redis, [renewCall(key, token)], { signal });
+          return reply === 1;
         },
         takenMs,
       });
@@ -71,8 +71,8 @@ export function createSession(options: RoundStoreOptions): Session {
       const call = { script, keys: [key, ...keys], args: [token, ...args] };
       const reply = await lease.run(
         async () => {
-          const [answered] = await redis.send([call], { repeatable });
-          return listOf(orThrow(answered));
+          const [answered] = await repliesTo(redis, [call], { repeatable });
+          return listOf(answered);
         },
         ([ours]) => ours === 1,
       );
