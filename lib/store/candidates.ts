@@ -156,34 +156,28 @@ function settleArgs(change: Discovery): (string | number)[] {
   switch (change.kind) {
     case 'promote': {
       const { candidate, health } = change;
-      const { slot, stored, uuid } = candidate;
-      return ['promote', slot, stored, uuid, '', health.address, encodeHealth(health)];
+      return act('promote', candidate, [candidate.uuid, '', health.address, encodeHealth(health)]);
     }
     case 'move':
     case 'return': {
       const { field, from, health } = change.move;
-      const [slot, stored] =
-        change.kind === 'move' ? [change.candidate.slot, change.candidate.stored] : ['', ''];
-      return [change.kind, slot, stored, field, from, health.address, encodeHealth(health)];
+      const candidate = change.kind === 'move' ? change.candidate : undefined;
+      return act(change.kind, candidate, [field, from, health.address, encodeHealth(health)]);
     }
     case 'failed': {
-      const { slot, stored } = change.candidate;
-      const failures = change.candidate.failures + 1;
-      return failures < DROPPED_AFTER_FAILURES
-        ? [
-            'keep',
-            slot,
-            stored,
-            '',
-            '',
-            '',
-            encodeCandidate({ ...change.candidate, at: change.at, failures }),
-          ]
-        : ['drop', slot, stored, '', '', '', ''];
+      const { candidate, at } = change;
+      const failures = candidate.failures + 1;
+      if (failures >= DROPPED_AFTER_FAILURES) return act('drop', candidate);
+      return act('keep', candidate, ['', '', '', encodeCandidate({ ...candidate, at, failures })]);
     }
     case 'drop':
-      return ['drop', change.candidate.slot, change.candidate.stored, '', '', '', ''];
+      return act('drop', change.candidate);
   }
+}
+
+/** The seven values of a change; `entry` is its field, present and new address, and the JSON. */
+function act(what: string, candidate: Candidate | undefined, entry = ['', '', '', '']): (string | number)[] {
+  return [what, candidate?.slot ?? '', candidate?.stored ?? '', ...entry];
 }
 
 /** The candidate that a claim becomes where it takes its slot. */
