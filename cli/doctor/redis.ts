@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { AppParts } from '../../lib/app.ts';
 import { RedisReplyError, RedisUnavailableError } from '../../lib/errors.ts';
+import { createRedisClock } from '../../lib/redis/clock.ts';
 import type { Command } from '../../lib/redis/redis.ts';
 import { type Identity, identityOf } from '../../lib/store/identity.ts';
 import { releaseCall } from '../../lib/store/lease.ts';
-import { type Answered, listOf, orThrow, pairsOf } from '../../lib/store/replies.ts';
+import { type Answered, pairsOf } from '../../lib/store/replies.ts';
 import { visible } from '../../report/text/escape.ts';
 import { duration } from '../../report/text/time.ts';
 import { type Finding, failure, ok, present, unavailable, warning } from './finding.ts';
@@ -16,15 +17,10 @@ const SLOW_MS = 500;
 const CLOCK_OFF_MS = 5_000;
 const PROBE_LEASE_MS = 10_000;
 
-/** What Redis is, and how it is. `identity` and `nowMs` are undefined where it could not be asked. */
-export interface RedisLook {
-  readonly findings: readonly Finding[];
-  readonly identity?: Identity;
-  readonly nowMs?: number;
-}
-
-/** @throws RedisUnavailableError */
-export async function checkRedis(parts: AppParts): Promise<RedisLook> {
+/** What Redis is, how it is, and whose. @throws RedisUnavailableError */
+export async function checkRedis(
+  parts: AppParts,
+): Promise<{ findings: readonly Finding[]; identity: Identity }> {
   const { redis, keys, config, host } = parts;
   const types = typesOf(keys);
   const { host: where } = new URL(config.redis.url);
@@ -37,18 +33,16 @@ export async function checkRedis(parts: AppParts): Promise<RedisLook> {
   ];
   // The first trip connects; the second is timed.
   const [uuid, policy, limit, info, ...found] = await redis.send(questions, { repeatable: true });
-  const sentMs = host.wallMs();
   const startedMs = host.monotonicMs();
-  const [time] = await redis.send([['TIME']], { repeatable: true });
+  const clock = createRedisClock(host);
+  await clock.refresh(redis);
   const tookMs = host.monotonicMs() - startedMs;
 
   const server = infoOf(info);
   const identity = identityOf(uuid, config.localUuid);
   const usable = identity === 'ours' || identity === 'absent';
-  const nowMs = timeOf(time);
   return {
     identity,
-    nowMs,
     findings: present([
       reachable(where, tookMs, server),
       tooOld(server),
@@ -57,7 +51,7 @@ export async function checkRedis(parts: AppParts): Promise<RedisLook> {
       eviction(policy, limit, server),
       persistence(server),
       ...(usable ? wrongTypes(types, found) : []),
-      clock(nowMs - sentMs, tookMs),
+      agreement(clock.nowMs() - host.wallMs(), tookMs),
     ]),
   };
 }
@@ -72,11 +66,6 @@ function infoOf(reply: Answered): Info {
       return at < 0 ? [] : [[line.slice(0, at), line.slice(at + 1)] as const];
     }),
   );
-}
-
-function timeOf(reply: Answered): number {
-  const [seconds, micros] = listOf(orThrow(reply)).map(Number);
-  return (seconds ?? 0) * 1_000 + (micros ?? 0) / 1_000;
 }
 
 function reachable(where: string, tookMs: number, info: Info): Finding {
@@ -205,7 +194,7 @@ function wrongTypes(types: readonly (readonly [string, string])[], found: readon
   });
 }
 
-function clock(offsetMs: number, tookMs: number): Finding {
+function agreement(offsetMs: number, tookMs: number): Finding {
   const off = Math.abs(offsetMs);
   if (off <= CLOCK_OFF_MS + tookMs) return ok('clocks', "Redis's and this machine's agree");
   const text = `Redis's clock is ${duration(off)} ${offsetMs > 0 ? 'ahead of' : 'behind'} this machine's`;
