@@ -1,6 +1,6 @@
 import type { AppParts } from '../lib/app.ts';
+import type { Reply } from '../lib/redis/redis.ts';
 import { decodePartState } from '../lib/store/part-state.ts';
-import { listOf } from '../lib/store/replies.ts';
 import { keepWorst, rankOf } from '../lib/sync/health.ts';
 import type { ConsumerRow, ConsumerState } from './peers/consumer-row.ts';
 import { CHEAP_MEMBERS, readConsumers, readNamed } from './peers/read-peers.ts';
@@ -39,6 +39,8 @@ interface Counting {
   readonly heardOf: number;
   readonly readable: boolean;
   readonly rounds: readonly Round[];
+  /** Where each shard of a round stands, as it is stored. */
+  readonly shards: readonly Reply[];
   readonly nowMs: number;
   readonly depth: Depth;
 }
@@ -89,11 +91,11 @@ function countedByRound(
 }
 
 /** The worst consumers by the records of those that the last round found the worst, in each of its shards. */
-async function readWorst(parts: AppParts, { nowMs }: Counting): Promise<Pick<ConsumerFacts, 'worst'>> {
-  const [states] = await parts.redis.send([['HVALS', parts.keys.cursor]], { repeatable: true });
-  const fields = listOf(states).flatMap((state) =>
-    decodePartState(state, nowMs).worst.map(([field]) => field),
-  );
+async function readWorst(
+  parts: AppParts,
+  { nowMs, shards }: Counting,
+): Promise<Pick<ConsumerFacts, 'worst'>> {
+  const fields = shards.flatMap((state) => decodePartState(state, nowMs).worst.map(([field]) => field));
   const { worst } = await tallyOf(readNamed([...new Set(fields)], { ...parts, nowMs }));
   return { worst };
 }

@@ -104,10 +104,12 @@ export async function readFacts(parts: AppParts, depth: Depth): Promise<Facts> {
     ['MGET', keys.lease('sync:0'), keys.lease('notify')],
     ['HVALS', keys.cursor],
   ]);
-  const [history, stream, consumers, health, candidates, producers, deliveries, card, first, leases] = rest;
+  const [history, stream, consumers, health, candidates, producers, deliveries, card, first, leases, shards] =
+    rest;
   const lengths: readonly (readonly [key: string, reply: Answered])[] = [
     [keys.ipHistory, history],
     [keys.rounds, stream],
+    [keys.cursor, shards],
     [keys.consumers, consumers],
     [keys.health, health],
     [keys.candidates, candidates],
@@ -125,6 +127,7 @@ export async function readFacts(parts: AppParts, depth: Depth): Promise<Facts> {
       heardOf: candidatesIn(countOf(candidates)),
       readable: readable(keys.consumers, keys.health),
       rounds,
+      shards: listOf(shards),
       nowMs,
       depth,
     }),

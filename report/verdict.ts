@@ -139,10 +139,10 @@ function* ofMirror(facts: Facts): Iterable<Reason> {
   }
 }
 
-function* ofRounds({ nowMs, syncEveryMs, rounds, syncRuns, begun }: Facts): Iterable<Reason> {
+function* ofRounds({ nowMs, syncEveryMs, rounds, syncRuns, begun, wrongTypes }: Facts): Iterable<Reason> {
   const [last, ...before] = rounds.slice(0, JUDGED_ROUNDS);
   // A round of a million consumers lasts longer than its period; it has its lease as long as it lasts.
-  if (syncRuns && last === undefined) return;
+  if (last === undefined && (syncRuns || wrongTypes.length > 0)) return;
   if (last === undefined || (isStale(last.at, syncEveryMs, nowMs) && !syncRuns)) {
     if (begun) {
       const when = lately('round', last?.at, syncEveryMs, nowMs);
@@ -170,11 +170,10 @@ function* ofRounds({ nowMs, syncEveryMs, rounds, syncRuns, begun }: Facts): Iter
 function* ofConsumers({ begun, consumers, rounds, wrongTypes }: Facts): Iterable<Reason> {
   const { known, states, refused } = consumers;
   if (!begun && rounds.length === 0) return;
+  // What is in a key of another type is not known, and the key has its reason already.
+  if ((known === 0 || states === undefined) && wrongTypes.length > 0) return;
   if (known === 0) {
-    // Nothing can be counted in a key of another type, which has its reason already.
-    if (wrongTypes.length === 0) {
-      yield reason('no-consumers', 'No consumer is known: add one with `consumers add`.');
-    }
+    yield reason('no-consumers', 'No consumer is known: add one with `consumers add`.');
   } else if (states === undefined) {
     yield reason(
       'consumers-unknown',

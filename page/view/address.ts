@@ -8,7 +8,7 @@ import { duration } from '../../report/text/time.ts';
 import { firstToldWords, tellingWords } from '../../report/words.ts';
 import { type Html, html } from '../html.ts';
 import { dayCells } from './charts.ts';
-import { ago, section, unseen } from './parts.ts';
+import { ago, none, section, unseen } from './parts.ts';
 
 const SHOWN_CHANGES = 8;
 
@@ -37,7 +37,7 @@ export function addressSection(facts: Facts): Html {
     days?.days.some((day) => day !== 'unknown') && ownDays(days),
     html`<h3>Changes</h3>`,
     changes.length === 0
-      ? html`<p class="quiet">The address has not changed yet.</p>`
+      ? none(facts, 'The address has not changed yet.')
       : html`<ol class="timeline">${changes.slice(0, SHOWN_CHANGES).map((change) => changeItem(change, nowMs))}</ol>`,
     changes.length > SHOWN_CHANGES &&
       html`<p class="quiet">and ${changes.length - SHOWN_CHANGES} or more before: <code>p2p history</code></p>`,

@@ -7,12 +7,13 @@ import { plural, tallyText, thousands } from '../../report/text/count.ts';
 import { duration } from '../../report/text/time.ts';
 import { type Html, html } from '../html.ts';
 import { bar, dayCells, outcomeCells } from './charts.ts';
-import { ago, MOST_SHOWN, section, shortUuid, unseen } from './parts.ts';
+import { ago, MOST_SHOWN, none, section, shortUuid, unseen } from './parts.ts';
 
 const STATES: readonly CountedState[] = ['alive', 'suspect', 'dead', 'new', 'unknown', 'unusable'];
 
 /** Consumers as a bar by state, and the worst of them with their last outcomes. */
-export function consumersSection({ nowMs, consumers }: Facts): Html {
+export function consumersSection(facts: Facts): Html {
+  const { nowMs, consumers } = facts;
   const { known, heardOf, states, countedAt, worst, unusable, refused } = consumers;
   return section(
     {
@@ -21,7 +22,10 @@ export function consumersSection({ nowMs, consumers }: Facts): Html {
       age: html`${plural(known, 'consumer')} known, ${countedAt === undefined ? 'just now' : html`as of the round ${ago(countedAt, nowMs)}`}`,
     },
     known === 0
-      ? html`<p class="quiet">No consumer is known. One is enough, it introduces you to the others: <code>p2p consumers add &lt;uuid&gt; &lt;address&gt;</code></p>`
+      ? none(
+          facts,
+          html`No consumer is known. One is enough, it introduces you to the others: <code>p2p consumers add &lt;uuid&gt; &lt;address&gt;</code>`,
+        )
       : stateBar(states),
     heardOf > 0 && html`<p class="quiet">Only heard of, not confirmed yet: ${thousands(heardOf)}.</p>`,
     worst.length > 0 &&

@@ -1,3 +1,4 @@
+import type { Facts } from '../../report/facts.ts';
 import { relative, stamp } from '../../report/text/time.ts';
 import { type Html, html, type Piece } from '../html.ts';
 
@@ -18,6 +19,11 @@ export function section(
 ): Html {
   return html`<section id="${id}" aria-labelledby="${id}-title"><header><h2 id="${id}-title">${title}</h2>${age !== undefined && html`<p class="age">${age}</p>`}</header>${content}</section>
 `;
+}
+
+/** What is said where nothing of a kind was found: nothing is known of what stands in a key of another type. */
+export function none({ wrongTypes }: Facts, words: Piece): Html {
+  return html`<p class="quiet">${wrongTypes.length === 0 ? words : 'Not known: a key in Redis has the wrong type.'}</p>`;
 }
 
 /** Text for screen readers alone. */

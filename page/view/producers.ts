@@ -5,7 +5,7 @@ import { duration } from '../../report/text/time.ts';
 import { failureWords, withinWords } from '../../report/words.ts';
 import { type Html, html, type Piece } from '../html.ts';
 import { bar } from './charts.ts';
-import { ago, MOST_SHOWN, section, shortUuid, unseen } from './parts.ts';
+import { ago, MOST_SHOWN, none, section, shortUuid, unseen } from './parts.ts';
 
 /** How far the telling of the present address is, and who is not told: why, and when next. */
 export function producersSection(facts: Facts): Html {
@@ -14,7 +14,10 @@ export function producersSection(facts: Facts): Html {
   return section(
     { id: 'producers', title: 'Producers', age: html`${plural(known, 'producer')} known, just now` },
     known === 0
-      ? html`<p class="quiet">No producer is known. The consumer API writes them, or <code>p2p producers add</code>.</p>`
+      ? none(
+          facts,
+          html`No producer is known. The consumer API writes them, or <code>p2p producers add</code>.`,
+        )
       : progress(facts),
     due > 0 &&
       html`<ul class="rows producers">${first.map((row) => producerItem(row, { nowMs, epoch: register.epoch }))}</ul>`,

@@ -6,13 +6,14 @@ import { duration } from '../../report/text/time.ts';
 import { roundWords } from '../../report/words.ts';
 import { type Html, html } from '../html.ts';
 import { callsChart, durationChart } from './charts.ts';
-import { ago, section } from './parts.ts';
+import { ago, none, section } from './parts.ts';
 
 const CHART_ROUNDS = 60;
 const LISTED_ROUNDS = 10;
 
 /** The last rounds as a chart and in words. */
-export function roundsSection({ nowMs, rounds, syncRuns, syncEveryMs }: Facts): Html {
+export function roundsSection(facts: Facts): Html {
+  const { nowMs, rounds, syncRuns, syncEveryMs } = facts;
   const [last] = rounds;
   const old = last !== undefined && !syncRuns && isStale(last.at, syncEveryMs, nowMs);
   return section(
@@ -25,8 +26,7 @@ export function roundsSection({ nowMs, rounds, syncRuns, syncEveryMs }: Facts): 
           ? 'none yet'
           : html`last round ${ago(last.at, nowMs)}`,
     },
-    rounds.length === 0 &&
-      html`<p class="quiet">No round has ended yet. One is due every ${duration(syncEveryMs)}.</p>`,
+    rounds.length === 0 && none(facts, `No round has ended yet. One is due every ${duration(syncEveryMs)}.`),
     old && html`<p class="warn">Rounds have stopped: how consumers are now is unknown.</p>`,
     rounds.length > 0 && chart(rounds.slice(0, CHART_ROUNDS), nowMs),
     rounds.length > 0 &&

@@ -208,6 +208,27 @@ describe('p2p status', () => {
     assert.match(out, /203\.0\.113\.7, confirmed/);
   });
 
+  test('names a key that stops a job, and says nothing else of what cannot be read in it', async () => {
+    for (const key of [
+      KEYS.consumers,
+      KEYS.health,
+      KEYS.cursor,
+      KEYS.rounds,
+      KEYS.producers,
+      KEYS.deliveries,
+    ]) {
+      await testRedis().command('FLUSHALL');
+      await seed();
+      await testRedis().command('DEL', key);
+      await testRedis().command('SET', key, 'oops');
+      const { reasons } = (await run('--json')).json();
+      const told = (reasons as { code: string; text: string }[]).map(({ code, text }) => [code, text]);
+      assert.deepEqual(told, [
+        ['redis-types', `The key ${key} in Redis holds another type than ours. \`doctor\` says what to do.`],
+      ]);
+    }
+  });
+
   test('does not read twenty thousand consumers unless it is told to', async () => {
     await seed();
     for (let from = 0; from < 20_000; from += 5_000) {

@@ -188,10 +188,10 @@ describe('the verdict', () => {
   });
 
   test('tells what is wrong before what is unknown, and all of it', () => {
-    const text = judged({ wrongTypes: ['{p2p}:x'], rounds: [] });
+    const text = judged({ wrongTypes: ['{p2p}:x'], rounds: [{ ...ROUND, at: NOW - 60 * MINUTE }] });
     assert.match(
       text,
-      /^attention \| the key \{p2p\}:x .* \| consumers are not being called: there was no round yet/i,
+      /^attention \| the key \{p2p\}:x .* \| consumers are not being called: the last round was 60 min ago/i,
     );
   });
 
