@@ -48,9 +48,10 @@ export function parseCounts(list: readonly Reply[]): CommitCounts {
  * script that dies half-way has then promised too much, never too little, and the next check repeats it.
  *
  * Who is due: every producer, also one whose address is unusable (its delivery settles as such). All are due since 3 s
- * ago (`MAX_AHEAD_MS`), because the clock of a drain that starts at once may be behind ours. Producers that acknowledged
- * the epoch before are due 1 s earlier still: the living do not wait behind those that time out. A delivery that has a
- * lease, expired or not, keeps its score: whoever settles or takes over that lease sees that the epoch has changed. (NX
+ * ago (`MAX_AHEAD_MS`), or up to 1 s more, because the clock of a drain that starts at once may be behind ours. Who is first
+ * in that second is another one in each commit, or those who come last would never be told where changes follow each other
+ * faster than a drain comes to them. Producers that acknowledged the epoch before are due 1 s earlier still: the living do
+ * not wait behind those that time out. A delivery that has a lease, expired or not, keeps its score: whoever settles or takes over that lease sees that the epoch has changed. (NX
  * only mends a due set that lost such a member.)
  *
  * Clean-up: a missing producer without a lease loses its delivery after `MISSED_LOOKS` looks. A record without
@@ -62,6 +63,8 @@ export function parseCounts(list: readonly Reply[]): CommitCounts {
 export const LUA_COMMIT = `${LUA_DELIVERY}
 local CHUNK, AMBIGUITY, LONGEST_LEASE, AHEAD = 1000, ${AMBIGUITY_MS}, ${LONGEST_LEASE_MS}, ${MAX_AHEAD_MS}
 local LIVING_FIRST = 1000
+-- A prime below it: then each producer has another place in each commit.
+local PLACES = 997
 local CANDIDATE = {'candidate', 'candidateChecks', 'candidateAt'}
 
 local function read_register(key)
@@ -157,15 +160,16 @@ local function add_due(key, scored, ...)
 end
 local function make_due(key, found, since)
   local free, leased = {}, {}
-  local function append(list, uuids, score)
+  local function append(list, uuids, latest)
     for i = 1, #uuids do
-      list[#list + 1] = score
+      local number = tonumber(string.sub(uuids[i], 1, 8), 16) or 0
+      list[#list + 1] = whole(latest - (number * (since % PLACES + 1) + since) % PLACES)
       list[#list + 1] = uuids[i]
     end
   end
-  append(free, found.living, whole(since - LIVING_FIRST))
-  append(free, found.others, whole(since))
-  append(leased, found.leased, whole(since))
+  append(free, found.living, since - LIVING_FIRST)
+  append(free, found.others, since)
+  append(leased, found.leased, since)
   add_due(key, free)
   add_due(key, leased, 'NX')
   return #free / 2, #leased / 2

@@ -44,12 +44,12 @@ inWorld('a commit', ({ test, settled }) => {
     await w.test.command('ZADD', w.keys.due, w.nowMs + 3_600_000, uuidOf(2));
     await w.test.command('HSET', w.keys.deliveries, uuidOf(2), '{"attempts":7,"firstAt":5,"leaseEpoch":5}');
     await w.test.command('HSET', w.keys.deliveries, uuidOf(3), 'poison');
-    const now = String(w.nowMs);
+    const now = w.nowMs;
 
     const commit = await change(w);
 
     assert.deepEqual(commit, { due: 3, leased: 0, skipped: 0, dropped: 0, removed: 0 });
-    assert.deepEqual(await w.due(), { [uuidOf(1)]: now, [uuidOf(2)]: now, [uuidOf(3)]: now });
+    await w.assertDue({ [uuidOf(1)]: now, [uuidOf(2)]: now, [uuidOf(3)]: now });
     assert.deepEqual(
       await w.records(),
       { [uuidOf(2)]: '{"attempts":7,"firstAt":5,"leaseEpoch":5}', [uuidOf(3)]: 'poison' },
@@ -66,15 +66,15 @@ inWorld('a commit', ({ test, settled }) => {
       [uuidOf(2)]: JSON.stringify(expired),
     });
     await w.test.command('ZADD', w.keys.due, live.leaseEnd, uuidOf(1), expired.leaseEnd, uuidOf(2));
-    const now = String(w.nowMs);
+    const now = w.nowMs;
 
     const commit = await change(w);
 
     assert.equal(commit?.due, 1);
     assert.equal(commit?.leased, 2);
-    assert.deepEqual(await w.due(), {
-      [uuidOf(1)]: String(live.leaseEnd),
-      [uuidOf(2)]: String(expired.leaseEnd),
+    await w.assertDue({
+      [uuidOf(1)]: live.leaseEnd,
+      [uuidOf(2)]: expired.leaseEnd,
       [uuidOf(3)]: now,
     });
     assert.deepEqual(await w.records(), {
@@ -99,9 +99,9 @@ inWorld('a commit', ({ test, settled }) => {
     'a leased delivery that fell out of the due set is put back: a record with a lease is always a member',
     async (w) => {
       await w.test.command('HSET', w.keys.deliveries, uuidOf(1), '{"lease":"token","leaseEnd":5}');
-      const now = String(w.nowMs);
+      const now = w.nowMs;
       await change(w);
-      assert.deepEqual(await w.due(), { [uuidOf(1)]: now });
+      await w.assertDue({ [uuidOf(1)]: now });
     },
   );
 
@@ -226,8 +226,8 @@ inWorld('a commit', ({ test, settled }) => {
       ...[uuidOf(4), `{"attempts":1,"ackedEpoch":${epoch}}`],
     );
     await change(w);
-    const [first, others] = [String(w.nowMs - 4_000), String(w.nowMs - 3_000)];
-    assert.deepEqual(await w.due(), {
+    const [first, others] = [w.nowMs - 4_000, w.nowMs - 3_000];
+    await w.assertDue({
       [uuidOf(1)]: first,
       [uuidOf(4)]: first,
       [uuidOf(2)]: others,

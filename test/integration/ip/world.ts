@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { type AppParts, createParts } from '../../../lib/app.ts';
 import { loadConfig } from '../../../lib/config.ts';
@@ -136,6 +137,16 @@ export class World {
   /** Who is due when, in the order of time. */
   async due(): Promise<Readonly<Record<string, string>>> {
     return pairs(await this.test.command('ZRANGE', this.keys.due, 0, -1, 'WITHSCORES'));
+  }
+
+  /** Asserts who is due, and since when: a commit spreads them over the second before. */
+  async assertDue(expected: Readonly<Record<string, number>>): Promise<void> {
+    const due = await this.due();
+    assert.deepEqual(Object.keys(due).sort(), Object.keys(expected).sort());
+    for (const [uuid, latestMs] of Object.entries(expected)) {
+      const ms = Number(due[uuid]);
+      assert.ok(ms <= latestMs && ms > latestMs - 1_000, `${uuid} is due since ${ms}, not ${latestMs}`);
+    }
   }
 
   records(): Promise<Readonly<Record<string, string>>> {

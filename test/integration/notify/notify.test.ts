@@ -677,6 +677,25 @@ test('the living are called before those who have not acknowledged the address b
   );
 });
 
+test('where most hang and changes follow each other fast, each producer has its turn', async (t) => {
+  const stage = await setStage(t, { env: { NOTIFY_CONCURRENCY: '1' } });
+  const { world } = stage;
+  for (let i = 0; i < 30; i++) await world.produce(uuidOf(i), `127.0.0.2:${1_000 + i}`);
+  const called = new Set<string>();
+  for (let change = 0; change < 50; change++) {
+    stage.wire.aheadMs += 5 * MINUTE + 137;
+    await stage.commit(`203.0.113.${change + 1}`);
+    let calls = 0;
+    stage.post = async (request) => {
+      calls += 1;
+      called.add(request.address.key);
+      return { kind: 'failed', error: 'timeout', mayHaveArrived: true, rttMs: 5_000 };
+    };
+    await stage.run({}, { remainingMs: () => (calls < 10 ? 300_000 : 0) });
+  }
+  assert.equal(called.size, 30);
+});
+
 test(
   'a thousand producers cost at most 3 commands for each 100, and 400 with those inside scripts',
   needsRealRedis(),

@@ -65,10 +65,10 @@ for (const { title, redis, suite } of REDIS_STACKS) {
 
         assert.equal(outcome, 'changed');
         assert.deepEqual(commit, { due: 2, leased: 1, skipped: 1, dropped: 1, removed: 2 });
-        assert.deepEqual(await w.due(), {
-          [uuidOf(2)]: '5',
-          [uuidOf(1)]: String(w.nowMs - 4_000),
-          [uuidOf(3)]: String(w.nowMs - 3_000),
+        await w.assertDue({
+          [uuidOf(2)]: 5,
+          [uuidOf(1)]: w.nowMs - 4_000,
+          [uuidOf(3)]: w.nowMs - 3_000,
         });
         assert.deepEqual(await w.records(), {
           [uuidOf(1)]: `{"ackedEpoch":${before}}`,
