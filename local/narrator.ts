@@ -10,76 +10,73 @@ export type Names = ReadonlyMap<string, string>;
 /** What an event means to somebody who sees this program for the first time. Pure. */
 export function narrate(event: StackEvent, names: Names): Line {
   const name = (uuid: string) => names.get(uuid) ?? uuid;
+  const say = (tag: Line['tag'], text: string, tone?: Line['tone']): Line => ({
+    tag,
+    text,
+    ...(tone && { tone }),
+  });
   switch (event.kind) {
     case 'round':
       return roundLine(event.summary, event.consumers, name);
-    case 'candidate':
-      return {
-        tag: 'sync',
-        text: `heard of ${name(event.uuid)} (${event.address})${event.from === undefined ? '' : ` from ${name(event.from)}`}: only its own answer makes it a consumer, and there was none yet`,
-      };
+    case 'candidate': {
+      const from = event.from === undefined ? '' : ` from ${name(event.from)}`;
+      return say(
+        'sync',
+        `heard of ${name(event.uuid)} (${event.address})${from}: only its own answer makes it a consumer, and there was none yet`,
+      );
+    }
     case 'joined':
-      return {
-        tag: 'sync',
-        text: `${name(event.uuid)} (${event.address}) is a consumer now`,
-        tone: 'good',
-      };
-    case 'ip-changed':
-      return {
-        tag: 'ip',
-        text:
-          event.from === undefined
-            ? `the public IP is ${event.to}: the first one seen counts as a change`
-            : `the public IP changed from ${event.from} to ${event.to}`,
-        tone: 'good',
-      };
+      return say('sync', `${name(event.uuid)} (${event.address}) is a consumer now`, 'good');
+    case 'ip-changed': {
+      const { from, to } = event;
+      const text =
+        from === undefined
+          ? `the public IP is ${to}: the first one seen counts as a change`
+          : `the public IP changed from ${from} to ${to}`;
+      return say('ip', text, 'good');
+    }
     case 'ip-confirmed':
-      return { tag: 'ip', text: `checked: still ${event.ip}` };
+      return say('ip', `checked: still ${event.ip}`);
     case 'ip-contested':
-      return {
-        tag: 'ip',
-        text: `${event.candidate} is seen, but a source still tells the old address, or it was ours until just now: check ${event.checks} of the 3 that this takes`,
-      };
-    case 'ip-unknown':
-      return {
-        tag: 'ip',
-        text: `the sources do not settle what the address is (${event.checks === '1' ? 'once' : `${event.checks} checks in a row`}): it stays as it is`,
-        tone: 'bad',
-      };
+      return say(
+        'ip',
+        `${event.candidate} is seen, but a source still tells the old address, or it was ours until just now: check ${event.checks} of the 3 that this takes`,
+      );
+    case 'ip-unknown': {
+      const times = event.checks === '1' ? 'once' : `${event.checks} checks in a row`;
+      return say('ip', `the sources do not settle what the address is (${times}): it stays as it is`, 'bad');
+    }
     case 'told':
-      return { tag: 'notify', text: `${name(event.uuid)} knows ${event.ip}`, tone: 'good' };
-    case 'not-told':
-      return {
-        tag: 'notify',
-        text: `${name(event.uuid)} not told yet (${event.lastStatus}): again by the first IP check after ${clock(new Date(event.nextAt))}`,
-        tone: 'bad',
-      };
+      return say('notify', `${name(event.uuid)} knows ${event.ip}`, 'good');
+    case 'not-told': {
+      const when = clock(new Date(event.nextAt));
+      return say(
+        'notify',
+        `${name(event.uuid)} not told yet (${event.lastStatus}): again by the first IP check after ${when}`,
+        'bad',
+      );
+    }
     case 'all-told':
-      return { tag: 'notify', text: `this change is delivered: ${event.told} told`, tone: 'good' };
+      return say('notify', `this change is delivered: ${event.told} told`, 'good');
     case 'redis-lost':
-      return {
-        tag: 'redis',
-        text: 'Redis does not answer: runs fail until it does, and the first one after that goes on where they stopped',
-        tone: 'bad',
-      };
+      return say(
+        'redis',
+        'Redis does not answer: runs fail until it does, and the first one after that goes on where they stopped',
+        'bad',
+      );
     case 'redis-back':
-      return { tag: 'redis', text: 'Redis answers again', tone: 'good' };
+      return say('redis', 'Redis answers again', 'good');
     case 'producer-called':
-      return {
-        tag: 'notify',
-        text: `${event.name} got POST /ip with ${event.ip} and answered ${event.status}`,
-      };
+      return say('notify', `${event.name} got POST /ip with ${event.ip} and answered ${event.status}`);
     case 'public-ip-set':
-      return {
-        tag: 'world',
-        text: `the simulated public IP was ${event.from} and is now ${event.to}; an IP check is started at once instead of within a minute`,
-      };
-    case 'log':
-      return {
-        tag: 'log',
-        text: `${event.functionName} ${event.level}: ${event.message}`,
-        ...(event.level === 'error' && { tone: 'bad' as const }),
-      };
+      return say(
+        'world',
+        `the simulated public IP was ${event.from} and is now ${event.to}; an IP check is started at once instead of within a minute`,
+      );
+    case 'log': {
+      const { functionName, level, message } = event;
+      return say('log', `${functionName} ${level}: ${message}`, level === 'error' ? 'bad' : undefined);
+    }
   }
 }
 
