@@ -87,14 +87,14 @@ export function createRedis(options: RedisClientOptions): Redis {
     for (let attempts = 1; ; attempts++) {
       if (closed) throw ended('This Redis client has been closed.', mayHaveRun);
       if (signal?.aborted) {
-        if (failure !== undefined) throw summed(failure, mayHaveRun);
+        if (failure !== undefined) throw summed(failure, mayHaveRun, names);
         throw ended('The run ended before Redis was asked.', mayHaveRun);
       }
       try {
         return await attempt(commands, options);
       } catch (error) {
         if (!(error instanceof RedisUnavailableError)) throw error;
-        failure = named(error, names);
+        failure = error;
         mayHaveRun ||= error.mayHaveRun;
       }
       const again =
@@ -102,7 +102,7 @@ export function createRedis(options: RedisClientOptions): Redis {
         (repeatable || !mayHaveRun) &&
         attempts < MAX_ATTEMPTS &&
         host.monotonicMs() - startedMs < 2 * timeoutMs;
-      if (!again) throw summed(failure, mayHaveRun);
+      if (!again) throw summed(failure, mayHaveRun, names);
       await host.sleep(FIRST_BACKOFF_MS * 2 ** (attempts - 1) * (0.5 + host.random()), signal);
     }
   };
@@ -176,17 +176,14 @@ function toReply(slot: Slot): Reply | RedisReplyError {
   return 'error' in slot ? new RedisReplyError(cutCommand(slot.error)) : slot.reply;
 }
 
-/** The error, with the settings called as the operator calls them. */
-function named(error: RedisUnavailableError, names: SettingNames | undefined): RedisUnavailableError {
-  return names === undefined ? error : new RedisUnavailableError(withNames(error.message, names), error);
-}
-
-/** The last attempt's error, with what all attempts together may have done. */
+/** The last attempt's error, with what all attempts may have done, and the settings called as the operator calls them. */
 function summed(
   { message, trouble, passing }: RedisUnavailableError,
   mayHaveRun: boolean,
+  names: SettingNames | undefined,
 ): RedisUnavailableError {
-  return new RedisUnavailableError(message, { mayHaveRun, trouble, passing });
+  const text = names === undefined ? message : withNames(message, names);
+  return new RedisUnavailableError(text, { mayHaveRun, trouble, passing });
 }
 
 function ended(message: string, mayHaveRun: boolean): RedisUnavailableError {
