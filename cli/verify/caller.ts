@@ -1,5 +1,5 @@
 import { type OutgoingHttpHeaders, request } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import type { Address } from '../../lib/peers/address.ts';
 import { visible } from '../../report/text/escape.ts';
 
@@ -91,23 +91,27 @@ export function createCall({ ip, port }: Address, deadlineMs: number): Call {
     });
 }
 
-const HALF_A_REQUEST = 'POST /sync HTTP/1.1\r\nhost: x\r\ncontent-le';
+/** Opens a connection and sends half a request. */
+function openHalf({ ip, port }: Address, localAddress?: string): Socket {
+  const socket = connect({ host: ip, port, ...(localAddress !== undefined && { localAddress }) });
+  socket.on('connect', () => socket.write('POST /sync HTTP/1.1\r\nhost: x\r\ncontent-le'));
+  socket.on('error', () => undefined);
+  return socket.resume();
+}
+
 /** From byte to byte of a request that never becomes whole: less than any peer waits for one. */
 const DRIP_MS = 500;
 
 /** Opens a connection, sends a request that never ends, and answers after how long the peer ends it; undefined if it does not. */
-export function openStalled({ ip, port }: Address, patienceMs: number): Promise<number | undefined> {
+export function openStalled(address: Address, patienceMs: number): Promise<number | undefined> {
   return new Promise((resolve) => {
     const started = performance.now();
-    const socket = connect({ host: ip, port });
+    const socket = openHalf(address);
     const patience = setTimeout(() => {
       socket.destroy();
       resolve(undefined);
     }, patienceMs);
     const drip = setInterval(() => socket.write('x'), DRIP_MS);
-    socket.on('connect', () => socket.write(HALF_A_REQUEST));
-    socket.on('error', () => undefined);
-    socket.resume();
     socket.on('close', () => {
       clearTimeout(patience);
       clearInterval(drip);
@@ -121,7 +125,7 @@ export function openStalled({ ip, port }: Address, patienceMs: number): Promise<
  * it has ended `enough`, or after `patienceMs`. `meanwhile` runs before the rest is closed.
  */
 export async function openCrowd(
-  { ip, port }: Address,
+  address: Address,
   {
     from,
     count,
@@ -133,10 +137,7 @@ export async function openCrowd(
   const { promise: ended, resolve } = Promise.withResolvers<void>();
   let closed = 0;
   const sockets = Array.from({ length: count }, () => {
-    const socket = connect({ host: ip, port, ...(from !== undefined && { localAddress: from }) });
-    socket.on('connect', () => socket.write(HALF_A_REQUEST));
-    socket.on('error', () => undefined);
-    socket.resume();
+    const socket = openHalf(address, from);
     socket.on('close', () => {
       closed += 1;
       if (closed >= enough) resolve();
