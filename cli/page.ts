@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { type PageServer, servePage, whyNotServed } from '../page/server.ts';
 import { createReporter } from '../report/reporter.ts';
 import { type Context, withParts } from './context.ts';
@@ -29,9 +30,7 @@ export async function page(context: Context): Promise<ExitCode> {
     try {
       screen.line(server.url);
       context.note('The status page is served there until Ctrl-C.');
-      if (!interrupts.signal.aborted) {
-        await new Promise((resolve) => interrupts.signal.addEventListener('abort', resolve, { once: true }));
-      }
+      if (!interrupts.signal.aborted) await once(interrupts.signal, 'abort');
       return EXIT.ok;
     } finally {
       interrupts.end();

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { Config } from '../lib/config.ts';
 import type { Host, Log } from '../lib/host.ts';
 import { type PageServer, servePage, urlOf, whyNotServed } from '../page/server.ts';
@@ -36,8 +37,6 @@ export async function runPageService(
   }
   if (server === undefined) return;
   log.info('The status page is served', { url: server.url });
-  if (!signal.aborted) {
-    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-  }
+  if (!signal.aborted) await once(signal, 'abort');
   await server.close();
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Ip, parseIp } from '../lib/peers/ip-space.ts';
@@ -93,10 +94,7 @@ export async function startServer({ listen, proxies, handle }: ServerOptions): P
     return handle({ method, path, headers, body, from });
   };
 
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(listen, resolve);
-  });
+  await once(server.listen(listen), 'listening');
   return {
     port: (server.address() as AddressInfo).port,
     async stop() {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Redis } from '../lib/redis/redis.ts';
@@ -114,7 +115,7 @@ export async function runStack(stack: Stack, parts: StackParts): Promise<void> {
     await watcher.poke();
   };
   await Promise.race([died, firstRuns()]);
-  await Promise.race([died, aborted(signal)]);
+  await Promise.race([died, signal.aborted || once(signal, 'abort')]);
 
   async function openOwn(): Promise<Redis> {
     const opened = await openOwnRedis(stack.config, signal);
@@ -168,11 +169,4 @@ function portUses({ kind, ports }: Stack): PortUse[] {
         ]
       : []),
   ];
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

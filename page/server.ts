@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { reportJson } from '../report/json.ts';
 import { METRICS_TYPE, metricsText } from '../report/metrics.ts';
 import { isStale } from '../report/read/stale.ts';
@@ -73,7 +74,7 @@ export async function servePage(address: PageAddress, options: PageServerOptions
     });
   });
   server.maxConnections = MOST_CONNECTIONS;
-  await listen(server, address);
+  await once(server.listen({ host: address.address, port: address.port, exclusive: true }), 'listening');
   const bound = server.address();
   const port = typeof bound === 'object' && bound !== null ? bound.port : address.port;
   return {
@@ -221,14 +222,4 @@ async function readBody(request: IncomingMessage): Promise<string> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
-}
-
-function listen(server: Server, { address, port }: PageAddress): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host: address, port, exclusive: true }, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 }

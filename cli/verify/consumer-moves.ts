@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Ip } from '../../lib/peers/ip-space.ts';
@@ -140,10 +141,7 @@ function moving(rule: string, check: (move: Move) => Promise<Verdict>): Rule<Sub
         message.resume();
         answer(response).catch(() => response.destroy());
       });
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject);
-        server.listen(port, ip, resolve);
-      });
+      await once(server.listen(port, ip), 'listening');
       ends.push(() => {
         server.close();
         server.closeAllConnections();

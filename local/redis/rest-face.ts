@@ -1,4 +1,5 @@
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, isIPv4 } from 'node:net';
 import { type Answer, type Encoding, encodeAnswer, encodeResp2, encodeSlot } from './rest-answer.ts';
@@ -102,10 +103,7 @@ export async function startRestFace(options: RestFaceOptions): Promise<RestFace>
       else reply(request, response, toAnswer(error), 'json');
     });
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ port, host, exclusive: true }, resolve);
-  }).catch(async (error) => {
+  await once(server.listen({ port, host, exclusive: true }), 'listening').catch((error) => {
     upstream.close();
     throw error;
   });

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 
 /** A part of the world that can be ended. */
@@ -14,10 +15,7 @@ export function startIpSources(ports: readonly number[], publicIp: () => string)
         response.setHeader('content-type', 'text/plain');
         response.end(url === '/' ? `${publicIp()}\n` : '');
       });
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject);
-        server.listen(port, '127.0.0.1', resolve);
-      });
+      await once(server.listen(port, '127.0.0.1'), 'listening');
       return {
         async stop() {
           server.close();
