@@ -4,11 +4,14 @@ import { cidr, parseIp, unmapped } from '../lib/peers/ip-space.ts';
 import { parseUuid, type Uuid } from '../lib/peers/uuid.ts';
 import type { Listen } from './http.ts';
 
-/** What both reference peers take from the environment, beside the scheduler's own variables. */
+/** What both reference peers need, and take from the environment beside the scheduler's own variables. */
 export interface KitSettings {
   readonly listen: Listen;
+  /** Addresses of your own reverse proxies. */
   readonly proxies: readonly string[];
+  /** The peer's own addresses as `<ip>:<port>`; signatures are made for them. */
   readonly addresses: readonly string[];
+  /** Public keys by uuid. Whoever is in here is believed only what is signed. */
   readonly keys: ReadonlyMap<Uuid, readonly string[]>;
 }
 

@@ -12,13 +12,14 @@ import {
 } from '../http.ts';
 import { createLimiter, lineOf } from '../limiter.ts';
 import type { Memory } from '../memory.ts';
+import type { KitSettings } from '../settings.ts';
 import { createVerifier } from '../signature.ts';
 
 /**
  * The reference consumer API: the program beside the scheduler that answers `POST /sync`. docs/PEERS.md has the rules; the
  * comments here name its paragraphs.
  */
-export interface ConsumerApiOptions {
+export interface ConsumerApiOptions extends Partial<KitSettings> {
   /** This consumer's own UUID: the scheduler's `LOCAL_UUID`. */
   readonly uuid: Uuid;
   readonly memory: Memory;
@@ -27,11 +28,6 @@ export interface ConsumerApiOptions {
   /** Calls a peer, for the proof before a known consumer moves. */
   readonly post: PostToPeer;
   readonly listen: Listen;
-  readonly proxies?: readonly string[];
-  /** Public keys by uuid. Whoever is in here is believed only what is signed. */
-  readonly keys?: ReadonlyMap<Uuid, readonly string[]>;
-  /** This API's own addresses as `<ip>:<port>`; signatures are made for them. */
-  readonly addresses?: readonly string[];
   /** Where a caller is told that it was seen. In a simulation that is not where its connection comes from. */
   readonly seenAs?: (from: Ip) => string;
   readonly onEvent?: (event: ConsumerApiEvent) => void;

@@ -10,6 +10,7 @@ import {
   startServer,
 } from '../http.ts';
 import { createLimiter, lineOf } from '../limiter.ts';
+import type { KitSettings } from '../settings.ts';
 import { createVerifier } from '../signature.ts';
 import type { Book, Held } from './book.ts';
 
@@ -17,17 +18,12 @@ import type { Book, Held } from './book.ts';
  * The reference producer: the program that consumers tell their new address, by `POST /ip`. docs/PEERS.md has the rules; the
  * comments here name its paragraphs.
  */
-export interface ProducerOptions {
+export interface ProducerOptions extends Partial<KitSettings> {
   /** Where the addresses of consumers are kept. */
   readonly book: Book;
   /** Says which addresses may be recorded. */
   readonly policy: AddressPolicy;
   readonly listen: Listen;
-  readonly proxies?: readonly string[];
-  /** Public keys by uuid. Whoever is in here is believed only what is signed. */
-  readonly keys?: ReadonlyMap<Uuid, readonly string[]>;
-  /** This producer's own addresses as `<ip>:<port>`; signatures are made for them. */
-  readonly addresses?: readonly string[];
   readonly onEvent?: (event: ProducerEvent) => void;
 }
 
