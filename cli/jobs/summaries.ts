@@ -6,7 +6,6 @@ import { duration, relative } from '../../report/text/time.ts';
 import type { Context } from '../context.ts';
 import { StageError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
-import type { Tone } from '../text/line.ts';
 import type { Screen } from '../text/screen.ts';
 
 /** A job's summary in words, and the exit code that it means. Whatever function answered it: here or on AWS, old or new. */
@@ -68,8 +67,9 @@ export function tellSync(summary: unknown): Told | undefined {
   return {
     exit: good ? EXIT.ok : EXIT.attention,
     show(screen) {
-      const say = headline(screen, good);
-      say(
+      headline(
+        screen,
+        good,
         complete
           ? `The round is complete: ${plural(probes, 'call')} in ${duration(rest.durationMs)}.`
           : idle
@@ -143,7 +143,7 @@ export function tellCheck(summary: unknown): Told | undefined {
   return {
     exit: good ? EXIT.ok : EXIT.attention,
     show(screen) {
-      headline(screen, good)(texts[outcome]);
+      headline(screen, good, texts[outcome]);
       screen.entry('sources', `asked ${plural(asked ?? 0, 'time')}`);
       if (notify === 'running') screen.entry('producers', 'somebody is telling them already');
       if (notify === 'failed')
@@ -199,7 +199,7 @@ export function tellNotify(summary: unknown, nowMs: number): Told | undefined {
     exit: good ? EXIT.ok : EXIT.attention,
     show(screen) {
       const first = word === undefined ? '' : word === 'committed' ? 'Taken. ' : 'Taken before. ';
-      headline(screen, good)(`${first}${texts[outcome]}`);
+      headline(screen, good, `${first}${texts[outcome]}`);
       if (tallyText(failed) !== '') screen.entry('failed', tallyText(failed));
       if (missing + unusable > 0)
         screen.entry('put off', tallyText({ 'not in producers': missing, unusable }));
@@ -214,7 +214,6 @@ export function tellNotify(summary: unknown, nowMs: number): Told | undefined {
   };
 }
 
-function headline(screen: Screen, good: boolean): (text: string) => void {
-  const tone: Tone = good ? 'good' : 'warning';
-  return (text) => screen.text(text, tone);
+function headline(screen: Screen, good: boolean, text: string): void {
+  screen.text(text, good ? 'good' : 'warning');
 }
