@@ -42,7 +42,7 @@ export async function tellProducer(
   { post, policy, config, host, nowMs, signal }: AttemptParts,
 ): Promise<AttemptResult> {
   const { ip, rawAddress, epoch } = delivery;
-  const parsed = withoutSelf(policy, { ips: [ip], port: config.peers.port }).parse(rawAddress);
+  const parsed = withoutSelf(policy, { ip, port: config.peers.port }).parse(rawAddress);
   if ('refused' in parsed) return BAD_ADDRESS;
   const outcome = await post({
     address: parsed.address,

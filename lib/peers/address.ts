@@ -96,12 +96,12 @@ export function createAddressPolicy(rules: {
   };
 }
 
-/** The same rules, and no peer at an address of our own: one of `ips`, those that are known, with our `port`. */
+/** The same rules, and no peer at our own address: `ip`, if it is known, with our `port`. */
 export function withoutSelf(
   policy: AddressPolicy,
-  { ips, port }: { ips: readonly (Ip | undefined)[]; port: number },
+  { ip: own, port }: { ip: Ip | undefined; port: number },
 ): AddressPolicy {
-  const isSelf = (ip: Ip, at: number) => at === port && ips.includes(ip);
+  const isSelf = (ip: Ip, at: number) => at === port && ip === own;
   return {
     parse(raw) {
       const parsed = policy.parse(raw);

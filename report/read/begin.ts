@@ -44,5 +44,5 @@ export function policyFor(
   { policy, config }: Pick<AppParts, 'policy' | 'config'>,
   { current }: Register,
 ): AddressPolicy {
-  return withoutSelf(policy, { ips: [current], port: config.peers.port });
+  return withoutSelf(policy, { ip: current, port: config.peers.port });
 }

@@ -163,19 +163,18 @@ test('the runtime API may be named in other ways', () => {
 });
 
 test('an address of our own is no peer, by ip and port', () => {
-  const ips = ['8.8.8.8', '2a00::1'].map(parseIp);
-  const rules = withoutSelf(policy, { ips: [...ips, undefined], port: 80 });
-  for (const raw of ['8.8.8.8', '8.8.8.8:80', '2a00::1', '[2A00:0::1]:80']) {
-    assert.equal(refusalOf(raw, rules), 'self', raw);
-  }
-  for (const raw of ['8.8.8.8:81', '8.8.4.4', '[2a00::1]:8080']) {
-    assert.equal(refusalOf(raw, rules), undefined, raw);
-  }
-  assert.equal(refusalOf('127.0.0.1', rules), 'not-public');
-  const [v4] = ips;
-  assert.ok(v4);
-  assert.equal(rules.permits(v4, 80), false);
-  assert.equal(rules.permits(v4, 81), true);
+  const [v4, v6] = [parseIp('8.8.8.8'), parseIp('2a00::1')];
+  assert.ok(v4 && v6);
+  const [over4, over6] = [v4, v6].map((ip) => withoutSelf(policy, { ip, port: 80 }));
+  assert.ok(over4 && over6);
+  for (const raw of ['8.8.8.8', '8.8.8.8:80']) assert.equal(refusalOf(raw, over4), 'self', raw);
+  for (const raw of ['2a00::1', '[2A00:0::1]:80']) assert.equal(refusalOf(raw, over6), 'self', raw);
+  for (const raw of ['8.8.8.8:81', '8.8.4.4', '2a00::1']) assert.equal(refusalOf(raw, over4), undefined, raw);
+  assert.equal(refusalOf('[2a00::1]:8080', over6), undefined);
+  assert.equal(refusalOf('127.0.0.1', over4), 'not-public');
+  assert.equal(over4.permits(v4, 80), false);
+  assert.equal(over4.permits(v4, 81), true);
+  assert.equal(refusalOf('8.8.8.8', withoutSelf(policy, { ip: undefined, port: 80 })), undefined);
 });
 
 test('an IPv6 key has brackets, an IPv4 key has none', () => {

@@ -14,7 +14,7 @@ const UUID = '7d444840-9dc0-41d1-b245-5ffdce74fad2';
 const OWN = parseUuid('5e1f0000-0000-4000-8000-000000000001');
 assert.ok(OWN);
 const policy = withoutSelf(createAddressPolicy({ defaultPort: 80, allow: [] }), {
-  ips: [parseIp('9.9.9.9')],
+  ip: parseIp('9.9.9.9'),
   port: 80,
 });
 
