@@ -44,10 +44,11 @@ export const whole = (min: number, max: number) =>
   );
 
 /** One of `choices`, in any case of its letters. */
-export const choice = <const Choice extends string>(choices: readonly Choice[], expected: string) =>
-  parsed<Choice>(
-    (text) => choices.find((one) => one.toLowerCase() === text.toLowerCase()) ?? { fault: expected },
-  );
+export const choice = <const Choice extends string>(choices: readonly Choice[]) =>
+  parsed<Choice>((text) => {
+    const chosen = choices.find((one) => one.toLowerCase() === text.toLowerCase());
+    return chosen ?? { fault: `must be one of ${choices.join(', ')}` };
+  });
 
 export const uuid = parsed<Uuid>(
   (text) => parseUuid(text) ?? { fault: 'must be a UUID like 1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b' },

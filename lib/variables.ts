@@ -137,13 +137,10 @@ export const CHECKED = {
   HEARTBEAT_URL: host(v.optional(url), "dead man's switch: requested after each check that was recorded"),
   ALERT_URL: host(v.optional(url), 'gets a POST when the verdict or the address changes'),
   LOG_LEVEL: host(
-    v.optional(choice(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`), 'INFO'),
+    v.optional(choice(LOG_LEVELS), 'INFO'),
     'least level that is logged: `DEBUG`, `INFO`, `WARN` or `ERROR`',
   ),
-  LOG_FORMAT: host(
-    v.optional(choice(LOG_FORMATS, `must be one of ${LOG_FORMATS.join(', ')}`), 'text'),
-    'how it logs: `text` or `json`',
-  ),
+  LOG_FORMAT: host(v.optional(choice(LOG_FORMATS), 'text'), 'how it logs: `text` or `json`'),
 } as const;
 
 /**
