@@ -3,7 +3,7 @@ import type { Config } from '../lib/config.ts';
 import type { Host, Log } from '../lib/host.ts';
 import { readReport } from '../report/report.ts';
 import { createReporter } from '../report/reporter.ts';
-import { type Alerts, createAlerts } from './alerts/alerts.ts';
+import { createAlerts, type LookForAlerts } from './alerts/alerts.ts';
 import { sendMessage } from './alerts/send.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { runPageService } from './page-service.ts';
@@ -41,7 +41,7 @@ export function createWatching({ config, log, host }: WatchingOptions): Watching
   };
   const parts = createParts({ config, log, invoke, host });
   const ending = new AbortController();
-  const alerts =
+  const lookForAlerts =
     alertUrl &&
     createAlerts({
       parts,
@@ -55,22 +55,26 @@ export function createWatching({ config, log, host }: WatchingOptions): Watching
       // A change of the address is told at once, not within a minute.
       const changed =
         result.kind === 'done' && result.job === 'ip-check' && result.summary.outcome === 'changed';
-      if (changed) void alerts?.look();
+      if (changed) void lookForAlerts?.();
     },
     async run(signal) {
       signal.addEventListener('abort', () => ending.abort(), { once: true });
       await Promise.all([
         page && runPageService({ page, report: createReporter(parts, 'page'), log, host }, signal),
-        alerts && lookRegularly(alerts, host, signal),
+        lookForAlerts && lookRegularly(lookForAlerts, host, signal),
       ]);
       await parts.redis.close();
     },
   };
 }
 
-async function lookRegularly(alerts: Alerts, host: Pick<Host, 'sleep'>, signal: AbortSignal): Promise<void> {
+async function lookRegularly(
+  look: LookForAlerts,
+  host: Pick<Host, 'sleep'>,
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
-    await alerts.look();
+    await look();
     await host.sleep(LOOK_EVERY_MS, signal);
   }
 }

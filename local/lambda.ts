@@ -3,14 +3,8 @@ export interface LambdaAnswer {
   readonly status: number;
   /** Whether the handler threw. */
   readonly failed: boolean;
-  /** The JSON that it returned, or the error's. Undefined for an `Event` invocation. */
+  /** The JSON that it returned, or the error's. */
   readonly payload: unknown;
-}
-
-export interface InvokeOptions {
-  /** `Event` returns at once. */
-  readonly type?: 'RequestResponse' | 'Event';
-  readonly signal?: AbortSignal;
 }
 
 export type FunctionKey = 'sync' | 'ip-check' | 'producer-notify';
@@ -20,16 +14,18 @@ function invocationPath(name: FunctionKey): string {
   return `/2015-03-31/functions/p2p-consumer-scheduler-local-${name}/invocations`;
 }
 
-/** Invokes a function of the local stack. Rejects if the endpoint cannot be reached or `signal` aborts. */
+/**
+ * Invokes a function of the local stack, and waits for its answer. Rejects if the endpoint cannot be reached or `signal` aborts.
+ */
 export async function invokeLocal(
   port: number,
   name: FunctionKey,
   event: unknown = {},
-  { type = 'RequestResponse', signal }: InvokeOptions = {},
+  signal?: AbortSignal,
 ): Promise<LambdaAnswer> {
   const response = await fetch(`http://127.0.0.1:${port}${invocationPath(name)}`, {
     method: 'POST',
-    headers: { 'x-amz-invocation-type': type, 'content-type': 'application/json' },
+    headers: { 'x-amz-invocation-type': 'RequestResponse', 'content-type': 'application/json' },
     body: JSON.stringify(event),
     ...(signal && { signal }),
   });

@@ -111,7 +111,7 @@ export async function runStack(stack: Stack, parts: StackParts): Promise<void> {
 
   invoke = async (name) => {
     // A run that fails says so in the log, and one that was cut off belongs to a stack that ends.
-    await invokeLocal(stack.ports.lambda, name, { source: 'schedule' }, { signal }).catch(() => undefined);
+    await invokeLocal(stack.ports.lambda, name, { source: 'schedule' }, signal).catch(() => undefined);
     await watcher.poke();
   };
   await Promise.race([died, firstRuns()]);

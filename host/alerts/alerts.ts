@@ -15,14 +15,11 @@ export interface AlertsOptions {
   readonly log: Log;
 }
 
-/** Tells the operator what has changed. */
-export interface Alerts {
-  /**
-   * Looks at the report, and sends what is to be told and may be. Call it about once a minute; calls that overlap are one.
-   * Never rejects.
-   */
-  look(): Promise<void>;
-}
+/**
+ * Tells the operator what has changed: looks at the report, and sends what is to be told and may be. Call it about once a
+ * minute; calls that overlap are one. Never rejects.
+ */
+export type LookForAlerts = () => Promise<void>;
 
 /** After a failure it is tried again after so long, doubling, */
 const FIRST_PAUSE_MS = 30_000;
@@ -34,7 +31,7 @@ const LONGEST_PAUSE_MS = 900_000;
  * process that dies in between sends the same message, with the same id, once more. While Redis is away the state goes on in
  * memory, so that this, too, is told.
  */
-export function createAlerts({ parts, report, send, log }: AlertsOptions): Alerts {
+export function createAlerts({ parts, report, send, log }: AlertsOptions): LookForAlerts {
   let state: AlertState | undefined;
   /** Whether `state` has something that Redis does not. */
   let unsaved = false;
@@ -84,15 +81,13 @@ export function createAlerts({ parts, report, send, log }: AlertsOptions): Alert
     failures += 1;
   };
 
-  return {
-    look() {
-      looking ??= look()
-        .catch((error) => log.error('The alerts could not look at the report', { error }))
-        .finally(() => {
-          looking = undefined;
-        });
-      return looking;
-    },
+  return () => {
+    looking ??= look()
+      .catch((error) => log.error('The alerts could not look at the report', { error }))
+      .finally(() => {
+        looking = undefined;
+      });
+    return looking;
   };
 }
 

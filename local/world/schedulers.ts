@@ -6,18 +6,21 @@ import type { Redis } from '../../lib/redis/redis.ts';
 import { createKeys } from '../../lib/store/keys.ts';
 import { memberOf, OTHERS, WORLD_NETWORK, type WorldConsumer } from './cast.ts';
 
-/** The schedulers of the other consumers: the same program as yours, with a prefix of its own in the same Redis. */
-export interface Schedulers {
-  /** Runs a round of each, all at once. A round that fails is like one of a consumer that is off for a while. */
-  round(): Promise<void>;
-}
-
 /** What the others do is not told: only what you see of it. */
 const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} };
 const ROUND_MS = 60_000;
 
-/** Writes whom each knows from the start, and makes their schedulers. `url` and `port` are the world's Redis and PEER_PORT. */
-export async function createSchedulers(redis: Redis, url: string, port: number): Promise<Schedulers> {
+/**
+ * Writes whom the other consumers know from the start, and makes their schedulers: the same program as yours, each with a
+ * prefix of its own in the same Redis. `url` and `port` are the world's Redis and PEER_PORT.
+ *
+ * What it answers runs a round of each, all at once. A round that fails is like one of a consumer that is off for a while.
+ */
+export async function createSchedulers(
+  redis: Redis,
+  url: string,
+  port: number,
+): Promise<() => Promise<void>> {
   const real = OTHERS.filter(({ kind }) => kind === 'real');
   await redis.send(
     real.map(({ prefix, knows }) => [
@@ -32,10 +35,8 @@ export async function createSchedulers(redis: Redis, url: string, port: number):
   );
   // Each finds out its own address first.
   await Promise.allSettled(apps.map((app) => app.ipCheck({ source: 'schedule' }, invocation())));
-  return {
-    async round() {
-      await Promise.allSettled(apps.map((app) => app.sync({ source: 'schedule' }, invocation())));
-    },
+  return async () => {
+    await Promise.allSettled(apps.map((app) => app.sync({ source: 'schedule' }, invocation())));
   };
 }
 

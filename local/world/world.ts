@@ -47,10 +47,10 @@ export async function startWorld({ ports, redis, redisUrl, onEvent }: WorldParts
     startIpSources(ports.sources, publicIp.get),
     startControl(ports.control, publicIp).then((server) => [server]),
   ]);
-  const schedulers = await createSchedulers(redis, redisUrl, ports.peer);
+  const roundOfOthers = await createSchedulers(redis, redisUrl, ports.peer);
   return {
     async round() {
-      await Promise.all([schedulers.round(), callAsAnother(ports.peer)]);
+      await Promise.all([roundOfOthers(), callAsAnother(ports.peer)]);
     },
     knowledge: () => readKnowledge(redis),
     async stop() {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, beforeEach, describe, test } from 'node:test';
-import { type Alerts, createAlerts } from '../../../host/alerts/alerts.ts';
+import { createAlerts, type LookForAlerts } from '../../../host/alerts/alerts.ts';
 import { testMessage } from '../../../host/alerts/message.ts';
 import { sendMessage } from '../../../host/alerts/send.ts';
 import { createHeartbeat } from '../../../host/heartbeat.ts';
@@ -53,7 +53,7 @@ describe('alerts', async () => {
   });
 
   /** A host process that starts now: it remembers nothing but what Redis holds. */
-  function startHost(): Alerts {
+  function startHost(): LookForAlerts {
     const { redis } = testRedis();
     const parts = reportParts({
       send: async (...request) => {
@@ -98,38 +98,38 @@ describe('alerts', async () => {
   }
 
   /** Time passes, and the host looks each minute. */
-  async function pass(minutes: number, alerts: Alerts): Promise<void> {
+  async function pass(minutes: number, look: LookForAlerts): Promise<void> {
     for (let i = 0; i < minutes; i++) {
-      await alerts.look();
+      await look();
       now += MINUTE;
     }
-    await alerts.look();
+    await look();
   }
 
   const titles = () => received.map(({ body }) => String(JSON.parse(body).title));
 
   test('tell each change of the verdict once it has lasted a minute, and that all is well again', async () => {
-    const alerts = startHost();
-    await pass(5, alerts);
+    const look = startHost();
+    await pass(5, look);
     assert.deepEqual(titles(), [], 'nothing to tell where all is well');
     verdict = 'attention';
-    await alerts.look();
+    await look();
     assert.deepEqual(titles(), [], 'it has not lasted yet');
-    await pass(10, alerts);
+    await pass(10, look);
     assert.deepEqual(titles(), ['ATTENTION: it is attention']);
     verdict = 'ok';
-    await pass(10, alerts);
+    await pass(10, look);
     assert.deepEqual(titles(), ['ATTENTION: it is attention', 'OK: it is ok']);
   });
 
   test('do not tell what has passed within a minute', async () => {
-    const alerts = startHost();
-    await pass(1, alerts);
+    const look = startHost();
+    await pass(1, look);
     verdict = 'attention';
-    await alerts.look();
+    await look();
     now += 30_000;
     verdict = 'ok';
-    await pass(5, alerts);
+    await pass(5, look);
     assert.deepEqual(titles(), []);
   });
 
@@ -146,18 +146,18 @@ describe('alerts', async () => {
   test('are told although the host never lives for a minute', async () => {
     verdict = 'attention';
     for (let i = 0; i < 6; i++) {
-      await startHost().look();
+      await startHost()();
       now += 20_000;
     }
     assert.deepEqual(titles(), ['ATTENTION: it is attention']);
   });
 
   test('are not lost while the receiver fails, also over a restart, and all of it is told in one message', async () => {
-    const alerts = startHost();
-    await pass(1, alerts);
+    const look = startHost();
+    await pass(1, look);
     status = 500;
     verdict = 'attention';
-    await pass(20, alerts);
+    await pass(20, look);
     verdict = 'ok';
     await pass(20, startHost());
     assert.deepEqual(titles(), []);
@@ -170,25 +170,25 @@ describe('alerts', async () => {
   });
 
   test('are six an hour at most while the verdict flaps, and the last word is told', async () => {
-    const alerts = startHost();
+    const look = startHost();
     for (let i = 0; i < 40; i++) {
       verdict = i % 2 === 0 ? 'attention' : 'ok';
-      await pass(3, alerts);
+      await pass(3, look);
     }
     const inTwoHours = received.length;
     assert.ok(inTwoHours >= 6 && inTwoHours <= 18, `${inTwoHours} in two hours`);
     verdict = 'unknown';
-    await pass(130, alerts);
+    await pass(130, look);
     assert.equal(titles().at(-1), 'UNKNOWN: it is unknown');
   });
 
   test('hold to six in any hour', async () => {
-    const alerts = startHost();
+    const look = startHost();
     const times: number[] = [];
     for (let i = 0; i < 60; i++) {
       verdict = i % 2 === 0 ? 'attention' : 'ok';
       const before = received.length;
-      await pass(2, alerts);
+      await pass(2, look);
       for (let n = before; n < received.length; n++) times.push(now);
     }
     for (const at of times) {
@@ -198,24 +198,24 @@ describe('alerts', async () => {
   });
 
   test('tell a change of the address at once, and once', async () => {
-    const alerts = startHost();
-    await alerts.look();
+    const look = startHost();
+    await look();
     now += MINUTE;
     address = { ip: '203.0.113.99', epoch: now };
-    await alerts.look();
+    await look();
     assert.deepEqual(titles(), ['Address changed to 203.0.113.99']);
     await pass(5, startHost());
     assert.equal(received.length, 1);
   });
 
   test('tell that Redis is away, and that it is back', async () => {
-    const alerts = startHost();
-    await pass(1, alerts);
+    const look = startHost();
+    await pass(1, look);
     redisIsAway = true;
-    await pass(5, alerts);
+    await pass(5, look);
     assert.deepEqual(titles(), ['UNKNOWN: it is unknown']);
     redisIsAway = false;
-    await pass(5, alerts);
+    await pass(5, look);
     assert.deepEqual(titles(), ['UNKNOWN: it is unknown', 'OK: it is ok']);
     await pass(5, startHost());
     assert.equal(received.length, 2);
@@ -228,8 +228,8 @@ describe('alerts', async () => {
     assert.deepEqual(titles(), ['ATTENTION: it is attention']);
     await testRedis().command('DEL', '{p2p}:alerts');
     await testRedis().command('SET', '{p2p}:alerts', 'no hash');
-    const alerts = startHost();
-    await pass(10, alerts);
+    const look = startHost();
+    await pass(10, look);
     assert.equal(received.length, 2, 'what cannot be kept is told all the same, once by each process');
     assert.equal(lines.length, 1);
     assert.equal(await testRedis().command('GET', '{p2p}:alerts'), 'no hash');
