@@ -128,10 +128,11 @@ function isOfRedis(error: unknown): boolean {
 
 /** What a log line has of an error: frames only where it is none of those that say themselves what to do. */
 export function reasonOf(error: unknown): LogFields {
+  // Redis's own words say what it refused.
+  if (error instanceof RedisReplyError) {
+    return { reason: `${error.message.replace(/\.$/, '')}. \`p2p doctor\` says more.` };
+  }
   const known =
-    error instanceof RedisUnavailableError ||
-    error instanceof IdentityError ||
-    error instanceof RedisReplyError ||
-    error instanceof EventError;
+    error instanceof RedisUnavailableError || error instanceof IdentityError || error instanceof EventError;
   return known ? { reason: error.message } : { error };
 }

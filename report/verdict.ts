@@ -191,8 +191,8 @@ function* ofConsumers({ begun, consumers, rounds, wrongTypes }: Facts): Iterable
 }
 
 function lately(what: string, at: number | undefined, periodMs: number, nowMs: number): string {
-  if (at === undefined) return `there was no ${what} yet`;
   const every = `one is due every ${duration(periodMs).replace(/\.0/, '')}`;
+  if (at === undefined) return `there was no ${what} yet, ${every}`;
   if (at > nowMs) return `the last ${what} lies in the future; was Redis's clock set back?`;
   return `the last ${what} was ${relative(at, nowMs)}, ${every}`;
 }

@@ -105,7 +105,7 @@ describe('trouble', () => {
     }
     succeeded('sync');
     succeeded('sync');
-    const reason = 'WRONGTYPE consumers holds a list';
+    const reason = 'WRONGTYPE consumers holds a list. `p2p doctor` says more.';
     assert.deepEqual(lines, [
       ['error', 'A run failed', { job: 'sync', reason }],
       ['error', 'Runs go on failing', { job: 'sync', forSeconds: 3_600, failedRuns: 61, reason }],
