@@ -6,7 +6,7 @@ import type { Outcome } from '../../lib/http/outcome.ts';
 import { createAddressPolicy } from '../../lib/peers/address.ts';
 import type { PeerRequest } from '../../lib/peers/post.ts';
 import type { Redis, Reply } from '../../lib/redis/redis.ts';
-import { decodeHealth } from '../../lib/store/health-record.ts';
+import { decodeHealth, encodeHealth, type HealthRecord, NO_OUTCOMES } from '../../lib/store/health-record.ts';
 import { createKeys } from '../../lib/store/keys.ts';
 import type { RoundStore } from '../../lib/store/rounds.ts';
 import { runSync } from '../../lib/sync/round.ts';
@@ -58,6 +58,8 @@ export async function runCourse(
   const strangers = new Map<string, string>();
   const noRoute6 = random.chance(0.5);
   const alwaysCut = random.chance(0.5);
+  /** In half of the courses many have long been dead, and call us in each round. */
+  const theDeadCall = random.chance(0.5);
   let next = 0;
   let fault: 'none' | 'before' | 'after' = 'none';
   let requestsUntilFault = 0;
@@ -71,7 +73,7 @@ export async function runCourse(
       random.weighted([
         [5, 'answers'],
         [4, 'names'],
-        [1, 'silent'],
+        [theDeadCall ? 10 : 1, 'silent'],
         [1, 'no-route'],
       ] as const);
     habits.set(keyOf(address), six && noRoute6 ? 'no-route' : drawn);
@@ -91,8 +93,10 @@ export async function runCourse(
   const remove = async (field: string) => {
     entries.delete(field);
     turns.end(field);
+    turns.end(homeOf(field));
     await command('HDEL', KEYS.consumers, field);
   };
+  const homeOf = (field: string) => `the home of ${field}`;
   const someone = (): string | undefined => {
     const fields = [...entries.keys()];
     return fields[random.between(0, fields.length - 1)];
@@ -161,6 +165,7 @@ export async function runCourse(
       SYNC_FUNCTION: 'sync',
       ...(split ? { SYNC_SHARD_ABOVE: '10', SYNC_MAX_SHARDS: '3' } : {}),
     });
+    if (theDeadCall && event === undefined) await command('SADD', KEYS.called, ...entries.keys());
     const invoked: ShardEvent[] = [];
     let calls = 0;
     const run = invocation({
@@ -261,13 +266,18 @@ export async function runCourse(
     const stale = health.filter((field, i) => i % 2 === 0 && !entries.has(field));
     if (cleaned && stale.length > 0) return `health of ${stale[0]} stays, which consumers does not hold`;
     const late = turns.longest();
-    if (late !== undefined && late.rounds > turns.bound(entries.size, CALLS)) {
+    if (late !== undefined && late.rounds > turns.bound(CALLS)) {
       return `${late.field} was not called for ${late.rounds} rounds`;
     }
     return undefined;
   };
 
   for (let i = 0; i < CONSUMERS; i++) await add();
+  for (const [field, address] of theDeadCall ? entries : []) {
+    if (habits.get(keyOf(address)) !== 'silent') continue;
+    calledAt.set(keyOf(address), clockMs);
+    await command('HSET', KEYS.health, field, encodeHealth(dead(address, clockMs)));
+  }
   let splitNow = false;
   for (let step = 0; step < steps; step++) {
     fault = 'none';
@@ -277,6 +287,7 @@ export async function runCourse(
       [6, 'churn'],
       [6, 'move'],
       [4, 'newcomer'],
+      [4, 'rumour'],
       [4, 'lost'],
       [2, 'rewrite'],
       [3, 'broken round'],
@@ -304,6 +315,10 @@ export async function runCourse(
         break;
       case 'newcomer':
         strangers.set(keyOf(freshAddress('names')), uuidOf(next + 1_000));
+        break;
+      case 'rumour':
+        // Others name somebody who never answers.
+        strangers.set(keyOf(freshAddress('silent')), uuidOf(next + 1_000));
         break;
       case 'lost':
         // It has moved, and only others know where it is now.
@@ -348,12 +363,23 @@ export async function runCourse(
     monotonicMs += INTERVAL_MS;
     await command('DEL', ...[0, 1, 2].map((shard) => KEYS.lease(`sync:${shard}`)));
     const now = await stored();
-    for (const [i, field] of now.health.entries()) {
-      const record = i % 2 === 0 ? decodeHealth(now.health[i + 1], clockMs) : undefined;
-      if (record?.due !== undefined && record.due > clockMs - SLACK_MS) turns.excuse(field);
+    const healths = new Map(
+      now.health.flatMap((field, i) => (i % 2 === 0 ? [[field, now.health[i + 1]]] : [])),
+    );
+    for (const [field, address] of entries) {
+      const record = decodeHealth(healths.get(field), clockMs);
+      if ((record?.due ?? 0) > clockMs - SLACK_MS) turns.excuse(field);
+      if (record?.home === undefined || record.address !== address) turns.end(homeOf(field));
+      else turns.keep(homeOf(field), keyOf(record.home));
+      if ((record?.homeDue ?? 0) > clockMs - SLACK_MS) turns.excuse(homeOf(field));
     }
     const wrong = broken(now, cleaned);
     if (wrong !== undefined) return `step ${step}, after ${what}: ${wrong}`;
   }
   return undefined;
+}
+
+function dead(address: string, nowMs: number): HealthRecord {
+  const since = nowMs - INTERVAL_MS;
+  return { state: 'dead', address, since, lastFail: since, fails: 9, counted: 9, recent: NO_OUTCOMES };
 }

@@ -2,6 +2,8 @@
 export interface Turns {
   /** An entry is at an address from now on. */
   begin(field: string, addressKey: string): void;
+  /** As `begin`, unless it is there already. */
+  keep(field: string, addressKey: string): void;
   end(field: string): void;
   called(addressKey: string): void;
   /** A round has ended that made all the calls for which it had the time. */
@@ -11,13 +13,16 @@ export interface Turns {
   excuseAll(): void;
   longest(): { readonly field: string; readonly rounds: number } | undefined;
   /** So many rounds may pass: the rest of a pass with its second lap, and a whole one. */
-  bound(consumers: number, calls: number): number;
+  bound(calls: number): number;
 }
 
 export function createTurns(): Turns {
   const waiting = new Map<string, { addressKey: string; rounds: number }>();
   return {
     begin: (field, addressKey) => void waiting.set(field, { addressKey, rounds: 0 }),
+    keep(field, addressKey) {
+      if (waiting.get(field)?.addressKey !== addressKey) waiting.set(field, { addressKey, rounds: 0 });
+    },
     end: (field) => void waiting.delete(field),
     called(addressKey) {
       for (const each of waiting.values()) if (each.addressKey === addressKey) each.rounds = 0;
@@ -39,6 +44,6 @@ export function createTurns(): Turns {
       }
       return longest;
     },
-    bound: (consumers, calls) => 3 * (Math.ceil(consumers / (calls - 2)) + 1),
+    bound: (calls) => 3 * (Math.ceil(waiting.size / (calls - 2)) + 1),
   };
 }
