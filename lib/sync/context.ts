@@ -6,7 +6,7 @@ import type { IpFamily } from '../peers/ip-space.ts';
 import type { PostToPeer } from '../peers/post.ts';
 import type { Uuid } from '../peers/uuid.ts';
 import type { PartState } from '../store/part-state.ts';
-import type { OpenedRound, PartName, RoundStore } from '../store/rounds.ts';
+import type { OpenedRound, PageWrite, PageWritten, PartName, RoundStore } from '../store/rounds.ts';
 import { type Calls, createCalls } from './calls.ts';
 import { createFindings, type Findings } from './findings.ts';
 import type { RoundTime } from './health.ts';
@@ -62,6 +62,8 @@ export interface Round {
   ): Promise<Result | Otherwise>;
   /** What steps threw. */
   readonly failures: readonly unknown[];
+  /** Writes a page of this part. If that fails, or the lease is lost, the round stops. */
+  write(page: Omit<PageWrite, 'part' | 'nowMs'>): Promise<PageWritten | 'lease-lost' | 'failed'>;
 }
 
 /** Puts together what the steps of a round share, once it is open. */
@@ -78,13 +80,23 @@ export function createRound(
   const former = opened.stateOf(part.of);
   const calls = createCalls({ config, policy, post, host, invocation, part, opened, spread });
   const failures: unknown[] = [];
+  const nowMs = () => Math.max(store.nowMs(), part.at);
+  const attempt: Round['attempt'] = async (step, otherwise) => {
+    try {
+      return await step();
+    } catch (error) {
+      failures.push(error);
+      calls.stop('error');
+      return otherwise;
+    }
+  };
   return {
     store,
     lease,
     part,
     former,
     time: { at: part.at, intervalMs: sync.intervalMs },
-    nowMs: () => Math.max(store.nowMs(), part.at),
+    nowMs,
     invocation,
     host,
     policy,
@@ -101,14 +113,11 @@ export function createRound(
     isOurs: (uuid, address) => uuid === localUuid || address.key === ownKey,
     mayBeNamed: (address) => mayBeNamed(address, peers),
     failures,
-    async attempt(step, otherwise) {
-      try {
-        return await step();
-      } catch (error) {
-        failures.push(error);
-        calls.stop('error');
-        return otherwise;
-      }
+    attempt,
+    async write(page) {
+      const written = await attempt(() => store.writePage({ part, nowMs: nowMs(), ...page }), 'failed');
+      if (written === 'lease-lost') calls.stop('lease');
+      return written;
     },
   };
 }

@@ -3,7 +3,7 @@ import type { Config } from '../config.ts';
 import { ENDED_EARLY, type Invocation } from '../host.ts';
 import type { Uuid } from '../peers/uuid.ts';
 import { pageAt } from '../store/part-state.ts';
-import type { OpenedRound, PageWrite, RoundStore } from '../store/rounds.ts';
+import type { OpenedRound, RoundStore } from '../store/rounds.ts';
 import { createCandidateProbes, learn, settle } from './candidates.ts';
 import { createRound, type Part, type Round, type SyncParts } from './context.ts';
 import { tellCourse, warnOfUnusable } from './news.ts';
@@ -113,19 +113,16 @@ async function carryOut(
   if (rest !== undefined) {
     await learn(round, probeCandidates, log);
     const settled = new Set<string>(await attempt(() => settle(round), []));
-    const end: PageWrite = {
-      part,
-      nowMs: round.nowMs(),
+    const { forgotten: _, ...kept } = summaryNow();
+    const written = await round.write({
       // Whom a pass that is complete did not come across is gone.
       state: { ...rest.state, worst: findings.worst.since(isComplete() ? start.passAt : 0) },
       health: rest.health.filter(({ field }) => !settled.has(field)),
       end: {
-        summary: withoutForgotten(summaryNow()),
+        summary: kept,
         ...(isComplete() || findings.introductions.full ? { reply: findings.introductions.result() } : {}),
       },
-    };
-    const written = await attempt(() => store.writePage(end), 'failed');
-    if (written === 'lease-lost') calls.stop('lease');
+    });
     if (typeof written !== 'string') {
       tally.forgotten = written.forgotten;
       warnOfUnusable(log, written.unusable);
@@ -143,30 +140,24 @@ async function carryOut(
  * Where little time is left, what was probed last is written before everything else. The run may be stopped before its end,
  * and the next one would make the same calls, and be stopped again.
  */
-async function writeInTime(
-  walked: Walked,
-  { store, part, nowMs, calls, invocation, attempt }: Round,
-): Promise<Walked> {
+async function writeInTime(walked: Walked, { invocation, write }: Round): Promise<Walked> {
   const { complete, rest } = walked;
   if (rest === undefined || rest.health.length === 0 || invocation.remainingMs() > SHORT_MS) return walked;
-  const written = await attempt(() => store.writePage({ part, nowMs: nowMs(), ...rest }), 'failed');
+  const written = await write(rest);
   if (written === 'failed') return walked;
-  if (written === 'lease-lost') calls.stop('lease');
   return { complete, rest: written === 'lease-lost' ? undefined : { ...rest, health: [] } };
 }
 
 /** The dead that called us are due from now on: the walk calls them in their turn, whichever shard and round that is. */
 async function wakeCalled(called: readonly Uuid[], round: Round): Promise<void> {
   if (called.length === 0) return;
-  const { store, part, former, calls } = round;
+  const { store, former } = round;
   const health = (await store.findConsumers(called)).flatMap(({ field, health }) => {
     if (health?.state !== 'dead') return [];
     const { due: _, ...record } = health;
     return [{ field, record }];
   });
-  if (health.length === 0) return;
-  const written = await store.writePage({ part, nowMs: round.nowMs(), health, state: former });
-  if (written === 'lease-lost') calls.stop('lease');
+  if (health.length > 0) await round.write({ health, state: former });
 }
 
 /** Starts the other shards of a round. One that cannot be started is simply due in the next round. */
@@ -217,8 +208,4 @@ function summarize(
     commands: store.commands,
     durationMs: Math.round(tookMs),
   };
-}
-
-function withoutForgotten({ forgotten: _, ...summary }: RoundSummary) {
-  return summary;
 }

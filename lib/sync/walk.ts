@@ -38,7 +38,7 @@ interface OpenPage {
  * written if possible.
  */
 export async function walkPages(start: Position, round: Round): Promise<Walked> {
-  const { calls, store, part } = round;
+  const { calls, part } = round;
   const open: OpenPage[] = [];
   let position: Position | undefined = start;
   let unfinished: Position | undefined;
@@ -52,9 +52,7 @@ export async function walkPages(start: Position, round: Round): Promise<Walked> 
   /** Writes the page that waits. The last one waits for the end of the round, which is then one command. */
   const writeWaiting = async () => {
     if (waiting === undefined || waiting.health.length === 0) return;
-    const page = { part, nowMs: round.nowMs(), ...waiting };
-    const written = await round.attempt(() => store.writePage(page), 'failed');
-    if (written === 'lease-lost') calls.stop('lease');
+    const written = await round.write(waiting);
     // After a failed write nothing is written any more: not behind it, and not page by page while Redis is away.
     if (typeof written === 'string') waiting = undefined;
   };
