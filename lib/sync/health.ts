@@ -1,6 +1,7 @@
 import type { Address, AddressPolicy } from '../peers/address.ts';
 import {
   countFailed,
+  type HealthError,
   type HealthRecord,
   type HealthState,
   LONGEST_PAUSE_MS,
@@ -62,7 +63,7 @@ export function healthAfterAnswer(
  */
 export function healthAfterFailure(
   previous: HealthRecord | undefined,
-  { error }: Extract<ProbeResult, { kind: 'failed' }>,
+  error: HealthError,
   counts: boolean,
   time: ProbeTime,
 ): HealthRecord {

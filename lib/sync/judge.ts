@@ -71,17 +71,12 @@ export async function judgePage(page: Page, { probed, homes }: PageProbes, round
       tally.unjudged += 1;
       continue;
     }
-    const after = healthAfterFailure(
-      entry.health,
-      { kind: 'failed', error: call.error },
-      weight === 'counted',
-      {
-        address: entry.record.raw,
-        nowMs: round.nowMs(),
-        intervalMs: time.intervalMs,
-        random: host.random(),
-      },
-    );
+    const after = healthAfterFailure(entry.health, call.error, weight === 'counted', {
+      address: entry.record.raw,
+      nowMs: round.nowMs(),
+      intervalMs: time.intervalMs,
+      random: host.random(),
+    });
     if (after !== entry.health) next.set(entry, after);
   }
   if (unwitnessed > 0) tally.inconclusive = true;

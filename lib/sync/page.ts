@@ -103,7 +103,8 @@ export function planPage(
   }
   const groups = groupByAddress(entries, passAt).filter((group) => group.entries.some(({ due }) => due));
   const turns = [...groups, ...homes].sort((a, b) => a.place - b.place);
-  const [again, wanted] = partition(turns, ({ place }) => place < position.after);
+  const wanted = turns.filter(({ place }) => place >= position.after);
+  const again = turns.filter(({ place }) => place < position.after);
   const inOrder = position.lap === 1 ? [...wanted, ...again] : wanted;
   const due = inOrder.slice(0, calls.take(inOrder.length));
   return { entries, due, cut: inOrder.slice(due.length) };
@@ -132,8 +133,4 @@ function homeToVisit(
   if (home === undefined || homeDue > nowMs) return undefined;
   const parsed = policy.parse(home);
   return 'address' in parsed ? parsed.address : undefined;
-}
-
-function partition<Item>(items: readonly Item[], test: (item: Item) => boolean): [Item[], Item[]] {
-  return [items.filter(test), items.filter((item) => !test(item))];
 }

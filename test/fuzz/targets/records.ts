@@ -99,7 +99,7 @@ const HEALTH = target(
     const probed = { address, nowMs: FUZZ_NOW_MS, intervalMs: 300_000, random };
     const next =
       result.kind === 'failed'
-        ? healthAfterFailure(record, result, random < 0.5, probed)
+        ? healthAfterFailure(record, result.error, random < 0.5, probed)
         : healthAfterAnswer(record, result, probed);
     const written = encodeHealth(next);
     assert.ok(written.length < 400, `${written.length} bytes: ${written}`);

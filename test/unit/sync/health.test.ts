@@ -44,7 +44,7 @@ function nextHealth(
   counts = true,
 ): HealthRecord {
   return result.kind === 'failed'
-    ? healthAfterFailure(previous, result, counts, time)
+    ? healthAfterFailure(previous, result.error, counts, time)
     : healthAfterAnswer(previous, result, time);
 }
 
