@@ -18,6 +18,8 @@ export type OnEnd = (end: () => Promise<void>) => void;
 export interface Demo {
   readonly redis: Redis;
   readonly world: World;
+  /** Resolves when the embedded Redis has ended. */
+  readonly redisEnded: Promise<void>;
 }
 
 /** Starts the embedded Redis, its REST face and the world, and writes who is known at first into Redis. */
@@ -46,7 +48,7 @@ export async function startDemo(
   );
   const world = await startWorld({ ports: places, redis: direct, redisUrl: embedded.url, onEvent });
   onEnd(world.stop);
-  return { redis, world };
+  return { redis, world, redisEnded: embedded.exited };
 }
 
 /** A producer that is not called by then is not waited for. */

@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Redis } from '../lib/redis/redis.ts';
 import { handbook, opening } from './banner.ts';
-import { countCalled, giveTour, startDemo } from './demo.ts';
+import { countCalled, type Demo, giveTour, startDemo } from './demo.ts';
 import type { LocalPorts, Stack } from './env.ts';
 import type { StackEvent } from './events.ts';
 import { readLogLine } from './function-log.ts';
@@ -20,7 +20,6 @@ import { startWatcher, type Watcher } from './watcher.ts';
 import { NAMES } from './world/cast.ts';
 import { knowledgeTable } from './world/knowledge.ts';
 import { worldPorts, worldPortUses } from './world/ports.ts';
-import type { World } from './world/world.ts';
 
 export interface StackParts {
   readonly folder: string;
@@ -81,7 +80,7 @@ export async function runStack(stack: Stack, parts: StackParts): Promise<void> {
     tell({ tag: 'world', text: 'who knows whom:', details: knowledgeTable(knowledge) });
   };
 
-  const { redis, world }: { redis: Redis; world?: World } =
+  const { redis, world, redisEnded }: { redis: Redis } & Partial<Demo> =
     stack.kind === 'demo' ? await startDemo(stack, onEnd, onEvent) : { redis: await openOwn() };
   const watcher = await startWatcher({
     redis,
@@ -104,9 +103,13 @@ export async function runStack(stack: Stack, parts: StackParts): Promise<void> {
     signal,
   });
   onEnd(offline.stop);
-  const died = offline.exited.then(() => {
-    if (!signal.aborted)
-      throw new StartError(`"serverless offline" has ended. Its output is in ${stack.logFile}.`);
+  const died = Promise.race([
+    offline.exited.then(() => `"serverless offline" has ended. Its output is in ${stack.logFile}.`),
+    ...(redisEnded === undefined
+      ? []
+      : [redisEnded.then(() => 'The embedded Redis has ended, and its data with it. Run npm start again.')]),
+  ]).then((what) => {
+    if (!signal.aborted) throw new StartError(what);
   });
 
   invoke = async (name) => {

@@ -6,6 +6,8 @@ export interface EmbeddedRedis {
   /** `redis://127.0.0.1:<port>` */
   readonly url: string;
   readonly pid: number;
+  /** Resolves when the process has ended, also by itself. */
+  readonly exited: Promise<void>;
   /** Ends the process, and with it all data. Resolves when it is gone; calling it again is fine. */
   close(): Promise<void>;
   /** Lets our process end although it still runs. It ends with us. */
@@ -25,6 +27,7 @@ const CHILD = fileURLToPath(new URL('./embedded-child.ts', import.meta.url));
 export async function startEmbeddedRedis({ port = 0 }: { port?: number } = {}): Promise<EmbeddedRedis> {
   const child = fork(CHILD, [String(port)], { detached: true, execArgv: [], stdio: 'ignore' });
   const exited = once(child, 'exit');
+  const gone = exited.then(() => undefined);
   const close = async () => {
     child.kill('SIGKILL');
     await exited;
@@ -35,7 +38,7 @@ export async function startEmbeddedRedis({ port = 0 }: { port?: number } = {}): 
   };
   const [report] = await Promise.race([once(child, 'message'), exited]);
   if (typeof report === 'object' && report !== null && typeof report.port === 'number') {
-    return { url: `redis://127.0.0.1:${report.port}`, pid: child.pid ?? -1, close, unref };
+    return { url: `redis://127.0.0.1:${report.port}`, pid: child.pid ?? -1, exited: gone, close, unref };
   }
   await close();
   throw new Error(`The embedded Redis did not start: ${report?.error ?? `its process ended (${report})`}`);

@@ -37,6 +37,13 @@ describe('the embedded Redis', () => {
     assert.throws(() => process.kill(embedded.pid, 0), { code: 'ESRCH' });
   });
 
+  test('is known to have ended when somebody else ends it', async () => {
+    const embedded = await startEmbeddedRedis();
+    process.kill(embedded.pid, 'SIGKILL');
+    await embedded.exited;
+    assert.throws(() => process.kill(embedded.pid, 0), { code: 'ESRCH' });
+  });
+
   test('listens on 127.0.0.1 only', async (t) => {
     const embedded = await startEmbeddedRedis();
     const port = Number(new URL(embedded.url).port);
