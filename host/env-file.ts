@@ -5,6 +5,7 @@ import { parseEnv } from 'node:util';
 import type { Environment } from '../lib/config.ts';
 import { ConfigError } from '../lib/errors.ts';
 import { isVariable } from '../lib/variables.ts';
+import { plural } from '../report/text/count.ts';
 
 /** What a process was given, and where from. */
 export interface GivenEnvironment {
@@ -34,7 +35,7 @@ export function readEnvironment(folder: string, exported: Environment): GivenEnv
   }
   const text = read(file);
   const given = parseEnv(text);
-  const origin = `${file} (${count(Object.keys(given).length)}) and the exported variables`;
+  const origin = `${file} (${plural(Object.keys(given).length, 'variable')}) and the exported variables`;
   const faults = [...misread(text, given), ...trustAuthorities({ ...given, ...exported }, exported)];
   if (faults.length > 0) throw new ConfigError(faults, origin);
   return { env: { ...given, ...exported }, file, origin };
@@ -122,8 +123,4 @@ function trustAuthorities({ NODE_EXTRA_CA_CERTS: path }: Environment, exported: 
       `NODE_EXTRA_CA_CERTS must name a file of certificates in PEM that can be read: ${whyUnreadable(error)}`,
     ];
   }
-}
-
-function count(variables: number): string {
-  return variables === 1 ? '1 variable' : `${variables} variables`;
 }
