@@ -10,6 +10,11 @@ import { duration, relative } from './text/time.ts';
 
 /** What the status command and the page say alike. Nothing here is escaped: the view does that. */
 
+/** What is said where nothing of a kind was found: `words`, but where a key could not be read there may be something. */
+export function noneWords({ wrongTypes }: Facts, words: string): string {
+  return wrongTypes.length === 0 ? words : 'not known';
+}
+
 /** `203.0.113.10 → 203.0.113.77`, with the operator's word named. */
 export function changeWords({ from, to, manual }: Change, arrow = '->'): string {
   return `${from ?? 'nothing'} ${arrow} ${to}${manual ? " (operator's word)" : ''}`;

@@ -11,6 +11,7 @@ import {
   changeWords,
   failureWords,
   mirrorWords,
+  noneWords,
   outdatedMirrorWords,
   producersWords,
   roundWords,
@@ -65,8 +66,9 @@ function showAddress(screen: Screen, { nowMs, checkEveryMs, register }: Facts): 
   }
 }
 
-function showChanges(screen: Screen, { nowMs, changes }: Facts): void {
-  if (changes.length === 0) screen.entry('changes', 'none yet');
+function showChanges(screen: Screen, facts: Facts): void {
+  const { nowMs, changes } = facts;
+  if (changes.length === 0) screen.entry('changes', noneWords(facts, 'none yet'));
   for (const [i, change] of changes.slice(0, SHOWN_CHANGES).entries()) {
     screen.entry(i === 0 ? 'changes' : '', changeText(change, nowMs));
   }
@@ -80,7 +82,8 @@ function changeText(change: Change, nowMs: number): string {
 function showProducers(screen: Screen, facts: Facts): void {
   const { producers, register, nowMs } = facts;
   const { known, due, first } = producers;
-  screen.entry('producers', `${thousands(known)} known, ${producersWords(facts)}`);
+  const all = `${thousands(known)} known, ${producersWords(facts)}`;
+  screen.entry('producers', known === 0 ? noneWords(facts, all) : all);
   for (const row of head(first, due)) {
     screen.line(' '.repeat(LABEL_WIDTH), ...waiting(row, { nowMs, epoch: register.epoch }));
   }
@@ -112,7 +115,8 @@ function showConsumers(screen: Screen, facts: Facts): void {
   const { known, heardOf, states, refused, countedAt, unusable } = consumers;
   const heard = heardOf === 0 ? '' : `; ${thousands(heardOf)} more heard of`;
   if (states === undefined) {
-    screen.entry('consumers', `${thousands(known)} known, their states unknown${heard}`, 'warning');
+    const all = `${thousands(known)} known, their states unknown${heard}`;
+    screen.entry('consumers', known === 0 ? noneWords(facts, all) : all, 'warning');
   } else {
     const { alive, suspect, dead, new: fresh, unknown } = states;
     const counts = [
@@ -155,9 +159,10 @@ function showConsumers(screen: Screen, facts: Facts): void {
   }
 }
 
-function showRounds(screen: Screen, { nowMs, rounds, syncRuns, syncEveryMs }: Facts): void {
+function showRounds(screen: Screen, facts: Facts): void {
+  const { nowMs, rounds, syncRuns, syncEveryMs } = facts;
   if (syncRuns) screen.entry('rounds', 'one is running');
-  else if (rounds.length === 0) screen.entry('rounds', 'none yet');
+  else if (rounds.length === 0) screen.entry('rounds', noneWords(facts, 'none yet'));
   for (const [i, round] of rounds.slice(0, SHOWN_ROUNDS).entries()) {
     const old = i === 0 && !syncRuns && isStale(round.at, syncEveryMs, nowMs);
     screen.entry(

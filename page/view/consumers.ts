@@ -5,6 +5,7 @@ import type { Facts } from '../../report/facts.ts';
 import type { ConsumerRow } from '../../report/peers/consumer-row.ts';
 import { plural, tallyText, thousands } from '../../report/text/count.ts';
 import { duration } from '../../report/text/time.ts';
+import { noneWords } from '../../report/words.ts';
 import { type Html, html } from '../html.ts';
 import { bar, dayCells, outcomeCells } from './charts.ts';
 import { ago, MOST_SHOWN, none, section, shortUuid, unseen } from './parts.ts';
@@ -19,7 +20,10 @@ export function consumersSection(facts: Facts): Html {
     {
       id: 'consumers',
       title: 'Consumers',
-      age: html`${plural(known, 'consumer')} known, ${countedAt === undefined ? 'just now' : html`as of the round ${ago(countedAt, nowMs)}`}`,
+      age:
+        known === 0
+          ? noneWords(facts, 'none known')
+          : html`${plural(known, 'consumer')} known, ${countedAt === undefined ? 'just now' : html`as of the round ${ago(countedAt, nowMs)}`}`,
     },
     known === 0
       ? none(

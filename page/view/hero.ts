@@ -3,7 +3,7 @@ import type { Verdict } from '../../report/reasons.ts';
 import type { Report } from '../../report/report.ts';
 import { plural, thousands } from '../../report/text/count.ts';
 import { duration } from '../../report/text/time.ts';
-import { aliveOf } from '../../report/words.ts';
+import { aliveOf, noneWords } from '../../report/words.ts';
 import { type Html, html, type Piece, textOfHtml } from '../html.ts';
 import { ago, withCode } from './parts.ts';
 
@@ -57,7 +57,7 @@ export function tiles({ facts }: Report): Piece {
     tile('producers', 'Producers told', {
       value:
         producers.known === 0
-          ? 'none known'
+          ? noneWords(facts, 'none known')
           : `${thousands(Math.min(told, producers.known))} of ${thousands(producers.known)}`,
       note: producers.due === 0 ? html`nobody waits` : html`${thousands(producers.due)} to be told`,
     }),
@@ -74,7 +74,7 @@ export function tiles({ facts }: Report): Piece {
     tile('rounds', 'Last round', {
       value:
         last === undefined
-          ? 'none yet'
+          ? noneWords(facts, 'none yet')
           : isStale(last.at, syncEveryMs, nowMs) && !syncRuns
             ? 'unknown'
             : plural(last.probes, 'call'),

@@ -2,7 +2,7 @@ import type { Facts } from '../../report/facts.ts';
 import type { ProducerRow } from '../../report/peers/producer-row.ts';
 import { plural, thousands } from '../../report/text/count.ts';
 import { duration } from '../../report/text/time.ts';
-import { failureWords, withinWords } from '../../report/words.ts';
+import { failureWords, noneWords, withinWords } from '../../report/words.ts';
 import { type Html, html, type Piece } from '../html.ts';
 import { bar } from './charts.ts';
 import { ago, MOST_SHOWN, none, section, shortUuid, unseen } from './parts.ts';
@@ -12,7 +12,11 @@ export function producersSection(facts: Facts): Html {
   const { nowMs, producers, notifyRuns, register } = facts;
   const { known, due, first } = producers;
   return section(
-    { id: 'producers', title: 'Producers', age: html`${plural(known, 'producer')} known, just now` },
+    {
+      id: 'producers',
+      title: 'Producers',
+      age: known === 0 ? noneWords(facts, 'none known') : html`${plural(known, 'producer')} known, just now`,
+    },
     known === 0
       ? none(
           facts,

@@ -3,7 +3,7 @@ import type { Round } from '../../report/read/rounds.ts';
 import { isStale } from '../../report/read/stale.ts';
 import { plural, thousands, totalOf } from '../../report/text/count.ts';
 import { duration } from '../../report/text/time.ts';
-import { roundWords } from '../../report/words.ts';
+import { noneWords, roundWords } from '../../report/words.ts';
 import { type Html, html } from '../html.ts';
 import { callsChart, durationChart } from './charts.ts';
 import { ago, none, section } from './parts.ts';
@@ -23,7 +23,7 @@ export function roundsSection(facts: Facts): Html {
       age: syncRuns
         ? 'one is running'
         : last === undefined
-          ? 'none yet'
+          ? noneWords(facts, 'none yet')
           : html`last round ${ago(last.at, nowMs)}`,
     },
     rounds.length === 0 && none(facts, `No round has ended yet. One is due every ${duration(syncEveryMs)}.`),

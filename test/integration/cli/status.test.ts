@@ -206,6 +206,7 @@ describe('p2p status', () => {
     assert.match(out, /^ATTENTION /);
     for (const key of [KEYS.consumers, KEYS.rounds, KEYS.due, KEYS.health]) assert.ok(out.includes(key), key);
     assert.match(out, /203\.0\.113\.7, confirmed/);
+    assert.match(out, /^consumers {2}not known\nrounds {5}not known$/m);
   });
 
   test('names a key that stops a job, and says nothing else of what cannot be read in it', async () => {
