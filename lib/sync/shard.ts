@@ -66,13 +66,17 @@ export function shardOf(addressKey: string, of: number): number {
   return of === 1 ? 0 : fnv1a(addressKey) % of;
 }
 
+/** Of fewer calls there is no tenth for second calls, and none of the rest for candidates. */
+const LEAST_SHARE = 20;
+
 /** In how many invocations a round over `consumers` consumers runs, of which it probes `maxProbes` at most. */
 export function shardCount(
   consumers: number,
   { shardAbove, maxShards, maxProbes }: { shardAbove: number; maxShards: number; maxProbes: number },
 ): number {
   const probed = Math.min(consumers, maxProbes);
-  return probed <= shardAbove ? 1 : Math.min(maxShards, Math.ceil(probed / shardAbove));
+  if (probed <= shardAbove) return 1;
+  return Math.min(maxShards, Math.ceil(probed / shardAbove), Math.floor(maxProbes / LEAST_SHARE));
 }
 
 /** The payloads for the other shards of a round; shard 0 stays with the invocation that splits it. */

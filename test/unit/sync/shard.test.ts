@@ -35,6 +35,8 @@ test('a round is split above the threshold, into as many shards as it takes and 
   assert.equal(shardCount(1_000, { ...unlimited, shardAbove: 1, maxShards: 1 }), 1);
   assert.equal(shardCount(1_000, { ...rules, maxProbes: 250 }), 3, 'only what it may probe counts');
   assert.equal(shardCount(1_000, { ...rules, maxProbes: 100 }), 1);
+  const many = { shardAbove: 1, maxShards: 100, maxProbes: 100 };
+  assert.equal(shardCount(1_000, many), 5, 'each can make 2 second calls and call a candidate');
 });
 
 test('the other shards are all but the first', () => {
