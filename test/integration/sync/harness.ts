@@ -6,6 +6,7 @@ import type { Failure, Outcome } from '../../../lib/http/outcome.ts';
 import type { Source } from '../../../lib/ip/sources.ts';
 import type { PeerRequest, PostToPeer } from '../../../lib/peers/post.ts';
 import type { Redis } from '../../../lib/redis/redis.ts';
+import { type HealthRecord, NO_OUTCOMES } from '../../../lib/store/health-record.ts';
 import { createKeys } from '../../../lib/store/keys.ts';
 import { runSync } from '../../../lib/sync/round.ts';
 import type { ShardEvent } from '../../../lib/sync/shard.ts';
@@ -207,4 +208,19 @@ export function manyConsumers(count: number, from = 0): Record<string, string> {
   return Object.fromEntries(
     Array.from({ length: count }, (_, i) => [uuidOf(from + i), fakeAddress(from + i)] as const),
   );
+}
+
+/** What is known about one that is dead, and is left alone for an hour. */
+export function deadRecord(address: string): HealthRecord {
+  const now = Date.now();
+  return {
+    state: 'dead',
+    address,
+    since: now,
+    lastFail: now,
+    fails: 5,
+    counted: 5,
+    due: now + 3_600_000,
+    recent: NO_OUTCOMES,
+  };
 }

@@ -1,8 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { encodeHealth } from '../../../lib/store/health-record.ts';
 import { shardOf } from '../../../lib/sync/shard.ts';
 import type { RoundSummary } from '../../../lib/sync/summary.ts';
-import { fakePost, INTERVAL_MS, KEYS, manyConsumers, reply, startWorld } from './harness.ts';
+import { uuidOf } from '../../support/uuids.ts';
+import {
+  deadRecord,
+  fakeAddress,
+  fakePost,
+  INTERVAL_MS,
+  KEYS,
+  manyConsumers,
+  reply,
+  startWorld,
+} from './harness.ts';
 
 const SPLIT = { SYNC_SHARD_ABOVE: '250', SYNC_MAX_SHARDS: '4' };
 
@@ -41,6 +52,19 @@ test('a round above the threshold runs in shards that probe every address once b
   assert.equal(await world.test.command('HLEN', KEYS.health), 875);
   assert.equal(await world.test.command('XLEN', KEYS.rounds), 4);
   assert.equal(world.invoked.length, 3, 'a shard invokes nothing');
+});
+
+test('the dead that called us are due in the round of each shard', async (t) => {
+  const world = await startWorld(t, SPLIT);
+  await world.setConsumers(manyConsumers(875));
+  const dead = Array.from({ length: 40 }, (_, n) => n);
+  const health = dead.flatMap((n) => [uuidOf(n), encodeHealth(deadRecord(fakeAddress(n)))]);
+  await world.test.command('HSET', KEYS.health, ...health);
+  await world.test.command('SADD', KEYS.called, ...dead.map(uuidOf));
+  const post = fakePost();
+  // Each shard runs as soon as it is invoked.
+  await world.round({ post, invoke: async (_, event) => void (await world.round({ post, event })) });
+  assert.equal(new Set(post.calls).size, 875);
 });
 
 test('a shard that was lost is due in the next round', async (t) => {

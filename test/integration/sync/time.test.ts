@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RedisUnavailableError } from '../../../lib/errors.ts';
 import type { Redis } from '../../../lib/redis/redis.ts';
-import { encodeHealth, type HealthRecord, NO_OUTCOMES } from '../../../lib/store/health-record.ts';
+import { encodeHealth } from '../../../lib/store/health-record.ts';
 import { createRandom } from '../../chaos/random.ts';
 import { uuidOf } from '../../support/uuids.ts';
 import {
+  deadRecord,
   failure,
   fakeAddress,
   fakePost,
@@ -27,20 +28,6 @@ function limited(budget: number) {
 function numberOf(address: string): number {
   const [, , high, low] = address.replace(/:.*/, '').split('.').map(Number);
   return (high ?? 0) * 256 + (low ?? 0);
-}
-
-function deadRecord(address: string): HealthRecord {
-  const now = Date.now();
-  return {
-    state: 'dead',
-    address,
-    since: now,
-    lastFail: now,
-    fails: 5,
-    counted: 5,
-    due: now + 3_600_000,
-    recent: NO_OUTCOMES,
-  };
 }
 
 test('rounds that are far too short reach everyone in turn, nobody twice', async (t) => {
