@@ -4,7 +4,7 @@ import { isStale } from './read/stale.ts';
 import { byImportance, type Reason, reason, type Verdict } from './reasons.ts';
 import { plural, tallyText } from './text/count.ts';
 import { duration, relative } from './text/time.ts';
-import { outdatedMirrorWords, STOPS } from './words.ts';
+import { outdatedMirrorWords, STOPS, unknownChecksWords } from './words.ts';
 
 /** Deliveries of a change are on their way for so long before they are worth a word. */
 const ON_THEIR_WAY_MS = 60_000;
@@ -85,7 +85,7 @@ function* ofAddress(facts: Facts): Iterable<Reason> {
     const when = verifiedAt === undefined ? '' : ` for ${duration(nowMs - verifiedAt)}`;
     yield reason(
       'unconfirmed',
-      `No check has confirmed ${current}${when}: ${plural(unknownChecks, 'check')} in a row found nothing out.`,
+      `No check has confirmed ${current}${when}: ${unknownChecksWords(unknownChecks)}.`,
     );
   }
 }

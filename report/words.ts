@@ -46,6 +46,11 @@ function after(then: number, at: number): string {
   return duration(Math.max(1, then - at));
 }
 
+/** How many checks since the last one that found the address: `3 checks in a row found nothing out`. */
+export function unknownChecksWords(checks: number): string {
+  return checks === 1 ? 'the last check found nothing out' : `${checks} checks in a row found nothing out`;
+}
+
 /** How many producers know the address, and what becomes of the others. */
 export function producersWords({ producers, notifyRuns }: Facts): string {
   const { due, overdue } = producers;

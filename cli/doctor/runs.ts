@@ -2,8 +2,8 @@ import type { Config } from '../../lib/config.ts';
 import type { Register } from '../../lib/ip/register.ts';
 import type { Round } from '../../report/read/rounds.ts';
 import { isStale } from '../../report/read/stale.ts';
-import { plural } from '../../report/text/count.ts';
 import { relative } from '../../report/text/time.ts';
+import { unknownChecksWords } from '../../report/words.ts';
 import { type Finding, failure, ok, present, warning } from './finding.ts';
 
 const HOW_TO_START =
@@ -47,9 +47,5 @@ function ofJob(
 function unknowns({ unknownChecks, verifiedAt }: Register, nowMs: number): Finding {
   const since =
     verifiedAt === undefined ? '' : `; the address was last confirmed ${relative(verifiedAt, nowMs)}`;
-  return warning(
-    'checks',
-    `${plural(unknownChecks, 'check')} in a row found nothing out${since}`,
-    'See the sources above.',
-  );
+  return warning('checks', `${unknownChecksWords(unknownChecks)}${since}`, 'See the sources above.');
 }

@@ -3,6 +3,7 @@ import { parseIp } from '../../lib/peers/ip-space.ts';
 import { ROUND_SUMMARY } from '../../report/read/rounds.ts';
 import { plural, tallyText, thousands } from '../../report/text/count.ts';
 import { duration, relative } from '../../report/text/time.ts';
+import { unknownChecksWords } from '../../report/words.ts';
 import type { Context } from '../context.ts';
 import { StageError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
@@ -127,15 +128,15 @@ export function tellCheck(summary: unknown): Told | undefined {
   const parsed = v.safeParse(CHECK, summary);
   if (!parsed.success) return undefined;
   const { outcome, ip: current, asked, checks, unknownChecks, due, notify } = parsed.output;
-  const address = current ?? 'none yet';
+  const stays = current === undefined ? 'There is none yet' : `It stays ${current}`;
   const texts: Readonly<Record<(typeof OUTCOMES)[number], string>> = {
-    confirmed: `The address is ${address}, as it was.`,
-    changed: `The address has changed: it is ${address} now.`,
-    counted: `A new address is seen, and contested, or it was ours until just now: check ${checks} of the 3 that this takes. It stays ${address}.`,
-    waiting: `A new address is seen and contested. This check came less than 20 s after the last, so it does not count (${checks} of 3). It stays ${address}.`,
-    damped: `The sources report a former address, and the address goes to and fro. Its return waits, an hour at most. It stays ${address}.`,
-    unknown: `The sources do not settle what the address is. It stays ${address}; ${plural(unknownChecks ?? 0, 'check')} in a row found nothing out.`,
-    stale: `Another check or the operator was faster: nothing was recorded. The address is ${address}.`,
+    confirmed: `The address is ${current}, as it was.`,
+    changed: `The address has changed: it is ${current} now.`,
+    counted: `A new address is seen, and contested, or it was ours until just now: check ${checks} of the 3 that this takes. ${stays}.`,
+    waiting: `A new address is seen and contested. This check came less than 20 s after the last, so it does not count (${checks} of 3). ${stays}.`,
+    damped: `The sources report a former address, and the address goes to and fro. Its return waits, an hour at most. ${stays}.`,
+    unknown: `The sources do not settle what the address is. ${stays}; ${unknownChecksWords(unknownChecks ?? 0)}.`,
+    stale: `Another check or the operator was faster: nothing was recorded. ${current === undefined ? 'There is no address yet' : `The address is ${current}`}.`,
     aborted: 'The check ended before it could be recorded.',
   };
   const good =

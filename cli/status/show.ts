@@ -4,7 +4,7 @@ import type { Change } from '../../report/read/changes.ts';
 import { isStale } from '../../report/read/stale.ts';
 import type { Verdict } from '../../report/reasons.ts';
 import type { Report } from '../../report/report.ts';
-import { plural, tallyText, thousands, totalOf } from '../../report/text/count.ts';
+import { tallyText, thousands, totalOf } from '../../report/text/count.ts';
 import { visible } from '../../report/text/escape.ts';
 import { relative, shortDuration, stamp } from '../../report/text/time.ts';
 import {
@@ -17,6 +17,7 @@ import {
   roundWords,
   silenceWords,
   tellingWords,
+  unknownChecksWords,
 } from '../../report/words.ts';
 import { stateCell, uuidCell } from '../peers/list.ts';
 import type { Span, Tone } from '../text/line.ts';
@@ -57,7 +58,7 @@ function showAddress(screen: Screen, { nowMs, checkEveryMs, register }: Facts): 
   );
   if (since !== undefined) screen.entry('', `since ${stamp(since)} (${ago(since)}), epoch ${epoch}`);
   if (!known) screen.entry('', `confirmed ${ago(verifiedAt)}, last check ${ago(checkedAt)}`);
-  if (unknownChecks > 0) screen.entry('', `${plural(unknownChecks, 'check')} in a row found nothing out`);
+  if (unknownChecks > 0) screen.entry('', unknownChecksWords(unknownChecks));
   if (candidate !== undefined) {
     screen.entry(
       '',

@@ -30,7 +30,7 @@ export function addressSection(facts: Facts): Html {
       register.answering !== undefined &&
         html`<div><dt>sources that answered</dt><dd>${register.answering} of ${operators}, ${quorum} must agree</dd></div>`,
       unknownChecks > 0 &&
-        html`<div><dt>found nothing out</dt><dd>${plural(unknownChecks, 'check')} in a row</dd></div>`,
+        html`<div><dt>found nothing out</dt><dd>${unknownChecks === 1 ? 'the last check' : `${unknownChecks} checks in a row`}</dd></div>`,
       candidate !== undefined &&
         html`<div><dt>contested</dt><dd>${candidate.ip}, seen by ${candidate.checks} of 3 checks, ${ago(candidate.at, nowMs)}</dd></div>`,
     ]}</dl>`,

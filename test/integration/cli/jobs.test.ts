@@ -67,6 +67,17 @@ describe('jobs that are run now', () => {
     assert.deepEqual(await testRedis().command('KEYS', '*'), before);
   });
 
+  test('check says it where there is no address yet and none was found', async () => {
+    const { code, out } = await run(['check'], {
+      brought: { sources: sourcesSaying('?', '?', '?'), host: HURRIED },
+    });
+    assert.equal(code, 1);
+    assert.match(
+      out.replaceAll('\n', ' '),
+      /^The sources do not settle what the address is\. There is none yet; the last check found nothing out\. /,
+    );
+  });
+
   test('notify says it where nobody had to be told, and where nobody was', async (t) => {
     await settleOn('203.0.113.7');
     const idle = await run(['notify']);

@@ -8,6 +8,7 @@ import {
   outdatedMirrorWords,
   roundWords,
   silenceWords,
+  unknownChecksWords,
 } from '../../../report/words.ts';
 import { roundRead } from '../../support/report-states.ts';
 
@@ -64,6 +65,11 @@ test('what peers said before the address changed, or long ago, is not about now'
   assert.equal(words(100_000, 160_000), undefined);
   assert.equal(words(100_001, 160_000), 'peers were asked 60 s ago, before the address changed');
   assert.equal(words(100_000, 700_000), 'peers were asked 10 min ago');
+});
+
+test('one check that found nothing out is the last one, and several are a row', () => {
+  assert.equal(unknownChecksWords(1), 'the last check found nothing out');
+  assert.equal(unknownChecksWords(13), '13 checks in a row found nothing out');
 });
 
 test('what peers say about us is a sentence for one peer and for many', () => {
