@@ -37,6 +37,8 @@ export interface Container {
   readonly initMs: number;
   /** Runs the function on an event, as Lambda does: with `timeoutMs` until its deadline. */
   invoke(event: unknown, timeoutMs?: number): Promise<Reply>;
+  /** Resolves once the container waits for its next event. Lambda freezes one only then. */
+  waits(): Promise<void>;
   /** The most memory that the process has had, MB. */
   peakMemoryMb(): Promise<number>;
   /** All that it has printed. */
@@ -124,6 +126,9 @@ export async function startContainer(
         })
         .end(JSON.stringify(event));
       return Promise.race([reply, died]);
+    },
+    async waits() {
+      await Promise.race([next.promise, died]);
     },
     async peakMemoryMb() {
       const status = await readFile(`/proc/${child.pid}/status`, 'utf8');

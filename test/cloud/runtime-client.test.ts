@@ -45,7 +45,11 @@ describe("under AWS's runtime client", needs, async () => {
     });
 
   /** Stops the process, as Lambda freezes a container, and lets it go on. */
-  async function freeze({ pid }: Container, meanwhile: () => Promise<void> = async () => {}): Promise<void> {
+  async function freeze(
+    { pid, waits }: Container,
+    meanwhile: () => Promise<void> = async () => {},
+  ): Promise<void> {
+    await waits();
     process.kill(pid, 'SIGSTOP');
     await Promise.all([delay(FREEZE_MS), meanwhile()]);
     process.kill(pid, 'SIGCONT');
