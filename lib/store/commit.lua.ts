@@ -63,7 +63,7 @@ export function parseCounts(list: readonly Reply[]): CommitCounts {
 export const LUA_COMMIT = `${LUA_DELIVERY}
 local CHUNK, AMBIGUITY, LONGEST_LEASE, AHEAD = 1000, ${AMBIGUITY_MS}, ${LONGEST_LEASE_MS}, ${MAX_AHEAD_MS}
 local LIVING_FIRST = 1000
--- A prime below it: then each producer has another place in each commit.
+-- A prime below it. A place goes by the square of the time: else changes in equal intervals could leave one always last.
 local PLACES = 997
 local CANDIDATE = {'candidate', 'candidateChecks', 'candidateAt'}
 
@@ -160,10 +160,11 @@ local function add_due(key, scored, ...)
 end
 local function make_due(key, found, since)
   local free, leased = {}, {}
+  local turn = since % PLACES + 1
   local function append(list, uuids, latest)
     for i = 1, #uuids do
       local number = tonumber(string.sub(uuids[i], 1, 8), 16) or 0
-      list[#list + 1] = whole(latest - (number * (since % PLACES + 1) + since) % PLACES)
+      list[#list + 1] = whole(latest - ((number % PLACES + 1) * (turn * turn % PLACES) + turn) % PLACES)
       list[#list + 1] = uuids[i]
     end
   end

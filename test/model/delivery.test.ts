@@ -22,7 +22,7 @@ const SHOWN_BY: Readonly<Record<PlantedName, number>> = {
   'lease-without-trace': 8,
   'older-success-ends': 78,
   'failure-ends': 1,
-  'address-ignored': 262,
+  'address-ignored': 915,
   'missing-dropped': 1,
   'misses-kept': 325,
   'due-while-leased': 1,

@@ -682,7 +682,7 @@ test('where most hang and changes follow each other fast, each producer has its 
   const { world } = stage;
   for (let i = 0; i < 30; i++) await world.produce(uuidOf(i), `127.0.0.2:${1_000 + i}`);
   const called = new Set<string>();
-  for (let change = 0; change < 50; change++) {
+  for (let change = 0; change < 80; change++) {
     stage.wire.aheadMs += 5 * MINUTE + 137;
     await stage.commit(`203.0.113.${change + 1}`);
     let calls = 0;
