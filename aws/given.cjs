@@ -13,13 +13,13 @@ const CHOICES = {
 
 const isChoice = (name, value) => CHOICES[name]?.includes(value) ?? true;
 
-/** Without a switch that is set to something else: aws/guard.cjs refuses it in words, Serverless in riddles. */
+/** A switch with an unknown value is left out: aws/guard.cjs then refuses it, in clearer words than Serverless. */
 module.exports = () =>
   Object.fromEntries(
     Object.entries(process.env).filter(([name, value]) => value !== '' && isChoice(name, value)),
   );
 
-/** @returns which switch is set to what it has not, or undefined. */
+/** @returns which switch has an unknown value, and what it can be set to; or undefined. */
 module.exports.switchFault = () => {
   const name = Object.keys(CHOICES).find((each) => process.env[each] && !isChoice(each, process.env[each]));
   return name === undefined ? undefined : `${name} must be ${CHOICES[name].join(' or ')}.`;

@@ -48,11 +48,11 @@ export function parseCounts(list: readonly Reply[]): CommitCounts {
  * script that dies half-way has then promised too much, never too little, and the next check repeats it.
  *
  * Who is due: every producer, also one whose address is unusable (its delivery settles as such). All are due since 3 s
- * ago (`MAX_AHEAD_MS`), or up to 1 s more, because the clock of a drain that starts at once may be behind ours. Who is first
- * in that second is another one in each commit, or those who come last would never be told where changes follow each other
+ * ago (`MAX_AHEAD_MS`), or up to 1 s more, because the clock of a drain that starts at once may be behind ours. In that
+ * second they have another order in each commit. Else the last ones would never be told where changes follow each other
  * faster than a drain comes to them. Producers that acknowledged the epoch before are due 1 s earlier still: the living do
- * not wait behind those that time out. A delivery that has a lease, expired or not, keeps its score: whoever settles or takes over that lease sees that the epoch has changed. (NX
- * only mends a due set that lost such a member.)
+ * not wait behind those that time out. A delivery that has a lease, expired or not, keeps its score: whoever settles or
+ * takes over that lease sees that the epoch has changed. (NX only mends a due set that lost such a member.)
  *
  * Clean-up: a missing producer without a lease loses its delivery after `MISSED_LOOKS` looks. A record without
  * producer, lease and delivery goes, unless an attempt of its may have been under way less than 60 s ago. A producer that
@@ -63,7 +63,7 @@ export function parseCounts(list: readonly Reply[]): CommitCounts {
 export const LUA_COMMIT = `${LUA_DELIVERY}
 local CHUNK, AMBIGUITY, LONGEST_LEASE, AHEAD = 1000, ${AMBIGUITY_MS}, ${LONGEST_LEASE_MS}, ${MAX_AHEAD_MS}
 local LIVING_FIRST = 1000
--- A prime below it. A place goes by the square of the time: else changes in equal intervals could leave one always last.
+-- A prime below it. The place depends on the square of the time: else changes in equal intervals could leave one always last.
 local PLACES = 997
 local CANDIDATE = {'candidate', 'candidateChecks', 'candidateAt'}
 

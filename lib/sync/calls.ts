@@ -28,7 +28,7 @@ export interface Calls {
   readonly left: number;
   /** Whether a page may be read or a call started. Stops the round if not. */
   mayGoOn(): boolean | Promise<boolean>;
-  /** The calls to those we know have all been asked for: those that could wait need not wait for more of them. */
+  /** Says that no further calls to consumers come: calls that can wait need not wait for them. */
   allPlanned(): void;
   /** Why the round stops, if it does: the first reason, or that the lease is lost, after which nothing is written. */
   readonly stopped: StopReason | undefined;

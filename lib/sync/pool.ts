@@ -32,7 +32,7 @@ export function createPool({ limit: most, gate, everyMs, host, signal }: PoolOpt
   const overtaking = createQueue<Waiting>();
   const waiting = createQueue<Waiting>();
   const canWait = createQueue<Waiting>();
-  // At random, so that each of both has its turn even where there is time for one start only.
+  // At random, so that either kind has its turn even where there is time for one start only.
   let othersStarted = Math.floor(host.random() * (OTHERS_BETWEEN + 1));
   let othersToCome = true;
   let limit = most;

@@ -165,7 +165,7 @@ describe('a configuration that Serverless would deploy without a word', () => {
     }
   });
 
-  test('is refused for a switch that is set to what it has not, by every command', () => {
+  test('is refused for a switch that has an unknown value, by every command', () => {
     const refusal = (env: Record<string, string>) => refusalAt('initialize', { command: 'remove', env });
 
     for (const [name, good, wrong] of [
